@@ -1,0 +1,82 @@
+# Every target does its own set-up. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PYTHONPATH := operator:tests
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# --- set-up -----------------------------------------------------------------
+
+$(STAMP): requirements/dev.txt requirements/uv.txt
+	@echo "set-up: virtual environment from the locked requirements"
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it with PYTHON=" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: help setup binaries
+setup: $(STAMP) ## make the virtual environment
+binaries: $(STAMP) ## build or find the test binaries (about 8 minutes the first time)
+	@$(BIN)/python -m controlplane.binaries
+
+# --- the main job -----------------------------------------------------------
+
+SANDBOX := $(BIN)/python -m controlplane.sandbox
+
+.PHONY: demo down
+demo: binaries ## the whole chain on real parts, step by step; KEEP=1 leaves it running
+	@$(BIN)/python -m e2e.demo $(if $(KEEP),--keep)
+down: $(STAMP) ## end a chain that KEEP=1 left running
+	@$(BIN)/python -m e2e.demo --down
+
+# --- tests ------------------------------------------------------------------
+
+.PHONY: test test-unit test-integration test-e2e test-postgres bench
+test: binaries ## unit, integration and end-to-end tests
+	@$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS)
+test-unit: $(STAMP) ## the pure parts only
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+test-integration: binaries ## emulator, PostgreSQL, API server
+	@$(SANDBOX) -- $(BIN)/python -m pytest tests/integration $(ARGS)
+test-e2e: binaries ## the chain
+	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e $(ARGS)
+bench: binaries ## figures; ONLY=name runs one
+	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)
+
+# --- checks -----------------------------------------------------------------
+
+.PHONY: check format lint types imports generated lock hooks clean
+check: format lint types imports generated ## format, lint, types, import contracts, generated files
+format: $(STAMP)
+	@$(BIN)/ruff format --check --quiet operator tests tools
+lint: $(STAMP)
+	@$(BIN)/ruff check --quiet operator tests tools
+	@$(BIN)/hadolint Dockerfile
+types: $(STAMP)
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright --level error
+imports: $(STAMP)
+	@$(BIN)/lint-imports --no-cache
+generated: $(STAMP)
+	@$(BIN)/python tools/generate.py --check
+generate: $(STAMP) ## write the generated files anew (chart CRDs, reasons table)
+	@$(BIN)/python tools/generate.py
+lock: $(STAMP) ## resolve the requirements anew
+	@for each in pyproject.toml:runtime requirements/dev.in:dev requirements/uv.in:uv requirements/go.in:go; do \
+	  $(BIN)/uv pip compile "$${each%%:*}" --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command "make lock" --quiet --output-file "requirements/$${each##*:}.txt"; done
+hooks: $(STAMP) ## install the git hooks
+	@$(BIN)/pre-commit install
+clean: ## remove what this checkout built (the user cache of test binaries stays)
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,203 @@
+"""etcd, kube-apiserver and kube-controller-manager as local processes, with RBAC, an audit log and kubeconfigs."""
+
+import base64
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controlplane.addresses import API_SERVER, GATEWAY, SERVICE_NETWORK
+from controlplane.binaries import Binaries
+from controlplane.pki import Authority, KeyPair, Subject, signing_pair
+from controlplane.processes import Process
+
+ETCD = "http://127.0.0.1:2379"
+URL = f"https://{API_SERVER}"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+HOSTS = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "verbs": ["get", "list", "watch"]},
+        {"level": "None", "resources": [{"group": "coordination.k8s.io"}]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a kubeconfig logs in as: a user name and groups, by client certificate."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+ADMIN = Account("admin", ("system:masters",))
+
+
+class ControlPlane:
+    """One control plane of a sandbox, with its files in one directory."""
+
+    def __init__(self, directory: Path, binaries: Binaries) -> None:
+        self.directory = directory
+        self.authority = Authority("kubernetes-ca")
+        self._binaries = binaries
+        self._processes: list[Process] = []
+
+    @property
+    def admin(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.directory / "admin.kubeconfig"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that the API server's is signed by."""
+        return self.directory / "ca.crt"
+
+    def start(self, before_controllers: Callable[[], None] | None = None) -> None:
+        """Start everything; `before_controllers` runs once the API server answers.
+
+        The garbage collector learns new kinds only every 30 s: install definitions there.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._write_keys()
+        self.kubeconfig(ADMIN, self.admin)
+        self._start_etcd()
+        self._start_api_server()
+        if before_controllers is not None:
+            before_controllers()
+        self._start_controllers()
+
+    def stop(self) -> None:
+        """Stop everything, last started first."""
+        for process in reversed(self._processes):
+            process.stop()
+        self._processes.clear()
+
+    def rss(self) -> Mapping[str, int]:
+        """Resident bytes of each process."""
+        return {process.name: process.rss() for process in self._processes}
+
+    def kubeconfig(self, account: Account, path: Path, url: str = URL) -> Path:
+        """Write a kubeconfig for an account; `url` is where the API server is reached."""
+        pair = self.authority.client(Subject(account.user, account.groups))
+        cluster = {"server": url, "certificate-authority-data": _b64(self.authority.pair.certificate)}
+        if url != URL:
+            cluster["tls-server-name"] = "kubernetes"
+        user = {"client-certificate-data": _b64(pair.certificate), "client-key-data": _b64(pair.key)}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "chain", "cluster": cluster}],
+            "users": [{"name": account.user, "user": user}],
+            "contexts": [{"name": "chain", "context": {"cluster": "chain", "user": account.user}}],
+            "current-context": "chain",
+        }
+        path.write_text(json.dumps(config))
+        path.chmod(0o600)
+        return path
+
+    def audit_events(self) -> Iterator[Mapping[str, Any]]:
+        """Every write that the API server answered, oldest first."""
+        log = self.directory / "audit.log"
+        if log.exists():
+            for line in log.read_text().splitlines():
+                yield json.loads(line)
+
+    def _write_keys(self) -> None:
+        serving = Subject("kube-apiserver", hosts=(*HOSTS, "localhost"), addresses=(API_SERVER, GATEWAY, "127.0.0.1"))
+        pairs = {
+            "ca": self.authority.pair,
+            "api": self.authority.server(serving),
+            "kubelet-client": self.authority.client(Subject("kube-apiserver-kubelet-client", ("system:masters",))),
+            "sa": signing_pair(),
+        }
+        for name, pair in pairs.items():
+            self._write_pair(name, pair)
+        (self.directory / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
+        self.kubeconfig(Account("system:kube-controller-manager"), self.directory / "controllers.kubeconfig")
+
+    def _write_pair(self, name: str, pair: KeyPair) -> None:
+        (self.directory / f"{name}.crt").write_bytes(pair.certificate)
+        key = self.directory / f"{name}.key"
+        key.write_bytes(pair.key)
+        key.chmod(0o600)
+
+    def _run(self, name: str, command: list[str | Path]) -> Process:
+        process = Process(name, command, self.directory / f"{name}.log", {"PATH": "/usr/bin:/bin", "HOME": "/"})
+        self._processes.append(process)
+        return process
+
+    def _start_etcd(self) -> None:
+        flags = [f"--data-dir={self.directory / 'etcd'}", f"--listen-client-urls={ETCD}"]
+        flags += [f"--advertise-client-urls={ETCD}", "--listen-peer-urls=http://127.0.0.1:0", "--unsafe-no-fsync"]
+        process = self._run("etcd", [self._binaries.etcd, *flags])
+        process.until(lambda: _answers(f"{ETCD}/health"), "it answers")
+
+    def _start_api_server(self) -> None:
+        d = self.directory
+        flags = {
+            "etcd-servers": ETCD,
+            "bind-address": API_SERVER,
+            "secure-port": "443",
+            "advertise-address": GATEWAY,
+            "enable-aggregator-routing": "true",  # webhooks are dialled at their pods' addresses: no kube-proxy is here
+            "tls-cert-file": d / "api.crt",
+            "tls-private-key-file": d / "api.key",
+            "client-ca-file": d / "ca.crt",
+            "authorization-mode": "Node,RBAC",
+            "service-cluster-ip-range": SERVICE_NETWORK,
+            "service-account-issuer": ISSUER,
+            "service-account-key-file": d / "sa.crt",
+            "service-account-signing-key-file": d / "sa.key",
+            "kubelet-client-certificate": d / "kubelet-client.crt",
+            "kubelet-client-key": d / "kubelet-client.key",
+            "kubelet-preferred-address-types": "InternalIP",
+            "audit-policy-file": d / "audit-policy.json",
+            "audit-log-path": d / "audit.log",
+            "allow-privileged": "true",
+            "profiling": "false",
+        }
+        process = self._run("kube-apiserver", [self._binaries.kube_apiserver, *_flags(flags)])
+        context = ssl.create_default_context(cafile=self.ca)
+        process.until(lambda: _answers(f"{URL}/readyz", context), "it is ready")
+
+    def _start_controllers(self) -> None:
+        config = self.directory / "controllers.kubeconfig"
+        flags = {
+            "kubeconfig": config,
+            "authentication-kubeconfig": config,
+            "authorization-kubeconfig": config,
+            "bind-address": "127.0.0.1",
+            "secure-port": "0",
+            "leader-elect": "false",
+            "use-service-account-credentials": "true",
+            "service-account-private-key-file": self.directory / "sa.key",
+            "root-ca-file": self.ca,
+            "cluster-signing-cert-file": self.ca,
+            "cluster-signing-key-file": self.directory / "ca.key",
+        }
+        self._run("kube-controller-manager", [self._binaries.kube_controller_manager, *_flags(flags)])
+
+
+def _flags(flags: Mapping[str, object]) -> list[str | Path]:
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def _answers(url: str, context: ssl.SSLContext | None = None) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5, context=context) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
