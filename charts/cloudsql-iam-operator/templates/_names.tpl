@@ -1,0 +1,36 @@
+{{- define "names.operator" -}}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{- end -}}
+{{- define "names.webhook" -}}{{ include "names.operator" . }}-webhook{{- end -}}
+{{- define "names.image" -}}
+{{- if .Values.image.digest -}}{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end -}}
+{{- end -}}
+{{- define "names.labels" -}}
+app.kubernetes.io/name: cloudsql-iam-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+{{- define "names.selector" -}}
+app.kubernetes.io/name: cloudsql-iam-operator
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+{{- define "names.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+{{- define "names.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+{{- define "names.endpoints" -}}
+{{- range $name, $value := dict "SQLADMIN_ENDPOINT" .Values.endpoints.sqlAdmin "RESOURCE_MANAGER_ENDPOINT" .Values.endpoints.resourceManager "IAM_ENDPOINT" .Values.endpoints.iam "IAM_CREDENTIALS_ENDPOINT" .Values.endpoints.iamCredentials }}
+{{- if $value }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+{{- end -}}

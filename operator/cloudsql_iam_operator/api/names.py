@@ -1,0 +1,41 @@
+"""Names that are API: group, kinds, annotation domain, finalizer. Renaming any of them breaks users."""
+
+from dataclasses import dataclass
+
+GROUP = "iam.cloudsql.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+FINALIZER = f"{GROUP}/finalizer"
+FIELD_MANAGER = "cloudsql-iam-operator"
+
+WORKLOAD_IDENTITY_ANNOTATION = "iam.gke.io/gcp-service-account"
+"""GKE's annotation on a Kubernetes ServiceAccount: the Google service account that its pods act as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the custom resource kinds: how it is named in manifests, paths and messages."""
+
+    name: str
+    plural: str
+    short: str
+    namespaced: bool
+
+
+INSTANCE = Kind("CloudSQLInstance", "cloudsqlinstances", "csqli", namespaced=False)
+USER = Kind("CloudSQLIAMUser", "cloudsqliamusers", "csqlu", namespaced=True)
+GRANT = Kind("DatabaseGrant", "databasegrants", "dbg", namespaced=True)
+KINDS = (INSTANCE, USER, GRANT)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Which object: kind, namespace ("" when cluster-scoped) and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {where}{self.name}"

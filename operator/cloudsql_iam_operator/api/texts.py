@@ -1,0 +1,81 @@
+"""What strings in manifests may look like, one rule for each notion; the CRDs hold the same rules as schema."""
+
+import re
+from dataclasses import dataclass, field
+
+_SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A rule for a string: what it is called in messages, its pattern, and its longest length in bytes.
+
+    `folded` strings mean the same in any case and are read in lower case.
+    """
+
+    what: str
+    pattern: re.Pattern[str]
+    longest: int
+    folded: bool = False
+    refused: frozenset[str] = field(default_factory=frozenset)
+
+    def problem(self, value: str) -> str:
+        """Why the rule does not allow the string; "" when it does."""
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            return f"is {shown(value)}, which is not valid text"
+        if length > self.longest:
+            return f"is {shown(value)}, {length} bytes; {self.what} has at most {self.longest}"
+        if self.pattern.fullmatch(value) is None:
+            return f"is {shown(value)}, which is not {self.what}"
+        if value.strip().lower() in self.refused:
+            return f"is {shown(value)}, which stands for everybody or nobody and is never {self.what}"
+        return ""
+
+
+def shown(value: object) -> str:
+    """The value as a message repeats it: quoted, in ASCII, cut."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_PRINTABLE = r"[^\x00-\x1f\x7f-\x9f]"
+_SOLID = r"[^\s\x00-\x1f\x7f-\x9f]"
+
+OBJECT_NAME = Text("a Kubernetes object name", re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"), 253)
+LABEL_NAME = Text("a name of lower-case letters, digits and dashes", re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"), 63)
+LABEL_KEY = Text("a label key", re.compile(r"\S+"), 317)
+LABEL_OPERATOR = Text("one of In, NotIn, Exists, DoesNotExist", re.compile("In|NotIn|Exists|DoesNotExist"), 63)
+LABEL_VALUE = Text("a label value", re.compile(r"\S*"), 63)
+CONNECTION_NAME = Text(
+    "a connection name PROJECT:REGION:INSTANCE",
+    re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[a-z0-9][a-z0-9-]*:[a-z][a-z0-9-]*:[a-z][a-z0-9-]*"),
+    200,
+)
+IDENTIFIER = Text("a PostgreSQL name", re.compile(f"{_PRINTABLE}+"), 63)
+OPTIONAL_IDENTIFIER = Text("a PostgreSQL name or empty", re.compile(f"{_PRINTABLE}*"), 63)
+ROLE = Text("a database role", IDENTIFIER.pattern, 63, refused=frozenset({"public", "none"}))
+OBJECT_OF_DATABASE = Text("the name of a database object", re.compile(f"{_PRINTABLE}+"), 2048)
+"""Names of objects; longer than a PostgreSQL name, because a routine carries its argument types."""
+LARGE_OBJECT = Text("the number of a large object", re.compile("[0-9]{1,10}"), 10)
+IAM_ROLE = Text(
+    "an IAM role such as roles/cloudsql.client or projects/PROJECT/roles/NAME",
+    re.compile(r"(?:roles|projects/[a-z0-9.:-]+/roles|organizations/[0-9]+/roles)/[A-Za-z0-9_.]+"),
+    256,
+)
+ADDRESS_PATTERN = Text("a pattern of e-mails", re.compile(f"{_SOLID}+"), 254, folded=True)
+WORKFORCE_IDENTITY = Text(
+    "a workforce identity principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/SUBJECT",
+    re.compile(r"principal://iam\.googleapis\.com/locations/global/workforcePools/[a-z0-9-]+/subject/" + _SOLID + "+"),
+    2048,
+)
+_ACCOUNT = re.compile(r"[A-Za-z0-9.-]+@[A-Za-z0-9.-]+\.gserviceaccount\.com")
+ADMIN_ACCOUNT = Text("a service account's e-mail", _ACCOUNT, 254, folded=True)
+SERVICE_ACCOUNT = Text(
+    "a service account's e-mail (PostgreSQL takes 63 bytes before .gserviceaccount.com)", _ACCOUNT, 83, folded=True
+)
+_ADDRESS = re.compile(r"(?!.*\.gserviceaccount\.com$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+", re.IGNORECASE)
+PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True)
+GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True)

@@ -1,0 +1,1 @@
+"""Decisions: records in, records out. No I/O, no clock, no log."""

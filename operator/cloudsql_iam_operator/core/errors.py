@@ -1,0 +1,27 @@
+"""The few ways a story can fail, by what helps: an edit, or waiting. Anything else is a bug and falls through."""
+
+from cloudsql_iam_operator.core.reasons import Reason
+
+
+class Failure(Exception):
+    """A verdict on why something could not be done: a reason and one sentence that names the object and the remedy."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+class Refused(Failure):
+    """Only an edit, of the spec or of the outside world, helps. Reported as Stalled; checked again at the interval."""
+
+
+class NotYet(Failure):
+    """Waiting helps. Tried again after `retry_after` seconds, or with backoff when that is None."""
+
+    def __init__(self, reason: Reason, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after

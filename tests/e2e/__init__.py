@@ -1,0 +1,1 @@
+"""The chain: control plane, emulator, chart and workloads together, for the demo and for the end-to-end tests."""
