@@ -1,0 +1,60 @@
+"""Waiting for operations of the Cloud SQL Admin API. What an operation does is not known here."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How an operation is polled, in seconds: after `first`, then `second` doubling to `longest`; `total` in all."""
+
+    first: float = 1.0
+    second: float = 2.0
+    longest: float = 20.0
+    total: float = 600.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds to pause before each poll."""
+        spent, pause = 0.0, self.first
+        while spent < self.total:
+            yield pause
+            spent += pause
+            pause = self.second if pause == self.first else min(pause * 2, self.longest)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationError:
+    """Why an operation failed, in Google's words."""
+
+    code: str
+    message: str
+
+
+def settled(
+    operation: Mapping[str, Any], poll: Callable[[str], Mapping[str, Any]], patience: Patience
+) -> OperationError | None:
+    """The error of an operation once it is done; None when it succeeded. User operations mostly come back done.
+
+    Raises:
+        NotYet: it was still running when patience ran out.
+    Source: Cloud SQL Admin API v1, operations; a DONE operation may carry errors with HTTP 200
+    """
+    pauses = patience.pauses()
+    while operation.get("status") != "DONE":
+        pause = next(pauses, None)
+        if pause is None:
+            kind, name = operation.get("operationType", "operation"), operation.get("name", "")
+            text = f"{kind} {name} on instance {operation.get('targetId', '')} did not end in {patience.total:.0f} s"
+            raise NotYet(Reason.OPERATION_IN_PROGRESS, text)
+        patience.sleep(pause)
+        operation = poll(str(operation["name"]))
+    errors = (operation.get("error") or {}).get("errors") or ()
+    if not errors:
+        return None
+    return OperationError(str(errors[0].get("code", "")), " ".join(str(errors[0].get("message", "")).split()))

@@ -1,0 +1,202 @@
+"""How the operator gets a connection to a database: by IAM through the connector, or with a password over TLS."""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import aiohttp
+import psycopg
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.sql.connector import Connector
+from google.cloud.sql.connector import exceptions as connector_errors
+from psycopg.rows import TupleRow
+
+from cloudsql_iam_operator.adapters.credentials import Identity, trust_store
+from cloudsql_iam_operator.api.instance import ConnectionName, IPType
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+APPLICATION = "cloudsql-iam-operator"
+CONNECT_SECONDS = 20
+"""Longest time that making one connection may take, by either way."""
+
+_CONNECTOR_ERRORS = (
+    aiohttp.ClientError,
+    GoogleAuthError,
+    OSError,
+    TimeoutError,
+    connector_errors.AutoIAMAuthNotSupported,
+    connector_errors.CloudSQLConnectionError,
+    connector_errors.CloudSQLIPTypeError,
+    connector_errors.DnsResolutionError,
+    connector_errors.IncompatibleDriverError,
+    connector_errors.RefreshNotValidError,
+    connector_errors.TLSVersionError,
+)
+_WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
+_IP_TYPES = {IPType.PUBLIC: "PUBLIC", IPType.PRIVATE: "PRIVATE", IPType.PSC: "PSC"}
+
+
+class Connect(Protocol):
+    """A way to one instance."""
+
+    def __call__(self, database: str) -> psycopg.Connection[TupleRow]:
+        """A new connection to one of its databases.
+
+        Raises:
+            NotYet: there is none to be had now; the reason says why.
+        """
+        ...
+
+
+class Connectors:
+    """Connectors of this process, one per identity. Their certificates and threads live until `close`."""
+
+    def __init__(self, sqladmin_endpoint: str = "") -> None:
+        self._endpoint = sqladmin_endpoint
+        self._connectors: dict[str, Connector] = {}
+        self._lock = threading.Lock()
+        store = trust_store()
+        if store is not None:
+            # The connector refreshes tokens through requests, which reads only certifi's authorities otherwise.
+            os.environ.setdefault("REQUESTS_CA_BUNDLE", store)
+
+    def iam(self, identity: Identity, connection: ConnectionName, user: str, ip_type: IPType) -> Connect:
+        """Connections of the identity's own database user `user`, verified by the instance's certificate."""
+
+        def connect(database: str) -> psycopg.Connection[TupleRow]:
+            with _translated(str(connection), user, database):
+                made: psycopg.Connection[TupleRow] = self._connector(identity).connect(
+                    str(connection),
+                    "psycopg",
+                    user=user,
+                    db=database,
+                    enable_iam_auth=True,
+                    ip_type=_IP_TYPES[ip_type],
+                    timeout=CONNECT_SECONDS,
+                    autocommit=True,
+                    application_name=APPLICATION,
+                    prepare_threshold=None,
+                )
+                return made
+
+        return connect
+
+    def close(self) -> None:
+        """End every connector. Connections that are open go on."""
+        with self._lock:
+            connectors, self._connectors = self._connectors, {}
+        for connector in connectors.values():
+            connector.close()
+
+    def _connector(self, identity: Identity) -> Connector:
+        with self._lock:
+            if identity.name not in self._connectors:
+                credentials: Any = identity.credentials
+                self._connectors[identity.name] = Connector(
+                    credentials=credentials,
+                    timeout=CONNECT_SECONDS,
+                    refresh_strategy="LAZY",
+                    sqladmin_api_endpoint=self._endpoint or None,
+                )
+            return self._connectors[identity.name]
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordLogin:
+    """A direct way to an instance. `server_ca` is PEM text; the password never shows in a repr."""
+
+    host: str
+    username: str
+    password: str
+    server_ca: str
+    port: int = 5432
+
+    def __repr__(self) -> str:
+        return f"PasswordLogin(host={self.host!r}, username={self.username!r}, port={self.port})"
+
+
+def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
+    """Direct connections over TLS to a server whose certificate the instance's own authority signed.
+
+    Only the authority is verified: the certificate names `project:instance`, which is no host name.
+    """
+
+    def connect(database: str) -> psycopg.Connection[TupleRow]:
+        with TemporaryDirectory() as directory, _translated(str(connection), login.username, database):
+            authority = Path(directory) / "server-ca.pem"
+            authority.write_text(login.server_ca)
+            return psycopg.connect(
+                host=login.host,
+                port=login.port,
+                user=login.username,
+                password=login.password,
+                dbname=database,
+                sslmode="verify-ca",
+                sslrootcert=str(authority),
+                connect_timeout=CONNECT_SECONDS,
+                application_name=APPLICATION,
+                autocommit=True,
+                # A transaction pooler in between does not know prepared statements.
+                prepare_threshold=None,
+            )
+
+    return connect
+
+
+def plain(dsn: Callable[[str], str]) -> Connect:
+    """Connections by a connection string for each database; for servers on the same machine."""
+
+    def connect(database: str) -> psycopg.Connection[TupleRow]:
+        string = dsn(database)
+        with _translated("the server", "", database):
+            return psycopg.connect(string, autocommit=True, application_name=APPLICATION)
+
+    return connect
+
+
+@contextmanager
+def _translated(instance: str, user: str, database: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _login_failure(instance, user, database, str(error)) from error
+    except _CONNECTOR_ERRORS as error:
+        text = f"{instance} cannot be reached: {type(error).__name__}: {_first_line(str(error))}"
+        raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error
+
+
+def _login_failure(instance: str, user: str, database: str, said: str) -> NotYet:
+    # psycopg gives no SQLSTATE for what happens while connecting, so the words have to do.
+    line = _reason(said)
+    if f'database "{database}" does not exist' in said:
+        return NotYet(Reason.DATABASE_NOT_FOUND, f"database {database!r} does not exist on {instance}: create it")
+    if "permission denied for database" in said:
+        text = f"{user!r} may not connect to database {database!r} on {instance}: grant it CONNECT"
+        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
+    if "not currently accepting connections" in said:
+        return NotYet(Reason.DATABASE_UNREACHABLE, f"database {database!r} on {instance} accepts no connections")
+    if any(words in said for words in ("authentication failed", "pg_hba.conf", "does not exist", "no password")):
+        text = (
+            f"login to {instance} as {user!r} failed: {line}: that database user must exist, and its password be right "
+            "or its identity have roles/cloudsql.instanceUser and roles/cloudsql.client"
+        )
+        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
+    return NotYet(Reason.DATABASE_UNREACHABLE, f"{instance} cannot be reached: {line}")
+
+
+def _reason(said: str) -> str:
+    """The server's own words without the way they came: that names a socket that is new with every try."""
+    line = _first_line(said)
+    found = _WAY.match(line)
+    return line[found.end() :] if found else line
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")

@@ -1,0 +1,86 @@
+"""One open database, as services see it: look, name, apply, close."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psycopg
+
+from cloudsql_iam_operator.adapters.postgres.apply import Applier, Outcome
+from cloudsql_iam_operator.adapters.postgres.connect import Connect
+from cloudsql_iam_operator.adapters.postgres.inspection import fingerprint, inspect, object_names
+from cloudsql_iam_operator.adapters.postgres.session import Connection, Limits, role_failure
+from cloudsql_iam_operator.adapters.postgres.statements import shown
+from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.snapshot import Lookups, Snapshot
+from cloudsql_iam_operator.core.grants.statements import ObjectName, Statement, Transaction
+from cloudsql_iam_operator.core.reasons import Reason
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to work on the databases of one instance.
+
+    `set_role` is taken for every transaction ("" for none). `owner_roles` are those that may be acted as. `fence` is
+    called before each writing transaction and raises when nothing may be written any more. `place` is for the log.
+    """
+
+    connect: Connect
+    set_role: str
+    owner_roles: tuple[str, ...]
+    fence: Callable[[], None]
+    place: str
+    limits: Limits = field(default_factory=Limits)
+
+
+class Database:
+    """A connection to one database. Use it in one thread at a time, and close it."""
+
+    def __init__(self, access: Access, name: str) -> None:
+        self.name = name
+        self._access = access
+        self._connection: Connection = access.connect(name)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def fingerprint(self) -> str:
+        """A text that changes whenever a name, a right, a role or a membership does."""
+        return self._guarded(lambda: fingerprint(self._connection, self._access.set_role))
+
+    def inspect(self, lookups: Lookups) -> Snapshot:
+        """What was asked for, at one moment."""
+        access = self._access
+        return self._guarded(lambda: inspect(self._connection, access.set_role, access.owner_roles, lookups))
+
+    def names(self, wanted: Mapping[ObjectKind, Iterable[int]]) -> dict[tuple[ObjectKind, int], ObjectName]:
+        """Names of objects by kind and oid."""
+        if not wanted:
+            return {}
+        return self._guarded(lambda: object_names(self._connection, self._access.set_role, wanted))
+
+    def apply(self, transactions: Sequence[Transaction]) -> Outcome:
+        """Carry out as much as can be."""
+        access = self._access
+        applier = Applier(self._connection, access.set_role, access.fence, access.limits)
+        return applier.apply(transactions, f"{access.place}/{self.name}")
+
+    @staticmethod
+    def shown(statement: Statement) -> str:
+        """A statement for people to read."""
+        return shown(statement)
+
+    def _guarded(self, look: Callable[[], T]) -> T:
+        try:
+            return look()
+        except psycopg.Error as error:
+            refused = role_failure(error, self._access.set_role)
+            if refused is not None:
+                raise refused from error
+            said = error.diag.message_primary or str(error).split("\n", 1)[0]
+            text = f"looking at database {self.name!r} on {self._access.place} failed: {said}"
+            raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error

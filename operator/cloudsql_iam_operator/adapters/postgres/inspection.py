@@ -1,0 +1,212 @@
+"""Looking at a database: one consistent snapshot of what was asked for, in one round trip for the most part."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from cloudsql_iam_operator.adapters.postgres.queries import query
+from cloudsql_iam_operator.adapters.postgres.session import Connection, reading
+from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.identifiers import signature
+from cloudsql_iam_operator.core.grants.snapshot import (
+    AclGroup,
+    Catalog,
+    Holding,
+    Lookups,
+    Role,
+    RoleGrant,
+    Server,
+    Snapshot,
+)
+from cloudsql_iam_operator.core.grants.statements import ObjectName
+from cloudsql_iam_operator.core.reasons import Reason
+
+Row = tuple[Any, ...]
+Cursor = psycopg.Cursor[Row]
+
+_KINDS = {
+    "r": ObjectKind.TABLE,
+    "f": ObjectKind.TABLE,
+    "v": ObjectKind.VIEW,
+    "m": ObjectKind.MATERIALIZED_VIEW,
+    "S": ObjectKind.SEQUENCE,
+    "routine": ObjectKind.ROUTINE,
+    "type": ObjectKind.TYPE,
+    "schema": ObjectKind.SCHEMA,
+    "database": ObjectKind.DATABASE,
+    "column": ObjectKind.COLUMN,
+    "future r": ObjectKind.TABLE,
+    "future S": ObjectKind.SEQUENCE,
+    "future f": ObjectKind.ROUTINE,
+    "future T": ObjectKind.TYPE,
+}
+_NAMES = {
+    ObjectKind.ROUTINE: "routine_names",
+    ObjectKind.TYPE: "type_names",
+}
+
+
+def fingerprint(connection: Connection, role: str) -> str:
+    """A text that changes whenever a name, a right, a role or a membership does."""
+    with connection.pipeline(), reading(connection, role):
+        found = connection.execute(query("fingerprint"))
+        row = found.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def inspect(connection: Connection, role: str, owner_roles: Sequence[str], lookups: Lookups) -> Snapshot:
+    """The database as seen by `role`, as far as it was asked for; `owner_roles` help out where that sees nothing."""
+    with connection.pipeline(), reading(connection, role):
+        server = _ask(connection, "server")
+        roles = _ask(connection, "roles")
+        role_grants = _ask(connection, "role_grants")
+        schemas = _ask(connection, "schemas")
+        rights_of = {"roles": sorted(lookups.roles), "schemas": sorted(lookups.schemas)}
+        groups = _ask(connection, "acl_groups", rights_of, binary=True)
+        names = {
+            Catalog.RELATION: _named(connection, "named_relations", lookups, Catalog.RELATION),
+            Catalog.TYPE: _named(connection, "named_types", lookups, Catalog.TYPE),
+        }
+        listed = _listed(connection, lookups)
+        columns = _pairs(connection, "columns", lookups.columns)
+        creators = _ask(connection, "creators", {"schemas": sorted(lookups.creators)}) if lookups.creators else None
+        named_routines = sorted((s, name) for c, s, name in lookups.named if c is Catalog.ROUTINE)
+        routines = _routines(connection, (role, *owner_roles), named_routines)
+        return Snapshot(
+            _server(server),
+            {role.name: role for role in (Role(*row) for row in roles)},
+            tuple(RoleGrant(*row) for row in role_grants),
+            {name: oid for oid, name in schemas},
+            tuple(_group(row) for row in groups),
+            {
+                **{(Catalog.ROUTINE, *place): oid for place, oid in routines.items()},
+                **{(c, schema, name): oid for c, rows in names.items() for schema, name, oid in rows or ()},
+            },
+            listed=_by_schema(listed),
+            columns={oid: frozenset(found) for oid, found in columns or ()},
+            creators=_creators(creators),
+        )
+
+
+def object_names(
+    connection: Connection, role: str, wanted: Mapping[ObjectKind, Iterable[int]]
+) -> dict[tuple[ObjectKind, int], ObjectName]:
+    """Names of objects by kind and oid; what exists no more is left out. Databases and schemas are not asked for."""
+    found: dict[tuple[ObjectKind, int], ObjectName] = {}
+    with reading(connection, role), connection.pipeline():
+        asked = [
+            (kind, _ask(connection, _NAMES.get(kind, "relation_names"), {"oids": sorted(oids)}))
+            for kind, oids in wanted.items()
+        ]
+        for kind, rows in asked:
+            for oid, schema, name, *arguments in rows:
+                types = tuple(zip(*arguments, strict=True)) if arguments else ()
+                found[kind, oid] = ObjectName(schema, name, types)
+    return found
+
+
+def _ask(
+    connection: Connection, name: str, values: Mapping[str, object] | None = None, *, binary: bool = False
+) -> Cursor:
+    cursor = connection.cursor(binary=binary)
+    return cursor.execute(query(name), values)
+
+
+def _pairs(connection: Connection, name: str, places: Iterable[tuple[str, str]]) -> Cursor | None:
+    wanted = sorted(places)
+    if not wanted:
+        return None
+    schemas, names = zip(*wanted, strict=True)
+    return _ask(connection, name, {"schemas": list(schemas), "names": list(names)})
+
+
+def _named(connection: Connection, name: str, lookups: Lookups, catalog: Catalog) -> Cursor | None:
+    return _pairs(connection, name, ((schema, wanted) for where, schema, wanted in lookups.named if where is catalog))
+
+
+def _listed(connection: Connection, lookups: Lookups) -> dict[Catalog, Cursor]:
+    asked: dict[Catalog, Cursor] = {}
+    for catalog in Catalog:
+        schemas = sorted(schema for where, schema in lookups.listed if where is catalog)
+        if schemas:
+            asked[catalog] = _ask(connection, f"listed_{catalog.value}s", {"schemas": schemas})
+    return asked
+
+
+def _routines(
+    connection: Connection, roles: Sequence[str], wanted: list[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """Oids of routines by schema and signature as written; what the server cannot read is not there.
+
+    Reading a signature takes USAGE on its schemas, which the first role that has it must lend.
+    """
+    if not wanted:
+        return {}
+    for role in roles:
+        try:
+            with connection.transaction():
+                connection.execute("select set_config('role', %s, true)", (role or "none",))
+                rows = _ask(connection, "named_routines", _signatures(wanted)).fetchall()
+                connection.execute("select set_config('role', %s, true)", (roles[0] or "none",))
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidParameterValue):
+            continue
+        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError):
+            break
+        return {(schema, written): oid for schema, written, oid in rows if oid is not None}
+    if len(wanted) == 1:
+        return {}
+    # One that cannot be read fails them all: before PostgreSQL 16 for an unknown type, else for a closed schema.
+    middle = len(wanted) // 2
+    return {**_routines(connection, roles, wanted[:middle]), **_routines(connection, roles, wanted[middle:])}
+
+
+def _signatures(wanted: list[tuple[str, str]]) -> dict[str, list[str]]:
+    parts = [signature(written) for _, written in wanted]
+    return {
+        "schemas": [schema for schema, _ in wanted],
+        "signatures": [written for _, written in wanted],
+        "names": [name for name, _ in parts],
+        "arguments": [arguments for _, arguments in parts],
+    }
+
+
+def _server(rows: Cursor) -> Server:
+    row = rows.fetchone()
+    if row is None:
+        raise NotYet(Reason.DATABASE_NOT_FOUND, "the database was dropped while it was looked at: create it again")
+    return Server(*row)
+
+
+def _group(row: Row) -> AclGroup:
+    kind, schema, owner, column, members, grantees, grantors, masks = row
+    acl: dict[int, tuple[Holding, ...]] = {}
+    for grantee, grantor, mask in zip(grantees or (), grantors or (), masks or (), strict=True):
+        acl[grantee] = (*acl.get(grantee, ()), Holding(grantor, mask))
+    return AclGroup(
+        _KINDS[kind],
+        schema,
+        owner,
+        tuple(members),
+        acl,
+        lockable=kind == "r",
+        future=kind.startswith("future"),
+        column=column,
+    )
+
+
+def _by_schema(asked: Mapping[Catalog, Cursor]) -> dict[tuple[Catalog, str], dict[int, str]]:
+    listed: dict[tuple[Catalog, str], dict[int, str]] = {}
+    for catalog, rows in asked.items():
+        for schema, oid, name in rows:
+            listed.setdefault((catalog, schema), {})[oid] = name
+    return listed
+
+
+def _creators(rows: Cursor | None) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for schema, role in rows or ():
+        found.setdefault(schema, set()).add(role)
+    return {schema: frozenset(roles) for schema, roles in found.items()}

@@ -1,0 +1,65 @@
+"""Transactions with everything set for their length only, so that no setting leaks behind a pooler."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from cloudsql_iam_operator.adapters.postgres.queries import query
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+Connection = psycopg.Connection[TupleRow]
+
+READING_SECONDS = 60
+"""Longest time for one catalog query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Timeouts of a writing transaction in milliseconds, and seconds for all of them in one pass.
+
+    `lock` is below PostgreSQL's deadlock_timeout of a second, so that we give way and never the other side.
+    """
+
+    lock: int = 500
+    statement: int = 15_000
+    writing: float = 60.0
+
+
+@contextmanager
+def reading(connection: Connection, role: str) -> Iterator[None]:
+    """One consistent look, as `role` ("" for the login itself)."""
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        _settle(connection, role, Limits(lock=5_000, statement=READING_SECONDS * 1000))
+        yield
+
+
+@contextmanager
+def writing(connection: Connection, role: str, limits: Limits) -> Iterator[None]:
+    """One short transaction, as `role` ("" for the login itself), alone among the writers of grants here."""
+    with connection.transaction():
+        _settle(connection, role, limits)
+        connection.execute(query("advisory_lock"))
+        yield
+
+
+def role_failure(error: psycopg.Error, role: str) -> NotYet | None:
+    """The verdict when the error is that `role` cannot be taken; in a pipeline such an error shows up later."""
+    said = error.diag.message_primary or ""
+    if not role or not ("set role" in said or (error.sqlstate == "22023" and f'role "{role}"' in said)):
+        return None
+    text = f"SET ROLE {role!r} failed: {said}: grant that role to the operator's database user"
+    return NotYet(Reason.SET_ROLE_FAILED, text)
+
+
+def _settle(connection: Connection, role: str, limits: Limits) -> None:
+    values = {
+        "lock_timeout": f"{limits.lock}ms",
+        "statement_timeout": f"{limits.statement}ms",
+        "role": role or "none",
+    }
+    connection.execute(query("settings"), values)

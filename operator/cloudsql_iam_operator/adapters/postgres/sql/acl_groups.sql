@@ -1,0 +1,87 @@
+-- Objects with equal kind, schema, owner and rights are one row, so that a right is taken apart once for all of them.
+-- Rights of the wanted roles, of all roles above these, and of PUBLIC; everybody else's are left out.
+with recursive wanted as materialized (
+    select oid from pg_roles where rolname::text = any(%(roles)s::text[])
+    union
+    select m.roleid from pg_auth_members m join wanted w on w.oid = m.member
+),
+place as materialized (
+    select oid from pg_namespace where nspname::text = any(%(schemas)s::text[])
+),
+folded (kind, schema, owner, acl, col, members) as (
+    select
+        case c.relkind when 'p' then 'r' else c.relkind end::text,
+        c.relnamespace,
+        c.relowner,
+        c.relacl,
+        '',
+        array_agg(c.oid)
+    from pg_class c
+    where c.relnamespace in (select oid from place) and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+    group by 1, 2, 3, 4
+    union all
+    select 'routine', p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), '', array_agg(p.oid)
+    from pg_proc p
+    where p.pronamespace in (select oid from place)
+    group by 1, 2, 3, 4
+    union all
+    select 'type', t.typnamespace, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)), '', array_agg(t.oid)
+    from pg_type t
+    left join pg_class c on c.oid = t.typrelid
+    where
+        t.typnamespace in (select oid from place)
+        and t.typcategory <> 'A'
+        and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and c.relkind = 'c'))
+    group by 1, 2, 3, 4
+    union all
+    select 'schema', n.oid, n.nspowner, n.nspacl, '', array[n.oid]
+    from pg_namespace n
+    where n.oid in (select oid from place)
+    union all
+    select 'database', 0, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), '', array[d.oid]
+    from pg_database d
+    where d.datname = current_database()
+    union all
+    select 'column', c.relnamespace, c.relowner, a.attacl, a.attname::text, array[c.oid]
+    from pg_attribute a
+    join pg_class c on c.oid = a.attrelid
+    where a.attacl is not null and not a.attisdropped and c.relnamespace in (select oid from place)
+    union all
+    select 'future ' || f.defaclobjtype::text, f.defaclnamespace, f.defaclrole, f.defaclacl, '', array[f.defaclnamespace]
+    from pg_default_acl f
+    where f.defaclnamespace in (select oid from place) and f.defaclobjtype in ('r', 'S', 'f', 'T')
+)
+select f.kind, f.schema, f.owner, f.col, f.members, held.grantees, held.grantors, held.masks
+from folded f
+left join lateral (
+    select
+        array_agg(one.grantee) as grantees,
+        array_agg(one.grantor) as grantors,
+        array_agg(one.mask) as masks
+    from (
+        select e.grantee, e.grantor, bit_or(b.mask | case when e.is_grantable then b.mask << 16 else 0 end) as mask
+        from aclexplode(f.acl) e
+        cross join lateral (
+            select case e.privilege_type
+                when 'INSERT' then 1
+                when 'SELECT' then 2
+                when 'UPDATE' then 4
+                when 'DELETE' then 8
+                when 'TRUNCATE' then 16
+                when 'REFERENCES' then 32
+                when 'TRIGGER' then 64
+                when 'EXECUTE' then 128
+                when 'USAGE' then 256
+                when 'CREATE' then 512
+                when 'TEMPORARY' then 1024
+                when 'CONNECT' then 2048
+                when 'SET' then 4096
+                when 'ALTER SYSTEM' then 8192
+                when 'MAINTAIN' then 16384
+                else 0
+            end as mask
+        ) b
+        where e.grantee = 0 or e.grantee in (select oid from wanted)
+        group by 1, 2
+    ) one
+) held on true

@@ -1,0 +1,10 @@
+-- Who creates objects in a schema: whoever owns some there, and whoever may.
+select n.nspname::text, c.relowner
+from pg_namespace n
+join pg_class c on c.relnamespace = n.oid
+where n.nspname::text = any(%(schemas)s::text[]) and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+union
+select n.nspname::text, e.grantee
+from pg_namespace n
+cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e
+where n.nspname::text = any(%(schemas)s::text[]) and e.privilege_type = 'CREATE' and e.grantee <> 0

@@ -1,0 +1,57 @@
+-- Changes when a name, an owner, a right, a role or a membership does; a tenth of the cost of looking at them.
+select concat_ws(
+    '/',
+    (
+        select bit_xor(hash_record_extended((c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relacl), 0))
+        from pg_class c
+        where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') and c.relnamespace <> 'pg_catalog'::regnamespace
+    ),
+    (
+        select bit_xor(hash_record_extended((p.oid, p.proname, p.pronamespace, p.proowner, p.proacl, p.proargtypes), 0))
+        from pg_proc p
+        where p.pronamespace <> 'pg_catalog'::regnamespace
+    ),
+    (
+        select bit_xor(hash_record_extended((t.oid, t.typname, t.typnamespace, t.typowner, t.typacl), 0))
+        from pg_type t
+        where t.typnamespace <> 'pg_catalog'::regnamespace and t.typtype in ('b', 'd', 'e', 'r', 'c')
+    ),
+    (
+        select bit_xor(hash_record_extended((a.attrelid, a.attnum, a.attname, a.attacl), 0))
+        from pg_attribute a
+        where a.attacl is not null and not a.attisdropped
+    ),
+    (
+        select bit_xor(hash_record_extended((n.oid, n.nspname, n.nspowner, n.nspacl), 0)) from pg_namespace n
+        where n.nspname !~ '^pg_(temp|toast_temp)_'
+    ),
+    (select bit_xor(hash_record_extended((d.oid, d.datname, d.datdba, d.datacl), 0)) from pg_database d),
+    (
+        select bit_xor(
+            hash_record_extended((a.oid, a.defaclrole, a.defaclnamespace, a.defaclobjtype, a.defaclacl), 0)
+        )
+        from pg_default_acl a
+    ),
+    (
+        select bit_xor(
+            hash_record_extended(
+                (
+                    r.oid, r.rolname, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls,
+                    r.rolinherit
+                ),
+                0
+            )
+        )
+        from pg_roles r
+    ),
+    (
+        select bit_xor(
+            hash_record_extended((m.roleid, m.member, m.grantor, m.admin_option), 0)
+            # hashtextextended(to_jsonb(m)::text, 0)
+        )
+        from pg_auth_members m
+    ),
+    current_user,
+    current_setting('default_transaction_read_only'),
+    pg_is_in_recovery()
+)

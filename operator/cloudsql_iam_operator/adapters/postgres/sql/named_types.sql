@@ -1,0 +1,6 @@
+select w.schema, w.name, t.oid
+from unnest(%(schemas)s::text[], %(names)s::text[]) w (schema, name)
+join pg_namespace n on n.nspname::text = w.schema
+join pg_type t on t.typnamespace = n.oid and t.typname = w.name::name and t.typname::text = w.name
+left join pg_class c on c.oid = t.typrelid
+where t.typcategory <> 'A' and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and c.relkind = 'c'))

@@ -1,0 +1,133 @@
+"""Statements as SQL: composed of fixed words and quoted identifiers, nothing else."""
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from psycopg import sql
+
+from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.core.grants.operations import Verb
+from cloudsql_iam_operator.core.grants.statements import (
+    MembershipStatement,
+    ObjectName,
+    PrivilegeStatement,
+    Statement,
+)
+
+_PRIVILEGES: dict[str, LiteralString] = {
+    "INSERT": "INSERT",
+    "SELECT": "SELECT",
+    "UPDATE": "UPDATE",
+    "DELETE": "DELETE",
+    "TRUNCATE": "TRUNCATE",
+    "REFERENCES": "REFERENCES",
+    "TRIGGER": "TRIGGER",
+    "EXECUTE": "EXECUTE",
+    "USAGE": "USAGE",
+    "CREATE": "CREATE",
+    "TEMPORARY": "TEMPORARY",
+    "CONNECT": "CONNECT",
+    "SET": "SET",
+    "ALTER SYSTEM": "ALTER SYSTEM",
+    "MAINTAIN": "MAINTAIN",
+}
+_OBJECTS: dict[ObjectKind, LiteralString] = {
+    ObjectKind.DATABASE: "DATABASE",
+    ObjectKind.SCHEMA: "SCHEMA",
+    ObjectKind.TABLE: "TABLE",
+    ObjectKind.VIEW: "TABLE",
+    ObjectKind.MATERIALIZED_VIEW: "TABLE",
+    ObjectKind.COLUMN: "TABLE",
+    ObjectKind.SEQUENCE: "SEQUENCE",
+    ObjectKind.ROUTINE: "ROUTINE",
+    ObjectKind.TYPE: "TYPE",
+}
+_TO_COME: dict[ObjectKind, LiteralString] = {
+    ObjectKind.TABLE: "TABLES",
+    ObjectKind.SEQUENCE: "SEQUENCES",
+    ObjectKind.ROUTINE: "ROUTINES",
+    ObjectKind.TYPE: "TYPES",
+}
+_COMMA = sql.SQL(", ")
+
+
+def composed(statement: Statement) -> sql.Composed:
+    """The statement as it is sent."""
+    if isinstance(statement, MembershipStatement):
+        return _membership(statement)
+    words = _granting(statement)
+    if not statement.owner:
+        return words
+    return sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} {}").format(
+        sql.Identifier(statement.owner), _names([name.name for name in statement.objects]), words
+    )
+
+
+def table_lock(statement: Statement) -> sql.Composed | None:
+    """A lock on the statement's tables that lets others read and write, and makes their ALTER TABLE wait, not fail."""
+    if not isinstance(statement, PrivilegeStatement) or not statement.lockable:
+        return None
+    return sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(_objects(statement))
+
+
+def shown(statement: Statement) -> str:
+    """The statement for people to read."""
+    return composed(statement).as_string(None)
+
+
+def _granting(statement: PrivilegeStatement) -> sql.Composed:
+    giving = statement.verb is Verb.GRANT
+    words: list[sql.Composable] = [
+        sql.SQL("GRANT") if giving else sql.SQL("REVOKE"),
+        *([sql.SQL("GRANT OPTION FOR")] if statement.verb is Verb.TAKE_OPTION else []),
+        _privileges(statement),
+        sql.SQL("ON"),
+        sql.SQL(_TO_COME[statement.kind]) if statement.owner else _targets(statement),
+        sql.SQL("TO") if giving else sql.SQL("FROM"),
+        _names(statement.grantees),
+        *([sql.SQL("WITH GRANT OPTION")] if statement.option else []),
+    ]
+    return sql.SQL(" ").join(words)
+
+
+def _privileges(statement: PrivilegeStatement) -> sql.Composed:
+    columns = sql.SQL(" ({})").format(_names(statement.columns)) if statement.columns else sql.SQL("")
+    return _COMMA.join([sql.SQL(_PRIVILEGES[name]) + columns for name in statement.privileges])
+
+
+def _targets(statement: PrivilegeStatement) -> sql.Composed:
+    return sql.SQL(_OBJECTS[statement.kind]) + sql.SQL(" ") + _objects(statement)
+
+
+def _objects(statement: PrivilegeStatement) -> sql.Composed:
+    return _COMMA.join([_object(statement.kind, name) for name in statement.objects])
+
+
+def _object(kind: ObjectKind, name: ObjectName) -> sql.Composable:
+    words = sql.Identifier(name.schema, name.name) if name.schema else sql.Identifier(name.name)
+    if kind is not ObjectKind.ROUTINE:
+        return words
+    types = _COMMA.join([sql.Identifier(schema, type_) for schema, type_ in name.arguments])
+    return sql.SQL("{}({})").format(words, types)
+
+
+def _membership(statement: MembershipStatement) -> sql.Composed:
+    words = sql.SQL("GRANT {} TO {}{}") if statement.give else sql.SQL("REVOKE {} FROM {}{}")
+    return words.format(sql.Identifier(statement.role), _names(statement.grantees), _options(statement))
+
+
+def _options(statement: MembershipStatement) -> sql.Composable:
+    if statement.inherit is None and statement.set is None:
+        return sql.SQL(" WITH ADMIN OPTION") if statement.admin else sql.SQL("")
+    said: list[sql.Composable] = []
+    if statement.admin is not None:
+        said.append(sql.SQL("ADMIN TRUE") if statement.admin else sql.SQL("ADMIN FALSE"))
+    if statement.inherit is not None:
+        said.append(sql.SQL("INHERIT TRUE") if statement.inherit else sql.SQL("INHERIT FALSE"))
+    if statement.set is not None:
+        said.append(sql.SQL("SET TRUE") if statement.set else sql.SQL("SET FALSE"))
+    return sql.SQL(" WITH ") + _COMMA.join(said)
+
+
+def _names(names: Sequence[str]) -> sql.Composed:
+    return _COMMA.join([sql.Identifier(name) for name in names])

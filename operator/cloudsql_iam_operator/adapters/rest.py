@@ -1,0 +1,105 @@
+"""Plain JSON requests to the API server, by path. For processes that must stay small: no models are loaded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import kubernetes.client
+import kubernetes.config
+import orjson
+import urllib3
+
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+JSON = dict[str, Any]
+Limits = tuple[float, float]
+"""Seconds: to connect, and between two pieces of an answer."""
+
+_NONE: Mapping[str, str] = {}
+
+
+class Answered(NotYet):
+    """The API server answered with an error status."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(Reason.PROGRESSING_WITH_RETRY, f"the API server answered {status} to: {what}")
+        self.status = status
+
+
+class Unreachable(NotYet):
+    """The API server did not answer in time, or not at all."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        text = f"the API server could not be reached to: {what} ({type(error).__name__})"
+        super().__init__(Reason.PROGRESSING_WITH_RETRY, text)
+
+
+def connect() -> "Rest":
+    """The API server of the cluster this process runs in, or of the one that KUBECONFIG names.
+
+    Raises:
+        kubernetes.config.ConfigException: neither is there.
+    """
+    try:
+        kubernetes.config.load_incluster_config()
+    except kubernetes.config.ConfigException:
+        kubernetes.config.load_kube_config()
+    return Rest(kubernetes.client.ApiClient())
+
+
+class Rest:
+    """Requests over one pool of connections, as whoever the client logs in as. Safe to share between threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def get(self, path: str, limits: Limits, query: Mapping[str, str] = _NONE) -> JSON:
+        """The JSON at the path.
+
+        Raises:
+            Answered: with an error status.
+            Unreachable: in time there was no answer.
+        """
+        return _decoded(self.stream(path, limits, query), f"GET {path}")
+
+    def stream(self, path: str, limits: Limits, query: Mapping[str, str] = _NONE) -> urllib3.BaseHTTPResponse:
+        """The response at the path, its body not read yet.
+
+        Raises:
+            Answered: with an error status.
+            Unreachable: in time there was no answer.
+        """
+        headers = {"Accept": "application/json"}
+        return self._response("GET", path, limits, query_params=list(query.items()), header_params=headers)
+
+    def send(self, method: str, path: str, limits: Limits, body: object) -> JSON:
+        """The answer to a write; a list as body is a JSON Patch.
+
+        Raises:
+            Answered: with an error status.
+            Unreachable: in time there was no answer.
+        """
+        content = "application/json-patch+json" if isinstance(body, list) else "application/json"
+        headers = {"Accept": "application/json", "Content-Type": content}
+        response = self._response(method, path, limits, body=body, header_params=headers)
+        return _decoded(response, f"{method} {path}")
+
+    def _response(self, method: str, path: str, limits: Limits, **parts: Any) -> urllib3.BaseHTTPResponse:
+        request = self._client.param_serialize(method, path, auth_settings=["BearerToken"], **parts)
+        try:
+            response: urllib3.BaseHTTPResponse = self._client.call_api(*request, _request_timeout=limits).response
+            if response.status >= 400:
+                response.drain_conn()
+        except (urllib3.exceptions.HTTPError, kubernetes.client.ApiException) as error:
+            raise Unreachable(f"{method} {path}", error) from error
+        if response.status >= 400:
+            raise Answered(response.status, f"{method} {path}")
+        return response
+
+
+def _decoded(response: urllib3.BaseHTTPResponse, what: str) -> JSON:
+    try:
+        body: JSON = orjson.loads(response.data)
+    except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError) as error:
+        raise Unreachable(what, error) from error
+    return body

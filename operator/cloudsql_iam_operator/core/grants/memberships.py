@@ -1,0 +1,131 @@
+"""Which roles to grant to which and which to take back; options are those of PostgreSQL 16 and newer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.entries import RoleEntry
+from cloudsql_iam_operator.core.grants.resolution import Problem, Resolver, Standing
+from cloudsql_iam_operator.core.grants.snapshot import RoleGrant, Snapshot
+from cloudsql_iam_operator.core.reasons import Reason
+
+OPTIONS_SINCE = 16
+"""The first major version whose memberships have INHERIT and SET."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Somebody's word about `member` being in `role`; options None are whatever there is."""
+
+    key: Key
+    standing: Standing
+    role: int
+    member: int
+    admin: bool | None
+    inherit: bool | None
+    set: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipOperation:
+    """A role to be granted or taken back. Options None are left to the server."""
+
+    give: bool
+    role: int
+    member: int
+    keys: frozenset[Key]
+    admin: bool | None = None
+    inherit: bool | None = None
+    set: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipDifference:
+    """Operations, problems by key, and how many memberships each key declares and how many of them stand."""
+
+    operations: tuple[MembershipOperation, ...]
+    problems: tuple[tuple[Key, Problem], ...]
+    desired: dict[Key, int]
+    held: dict[Key, int]
+
+
+def resolved(
+    key: Key, standing: Standing, entries: Iterable[RoleEntry], resolver: Resolver, snapshot: Snapshot
+) -> tuple[tuple[Membership, ...], tuple[Problem, ...]]:
+    """Memberships that the entries of a key come to, and what cannot be found or allowed."""
+    found: list[Membership] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        if snapshot.server.version < OPTIONS_SINCE and (entry.inherit is not None or entry.set is not None):
+            text = (
+                f"membership in {entry.role!r}: inherit and set exist from PostgreSQL {OPTIONS_SINCE}, "
+                f"this is {snapshot.server.version}: take them out"
+            )
+            problems.append(Problem(Reason.INVALID_SPEC, text))
+            continue
+        roles = resolver.grantees(standing, (entry.role,), problems, "granted role")
+        members = resolver.grantees(standing, entry.members, problems, "grantee")
+        found += [
+            Membership(key, standing, role, member, entry.admin, entry.inherit, entry.set)
+            for role in roles
+            for member in members
+        ]
+    return tuple(found), tuple(problems)
+
+
+def difference(wishes: Iterable[Membership], snapshot: Snapshot) -> MembershipDifference:
+    """What to do about the memberships."""
+    by_pair: dict[tuple[int, int], list[Membership]] = {}
+    for wish in wishes:
+        by_pair.setdefault((wish.role, wish.member), []).append(wish)
+    existing: dict[tuple[int, int], list[RoleGrant]] = {}
+    for grant in snapshot.role_grants:
+        existing.setdefault((grant.role, grant.member), []).append(grant)
+    made = _Made(snapshot)
+    for pair, said in sorted(by_pair.items()):
+        made.decide(pair, said, existing.get(pair, []))
+    return MembershipDifference(tuple(made.operations), tuple(made.problems), made.desired, made.held)
+
+
+class _Made:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._parents = snapshot.parents()
+        self._names = snapshot.role_names()
+        self.operations: list[MembershipOperation] = []
+        self.problems: list[tuple[Key, Problem]] = []
+        self.desired: dict[Key, int] = {}
+        self.held: dict[Key, int] = {}
+
+    def decide(self, pair: tuple[int, int], said: list[Membership], grants: list[RoleGrant]) -> None:
+        wanted = [wish for wish in said if wish.standing is Standing.WANTED]
+        keys = frozenset(wish.key for wish in wanted)
+        for key in keys:
+            self.desired[key] = self.desired.get(key, 0) + 1
+        wordings = {(wish.admin, wish.inherit, wish.set) for wish in wanted}
+        if len(wordings) > 1:
+            self._refuse(keys, Reason.CONFLICTING_GRANT, pair, "is declared with different options: make them agree")
+        elif wanted and any(_satisfies(grant, wanted[0]) for grant in grants):
+            for key in keys:
+                self.held[key] = self.held.get(key, 0) + 1
+        elif wanted and self._reaches(pair[0], pair[1]):
+            self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
+        elif wanted:
+            self.operations.append(MembershipOperation(True, *pair, keys, *wordings.pop()))
+        elif grants and not any(wish.standing is Standing.CLAIMED for wish in said):
+            self.operations.append(MembershipOperation(False, *pair, frozenset(wish.key for wish in said)))
+
+    def _reaches(self, role: int, member: int) -> bool:
+        seen, trail = {role}, [role]
+        while trail:
+            new = self._parents.get(trail.pop(), set()) - seen
+            seen |= new
+            trail += new
+        return member in seen
+
+    def _refuse(self, keys: Iterable[Key], reason: Reason, pair: tuple[int, int], why: str) -> None:
+        text = f"membership of {self._names[pair[1]]!r} in {self._names[pair[0]]!r} {why}"
+        self.problems += [(key, Problem(reason, text)) for key in keys]
+
+
+def _satisfies(grant: RoleGrant, wish: Membership) -> bool:
+    return wish.admin in (None, grant.admin) and wish.inherit in (None, grant.inherit) and wish.set in (None, grant.set)

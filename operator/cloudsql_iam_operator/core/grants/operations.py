@@ -1,0 +1,42 @@
+"""Operations: privileges of some roles on some objects, to be given or taken, by oid."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.privileges import count
+
+
+class Verb(Enum):
+    """What a statement does; TAKE_OPTION takes the grant option and leaves the privilege."""
+
+    GRANT = "GRANT"
+    REVOKE = "REVOKE"
+    TAKE_OPTION = "REVOKE GRANT OPTION FOR"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Privileges to be given or taken, and which keys cause it.
+
+    `grantor` is in whose name: the owner, or who gave it. `columns` are () for whole objects; `future` objects are
+    schemas. `option`: with the grant option. `lockable`: the objects are plain or partitioned tables.
+    """
+
+    verb: Verb
+    kind: ObjectKind
+    objects: tuple[int, ...]
+    roles: tuple[int, ...]
+    mask: int
+    grantor: int
+    keys: frozenset[Key]
+    option: bool = False
+    columns: tuple[str, ...] = ()
+    future: bool = False
+    lockable: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many privileges it changes, counted per object and grantee."""
+        return count(self.mask) * len(self.objects) * len(self.roles)

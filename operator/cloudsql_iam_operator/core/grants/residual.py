@@ -1,0 +1,71 @@
+"""What a role can still do after a privilege was taken from it: through PUBLIC, or through roles it is a member of."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.cells import parts
+from cloudsql_iam_operator.core.grants.privileges import PLAIN, names_of
+from cloudsql_iam_operator.core.grants.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.snapshot import PUBLIC, AclGroup, Snapshot
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Residual:
+    """A privilege that stays in force: `through` is PUBLIC, ownership, or a role; `objects` is on how many."""
+
+    role: str
+    privilege: str
+    through: str
+    objects: int
+
+
+def residuals(wishes: Iterable[Wish], snapshot: Snapshot) -> Mapping[Key, tuple[Residual, ...]]:
+    """For each key what stays in force of that which it takes back."""
+    gone = [wish for wish in wishes if wish.standing is Standing.RECORDED and not wish.future and not wish.columns]
+    if not gone:
+        return {}
+    counted = _Counted(snapshot)
+    for group in snapshot.groups:
+        here = [wish for wish in gone if wish.schema == group.schema and group.kind in wish.kinds]
+        if here and not group.future:
+            for members, present in parts(group, here):
+                counted.count(group, len(members), present)
+    return counted.found()
+
+
+class _Counted:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._names = snapshot.role_names()
+        self._parents = snapshot.parents()
+        self._objects: dict[tuple[Key, int, str, str], int] = {}
+
+    def count(self, group: AclGroup, members: int, wishes: Iterable[Wish]) -> None:
+        for wish in wishes:
+            for role in wish.roles:
+                for through, mask in self._ways(group, role):
+                    for privilege in names_of(mask & wish.mask & PLAIN):
+                        place = (wish.key, role, privilege, through)
+                        self._objects[place] = self._objects.get(place, 0) + members
+
+    def found(self) -> Mapping[Key, tuple[Residual, ...]]:
+        by_key: dict[Key, list[Residual]] = {}
+        for (key, role, privilege, through), objects in self._objects.items():
+            by_key.setdefault(key, []).append(Residual(self._names[role], privilege, through, objects))
+        return {key: tuple(sorted(found)) for key, found in by_key.items()}
+
+    def _ways(self, group: AclGroup, role: int) -> list[tuple[str, int]]:
+        above = self._above(role)
+        if group.owner == role or group.owner in above:
+            return [("ownership", PLAIN)]
+        ways = [(self._names[parent], group.held(parent)) for parent in above if parent in self._names]
+        return [("PUBLIC", group.held(PUBLIC)), *ways]
+
+    def _above(self, role: int) -> set[int]:
+        seen: set[int] = set()
+        trail = [role]
+        while trail:
+            new = self._parents.get(trail.pop(), set()) - seen
+            seen |= new
+            trail += new
+        return seen

@@ -1,0 +1,157 @@
+"""What one look at a database shows: roles, schemas, names, and who holds what, in groups of equal rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from cloudsql_iam_operator.api.grant import ObjectKind
+
+PUBLIC = 0
+"""The oid that stands for everybody in an ACL."""
+
+DATABASE_OWNER = "pg_database_owner"
+"""The role whose only member is whoever owns the database."""
+
+RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, ObjectKind.SEQUENCE)
+"""Kinds whose names share one space within a schema."""
+
+
+class Catalog(Enum):
+    """Spaces of names within a schema."""
+
+    RELATION = "relation"
+    ROUTINE = "routine"
+    TYPE = "type"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What to look for: rights of `roles` in `schemas`; the rest is only looked up when asked for.
+
+    `named` are single objects by (catalog, schema, name); `listed` are schemas all of whose names are wanted.
+    `columns` are relations by (schema, name) whose columns are wanted; `creators` are schemas whose possible
+    creators of objects are wanted.
+    """
+
+    roles: frozenset[str]
+    schemas: frozenset[str]
+    named: frozenset[tuple[Catalog, str, str]] = frozenset()
+    listed: frozenset[tuple[Catalog, str]] = frozenset()
+    columns: frozenset[tuple[str, str]] = frozenset()
+    creators: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server and database, as whom. `identity` tells one database of one cluster from every other."""
+
+    version: int
+    database: str
+    database_oid: int
+    database_owner: int
+    current_role: int
+    session_role: int
+    read_only: bool
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role; `powerful` when it may create roles or databases, replicate, or bypass row security.
+
+    `inherited`: the operator has its rights as it is. `settable`: the operator may SET ROLE to it.
+    """
+
+    oid: int
+    name: str
+    superuser: bool
+    powerful: bool
+    inherited: bool
+    settable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrant:
+    """One row of pg_auth_members; before PostgreSQL 16 `inherit` and `set` are True."""
+
+    role: int
+    member: int
+    grantor: int
+    admin: bool
+    inherit: bool
+    set: bool
+
+
+class Holding(NamedTuple):
+    """Privileges that one role has from one grantor, grant options in the upper half."""
+
+    grantor: int
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class AclGroup:
+    """Objects of one kind, schema and owner on which everybody has the same rights.
+
+    `members` are oids. `future` groups are default privileges: `owner` is whose objects to come they are for and the
+    only member is the schema. A `column` group is one column of the relation that is its only member. `lockable`:
+    plain and partitioned tables.
+    """
+
+    kind: ObjectKind
+    schema: int
+    owner: int
+    members: tuple[int, ...]
+    acl: Mapping[int, tuple[Holding, ...]] = field(default_factory=dict)
+    lockable: bool = False
+    future: bool = False
+    column: str = ""
+
+    def held(self, role: int) -> int:
+        """All that the role was granted, by whomever."""
+        mask = 0
+        for holding in self.acl.get(role, ()):
+            mask |= holding.mask
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A database at one moment, as far as it was looked up.
+
+    `names` maps what was named to oids; what is not there does not exist. `listed` gives all names of a schema by
+    oid. `columns` are those of the relations that were asked for. `creators` gives for a schema who may create in it.
+    """
+
+    server: Server
+    roles: Mapping[str, Role]
+    role_grants: tuple[RoleGrant, ...]
+    schemas: Mapping[str, int]
+    groups: tuple[AclGroup, ...]
+    names: Mapping[tuple[Catalog, str, str], int] = field(default_factory=dict)
+    listed: Mapping[tuple[Catalog, str], Mapping[int, str]] = field(default_factory=dict)
+    columns: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    creators: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def role_names(self) -> dict[int, str]:
+        """Names of roles by oid."""
+        return {role.oid: role.name for role in self.roles.values()}
+
+    def parents(self) -> dict[int, set[int]]:
+        """For each member the roles that it was granted."""
+        found: dict[int, set[int]] = {}
+        for grant in self.role_grants:
+            found.setdefault(grant.member, set()).add(grant.role)
+        return found
+
+
+def catalog_of(kind: ObjectKind) -> Catalog:
+    """The space of names that objects of a kind are in."""
+    match kind:
+        case ObjectKind.ROUTINE:
+            return Catalog.ROUTINE
+        case ObjectKind.TYPE:
+            return Catalog.TYPE
+        case _:
+            return Catalog.RELATION

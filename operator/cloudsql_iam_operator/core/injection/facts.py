@@ -1,0 +1,64 @@
+"""What the planner is told about the world around a pod, all of it from the pod's own namespace and its instances."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cloudsql_iam_operator.api.instance import IPType
+from cloudsql_iam_operator.api.user import Principal
+
+
+class Login(Enum):
+    """Whether logging in as a CloudSQLIAMUser works, as far as its status tells."""
+
+    WORKS = "works"
+    WAITS = "waits"
+    STALLED = "stalled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountFact:
+    """A ServiceAccount; `google_account` is the e-mail that its annotation names, lower case, "" without one."""
+
+    name: str
+    google_account: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFact:
+    """A CloudSQLInstance: `connection` is `project:region:instance`."""
+
+    name: str
+    connection: str
+    ip_type: IPType
+
+
+@dataclass(frozen=True, slots=True)
+class UserFact:
+    """A CloudSQLIAMUser of the namespace.
+
+    `member` and `username` come from its status, "" before the first look. `instance` is None when the CloudSQLInstance
+    that `instance_name` names does not exist. `databases` are those that DatabaseGrants open to it, sorted. `problem`
+    is the sentence of its Ready condition.
+    """
+
+    name: str
+    generation: int
+    principal: Principal
+    deleting: bool
+    member: str
+    username: str
+    login: Login
+    problem: str
+    instance_name: str
+    instance: InstanceFact | None
+    databases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision about one pod needs. `service_account` is None when it does not exist."""
+
+    namespace: str
+    service_account: ServiceAccountFact | None
+    users: tuple[UserFact, ...]

@@ -1,0 +1,181 @@
+"""Which CloudSQLIAMUser a pod logs in as, and whether the pod's Google account may."""
+
+from collections.abc import Iterator
+
+from cloudsql_iam_operator.api.annotations import INJECT, USER
+from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
+from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount
+from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, Login, ServiceAccountFact, UserFact
+from cloudsql_iam_operator.core.injection.outcome import Code, forbidden
+from cloudsql_iam_operator.core.injection.pod import DEFAULT_SERVICE_ACCOUNT
+from cloudsql_iam_operator.core.injection.settings import IdentityMode
+from cloudsql_iam_operator.core.principals import resolve
+
+_MEMBER = "serviceAccount:"
+
+
+def account_of(name: str, facts: Facts) -> ServiceAccountFact:
+    """The pod's ServiceAccount.
+
+    Raises:
+        Refusal: it does not exist.
+    """
+    if facts.service_account is None:
+        raise forbidden(Code.IDENTITY, f"ServiceAccount {facts.namespace}/{name} does not exist: create it")
+    return facts.service_account
+
+
+def user_of(named: str, account: ServiceAccountFact, facts: Facts) -> UserFact:
+    """The CloudSQLIAMUser that the pod names, or the only one for its ServiceAccount when `named` is "".
+
+    Raises:
+        Refusal: there is none, more than one, or it is being deleted.
+    """
+    user = _named(named, facts) if named else _only(account, facts)
+    if user.deleting:
+        raise forbidden(Code.USER, f"CloudSQLIAMUser {facts.namespace}/{user.name} is being deleted")
+    return user
+
+
+def instance_of(user: UserFact) -> InstanceFact:
+    """The instance that the user is on.
+
+    Raises:
+        Refusal: its CloudSQLInstance does not exist.
+    """
+    if user.instance is None:
+        raise forbidden(
+            Code.INSTANCE,
+            f"CloudSQLIAMUser {user.name} is on CloudSQLInstance {user.instance_name}, which does not exist: "
+            "ask the platform team to create it",
+        )
+    return user.instance
+
+
+def username_of(user: UserFact, account: ServiceAccountFact) -> str:
+    """Name to log in with: the status's, or what it will be.
+
+    Raises:
+        Refusal: it cannot be told.
+    """
+    if user.username:
+        return user.username
+    try:
+        return resolve(user.principal, _email(user) or account.google_account).username
+    except Failure as failure:
+        raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name}: {failure.message}") from failure
+
+
+def identity_warnings(user: UserFact, account: ServiceAccountFact, mode: IdentityMode) -> Iterator[str]:
+    """What differs between who the pod is and whom it logs in as, when the administrator lets that pass.
+
+    Raises:
+        Refusal: it differs, and the administrator does not.
+    Source: Cloud SQL Auth Proxy: only the principal whose credentials the proxy has can log in through it.
+    """
+    problem = _mismatch(user, account)
+    if problem and mode is IdentityMode.ENFORCE:
+        raise forbidden(Code.IDENTITY, problem)
+    if problem:
+        yield problem
+
+
+def login_warnings(user: UserFact) -> Iterator[str]:
+    """What keeps the user from logging in for now.
+
+    Raises:
+        Refusal: it will not pass by itself.
+    """
+    told = f": {user.problem}" if user.problem else ""
+    match user.login:
+        case Login.WORKS:
+            return
+        case Login.WAITS:
+            yield f"CloudSQLIAMUser {user.name} is not ready yet, logins fail until it is{told}"
+        case Login.STALLED:
+            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} cannot log in{told}")
+        case Login.EXPIRED:
+            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} has expired{told}")
+
+
+def _named(name: str, facts: Facts) -> UserFact:
+    user = next((user for user in facts.users if user.name == name), None)
+    if user is None:
+        raise forbidden(
+            Code.USER,
+            f"CloudSQLIAMUser {facts.namespace}/{name} does not exist: create it, or correct {INJECT} or {USER}",
+        )
+    return user
+
+
+def _only(account: ServiceAccountFact, facts: Facts) -> UserFact:
+    found = [user for user in facts.users if _is_for(user, account)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(user.name for user in found)
+        raise forbidden(
+            Code.USER, f"several CloudSQLIAMUsers are for ServiceAccount {account.name} ({names}): name one in {INJECT}"
+        )
+    there = ", ".join(user.name for user in facts.users) or "none"
+    raise forbidden(
+        Code.USER,
+        f"no CloudSQLIAMUser in namespace {facts.namespace} is for ServiceAccount {account.name} (there: {there}): "
+        f"create one, or name one in {INJECT}",
+    )
+
+
+def _is_for(user: UserFact, account: ServiceAccountFact) -> bool:
+    if isinstance(user.principal, KubernetesServiceAccount):
+        return user.principal.name == account.name
+    return bool(account.google_account) and _email(user) == account.google_account
+
+
+def _email(user: UserFact) -> str:
+    """E-mail of the Google service account that the user logs in as; "" when it is none, or not known yet."""
+    if isinstance(user.principal, ServiceAccount):
+        return user.principal.email.lower()
+    return user.member.removeprefix(_MEMBER).lower() if user.member.startswith(_MEMBER) else ""
+
+
+def _mismatch(user: UserFact, account: ServiceAccountFact) -> str:
+    if not isinstance(user.principal, KubernetesServiceAccount | ServiceAccount):
+        what = "a group" if isinstance(user.principal, Group) else "a person"
+        return (
+            f"CloudSQLIAMUser {user.name} is for {what}, and a pod logs in as a Google service account "
+            f"({account.google_account or 'this one as none'}): name a CloudSQLIAMUser for "
+            f"ServiceAccount {account.name} in {INJECT}"
+        )
+    email = _email(user)
+    if not email:
+        return _unresolved(user, account)
+    if not account.google_account:
+        return _unbound(user, account, email)
+    if email == account.google_account:
+        return ""
+    return (
+        f"ServiceAccount {account.name} acts as {account.google_account} but CloudSQLIAMUser {user.name} logs in as "
+        f"{email}: annotate the ServiceAccount with {WORKLOAD_IDENTITY_ANNOTATION}={email}, "
+        f"or name a CloudSQLIAMUser for {account.google_account} in {INJECT}"
+    )
+
+
+def _unbound(user: UserFact, account: ServiceAccountFact, email: str) -> str:
+    unnamed = " (the pod names none)" if account.name == DEFAULT_SERVICE_ACCOUNT else ""
+    return (
+        f"ServiceAccount {account.name}{unnamed} acts as no Google account but CloudSQLIAMUser {user.name} logs in as "
+        f"{email or 'one'}: kubectl annotate serviceaccount {account.name} "
+        f"{WORKLOAD_IDENTITY_ANNOTATION}={email or 'NAME@PROJECT.iam.gserviceaccount.com'}"
+    )
+
+
+def _unresolved(user: UserFact, account: ServiceAccountFact) -> str:
+    """For a user whose account is not known yet: fine when the pod runs as the very ServiceAccount that it names."""
+    named = user.principal.name if isinstance(user.principal, KubernetesServiceAccount) else ""
+    if named == account.name:
+        return "" if account.google_account else _unbound(user, account, "")
+    return (
+        f"CloudSQLIAMUser {user.name} is for ServiceAccount {named} but the pod runs as {account.name}: "
+        f"set serviceAccountName: {named}, or name another CloudSQLIAMUser in {INJECT}"
+    )

@@ -1,0 +1,77 @@
+"""What is known of a Cloud SQL instance from Google, and whether users can be made on it."""
+
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.reasons import Reason
+
+IAM_FLAG = "cloudsql.iam_authentication"
+PRIMARY = "CLOUD_SQL_INSTANCE"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """An instance as the Admin API shows it.
+
+    `state` is Google's word; it stays RUNNABLE when the owner stopped the instance, which `stopped` tells.
+    `addresses` are PRIMARY, PRIVATE, OUTGOING, and `hosts` gives the address of each; `server_ca`
+    is PEM.
+
+    Source: Cloud SQL Admin API v1, DatabaseInstance
+    """
+
+    state: str
+    stopped: bool
+    database_version: str
+    iam_authentication: bool
+    instance_type: str
+    region: str
+    addresses: frozenset[str]
+    hosts: tuple[tuple[str, str], ...] = ()
+    server_ca: str = ""
+    ssl_mode: str = ""
+    connector_enforcement: str = ""
+
+
+def require_engine(connection: ConnectionName, facts: InstanceFacts) -> None:
+    """Return when the instance is one that users can be declared on at all.
+
+    Raises:
+        Refused: it is in another region, a replica, or not PostgreSQL.
+    """
+    if facts.region and facts.region != connection.region:
+        text = f"instance {connection.instance} of project {connection.project} is in {facts.region}"
+        raise Refused(Reason.INVALID_SPEC, f"{text}, not {connection.region}: correct spec.connectionName")
+    if facts.instance_type not in {PRIMARY, ""}:
+        text = f"instance {connection} is a {facts.instance_type}, which takes its users from its primary"
+        raise Refused(Reason.UNSUPPORTED_ENGINE, f"{text}: name the primary")
+    if not facts.database_version.startswith("POSTGRES_"):
+        raise Refused(
+            Reason.UNSUPPORTED_ENGINE, f"instance {connection} runs {facts.database_version}; only PostgreSQL is served"
+        )
+
+
+def require_running(connection: ConnectionName, facts: InstanceFacts) -> None:
+    """Return when the instance serves.
+
+    Raises:
+        NotYet: it is stopped, being created, repaired or maintained.
+    """
+    if facts.stopped:
+        raise NotYet(Reason.INSTANCE_STOPPED, f"instance {connection} is stopped (activationPolicy NEVER): start it")
+    if facts.state != "RUNNABLE":
+        raise NotYet(Reason.INSTANCE_NOT_READY, f"instance {connection} is in state {facts.state or 'unknown'}")
+
+
+def require_iam_authentication(connection: ConnectionName, facts: InstanceFacts) -> None:
+    """Return when the instance lets IAM users log in.
+
+    Raises:
+        Refused: the database flag is off.
+    """
+    if not facts.iam_authentication:
+        raise Refused(
+            Reason.IAM_AUTHENTICATION_DISABLED,
+            f"instance {connection} has the database flag {IAM_FLAG} off, so no IAM user can log in: set it to on",
+        )

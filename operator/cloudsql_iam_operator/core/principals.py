@@ -1,0 +1,120 @@
+"""From a principal to its names: the IAM member, and the PostgreSQL user it logs in as."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from cloudsql_iam_operator.api.user import (
+    Group,
+    KubernetesServiceAccount,
+    Principal,
+    ServiceAccount,
+    User,
+    WorkforceIdentity,
+)
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.reasons import Reason
+
+IDENTIFIER_BYTES = 63
+"""PostgreSQL cuts longer names silently."""
+
+SERVICE_ACCOUNT_SUFFIX = ".gserviceaccount.com"
+
+
+class UserType(StrEnum):
+    """Types of database users, as the Cloud SQL Admin API names them."""
+
+    BUILT_IN = "BUILT_IN"
+    USER = "CLOUD_IAM_USER"
+    SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
+    GROUP = "CLOUD_IAM_GROUP"
+    GROUP_USER = "CLOUD_IAM_GROUP_USER"
+    GROUP_SERVICE_ACCOUNT = "CLOUD_IAM_GROUP_SERVICE_ACCOUNT"
+    WORKFORCE_IDENTITY = "CLOUD_IAM_WORKFORCE_IDENTITY"
+    ENTRA_USER = "ENTRAID_USER"
+    UNKNOWN = "UNKNOWN"
+
+
+GROUP_DERIVED = frozenset({UserType.GROUP_USER, UserType.GROUP_SERVICE_ACCOUNT})
+"""Users that Cloud SQL makes at the first login of a group's member, and removes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPrincipal:
+    """A principal by all its names. `email` is the subject for a workforce identity."""
+
+    member: str
+    username: str
+    user_type: UserType
+    email: str
+
+
+def resolve(principal: Principal, google_account: str = "") -> ResolvedPrincipal:
+    """Names of a principal; `google_account` is the e-mail that a Kubernetes ServiceAccount acts as, "" without one.
+
+    Raises:
+        NotYet: the Kubernetes ServiceAccount names no Google account.
+        Refused: the name is longer than PostgreSQL keeps, or no service account's e-mail.
+    Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication"
+    """
+    match principal:
+        case KubernetesServiceAccount(name):
+            return _service_account(_account_of(name, google_account))
+        case ServiceAccount(email):
+            return _service_account(email)
+        case User(email):
+            return _named(f"user:{email.lower()}", email.lower(), UserType.USER)
+        case Group(email):
+            return _named(f"group:{email.lower()}", email.lower(), UserType.GROUP)
+        case WorkforceIdentity(member):
+            return _workforce(member)
+        case _:
+            assert_never(principal)
+
+
+def _account_of(name: str, google_account: str) -> str:
+    if google_account:
+        return google_account
+    raise NotYet(
+        Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
+        f"ServiceAccount {name} names no Google account: "
+        f"annotate it with iam.gke.io/gcp-service-account: NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
+    )
+
+
+def _service_account(email: str) -> ResolvedPrincipal:
+    email = email.strip().lower()
+    if not email.endswith(SERVICE_ACCOUNT_SUFFIX) or email.count("@") != 1:
+        raise Refused(
+            Reason.INVALID_SPEC,
+            f"{email!r} is no service account's e-mail: "
+            f"give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
+        )
+    username = email.removesuffix(SERVICE_ACCOUNT_SUFFIX)
+    return _fitting(ResolvedPrincipal(f"serviceAccount:{email}", username, UserType.SERVICE_ACCOUNT, email))
+
+
+def _named(member: str, email: str, user_type: UserType) -> ResolvedPrincipal:
+    return _fitting(ResolvedPrincipal(member, email, user_type, email))
+
+
+def _workforce(member: str) -> ResolvedPrincipal:
+    _, separator, subject = member.partition("/subject/")
+    if not separator or not subject or not member.startswith("principal://"):
+        raise Refused(
+            Reason.INVALID_SPEC,
+            f"{member!r} names no workforce subject: only principal://…/workforcePools/POOL/subject/ID can log in",
+        )
+    return _fitting(ResolvedPrincipal(member, subject, UserType.WORKFORCE_IDENTITY, subject))
+
+
+def _fitting(resolved: ResolvedPrincipal) -> ResolvedPrincipal:
+    length = len(resolved.username.encode())
+    if length <= IDENTIFIER_BYTES:
+        return resolved
+    nested = " or put it in a group with a shorter name and name that group"
+    raise Refused(
+        Reason.USERNAME_TOO_LONG,
+        f"the database user {resolved.username} of {resolved.member} would be {length} bytes long; "
+        f"PostgreSQL keeps {IDENTIFIER_BYTES}: use a principal with a shorter name,{nested}",
+    )

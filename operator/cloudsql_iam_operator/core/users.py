@@ -1,0 +1,246 @@
+"""The plan for an instance's database users: which to create, to give roles, to delete, and who may ask for it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from cloudsql_iam_operator.api.user import AdoptionPolicy
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.principals import GROUP_DERIVED, UserType
+from cloudsql_iam_operator.core.reasons import Reason
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DatabaseUser:
+    """A user as the Admin API lists it. `inactive` is a group that Cloud Identity no longer has."""
+
+    name: str
+    type: UserType
+    inactive: bool = False
+
+
+class Ownership(StrEnum):
+    """How a database user came to be ours."""
+
+    NONE = "None"
+    ADOPTED = "Adopted"
+    CREATED = "Created"
+
+
+@dataclass(frozen=True, slots=True)
+class UserClaim:
+    """Which object lays claim to a username: the oldest object wins, then the lowest uid."""
+
+    username: str
+    created: datetime
+    uid: str
+    title: str
+
+    @property
+    def rank(self) -> tuple[datetime, str, str]:
+        """A key to sort by: the first wins."""
+        return self.created, self.title, self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class UserWant:
+    """What one object wants of one database user.
+
+    `granted` are database roles that are recorded as given; `absent` asks for the user's removal, which an adopted
+    user only follows with `delete_adopted`.
+    """
+
+    claim: UserClaim
+    type: UserType
+    roles: frozenset[str] = frozenset()
+    granted: frozenset[str] = frozenset()
+    adoption: AdoptionPolicy = AdoptionPolicy.NEVER
+    may_adopt: bool = False
+    ownership: Ownership = Ownership.NONE
+    absent: bool = False
+    delete_adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser:
+    """Make a database user, with its database roles."""
+
+    name: str
+    type: UserType
+    roles: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"create user {self.name} ({self.type})" + _with_roles(self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRoles:
+    """Add database roles to a user that exists; none is taken away."""
+
+    name: str
+    type: UserType
+    roles: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"grant {', '.join(sorted(self.roles))} to {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteUser:
+    """Delete a database user."""
+
+    name: str
+    type: UserType
+
+    def __str__(self) -> str:
+        return f"delete user {self.name}"
+
+
+Change = CreateUser | GrantRoles | DeleteUser
+
+
+@dataclass(frozen=True, slots=True)
+class UserStanding:
+    """How a wanted user stands once its change, if any, is made."""
+
+    present: bool
+    ownership: Ownership
+    granted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersPlan(Generic[K]):
+    """A verdict for every key: a refusal, or a standing that holds after the key's change."""
+
+    changes: Mapping[K, Change] = field(default_factory=dict)
+    refusals: Mapping[K, Failure] = field(default_factory=dict)
+    standing: Mapping[K, UserStanding] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a plan stands on: the users that exist, what is known of those made here, claims of objects not yet heard.
+
+    `ours` and `granted`, the database roles given here, are by folded username.
+    """
+
+    observed: Sequence[DatabaseUser]
+    ours: Mapping[str, Ownership] = field(default_factory=dict)
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    claims: Sequence[UserClaim] = ()
+
+
+def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
+    """What to do for each key so that every wanted user is there and every unwanted one of ours is gone."""
+    observed = {folded(user.name): user for user in ground.observed}
+    winners = _winners([w.claim for w in wants.values() if not w.absent], ground.claims)
+    changes: dict[K, Change] = {}
+    refusals: dict[K, Failure] = {}
+    standing: dict[K, UserStanding] = {}
+    for key, want in wants.items():
+        name = folded(want.claim.username)
+        granted = want.granted | ground.granted.get(name, frozenset())
+        subject = _Subject(want, observed.get(name), _ownership(name, wants, ground), winners.get(name), granted)
+        try:
+            change, standing[key] = _leave(subject) if want.absent else _keep(subject)
+        except Failure as failure:
+            refusals[key] = failure
+            continue
+        if change is not None:
+            changes[key] = change
+    return UsersPlan(changes, refusals, standing)
+
+
+def folded(username: str) -> str:
+    """A username as it compares: Cloud SQL keeps those of IAM users in lower case."""
+    return username.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    want: UserWant
+    found: DatabaseUser | None
+    ownership: Ownership
+    winner: UserClaim | None
+    granted: frozenset[str]
+
+
+def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
+    want, found = subject.want, subject.found
+    name = want.claim.username
+    if subject.winner is not None and subject.winner.uid != want.claim.uid:
+        text = f"database user {name} is declared by {subject.winner.title} (uid {subject.winner.uid}), which is older"
+        raise Refused(Reason.MANAGED_BY_OTHER, f"{text}: delete one of the two")
+    if found is None:
+        if want.adoption is AdoptionPolicy.REQUIRED and subject.ownership is Ownership.NONE:
+            text = f"database user {name} does not exist, and adoptionPolicy Required never creates one"
+            raise NotYet(Reason.ADOPTION_TARGET_MISSING, text)
+        return CreateUser(name, want.type, want.roles), UserStanding(True, Ownership.CREATED, want.roles)
+    _require_type(want, found)
+    missing = want.roles - subject.granted
+    standing = UserStanding(True, _taken(subject), subject.granted | want.roles)
+    return (GrantRoles(found.name, found.type, missing) if missing else None), standing
+
+
+def _leave(subject: _Subject) -> tuple[Change | None, UserStanding]:
+    want, found = subject.want, subject.found
+    gone = UserStanding(False, Ownership.NONE, frozenset())
+    if found is None or found.type is not want.type:
+        return None, gone
+    retained = UserStanding(True, Ownership.NONE, want.granted)
+    if subject.winner is not None or subject.ownership is Ownership.NONE:
+        return None, retained
+    if subject.ownership is Ownership.ADOPTED and not want.delete_adopted:
+        return None, retained
+    return DeleteUser(found.name, found.type), gone
+
+
+def _require_type(want: UserWant, found: DatabaseUser) -> None:
+    if found.type is want.type:
+        if found.inactive:
+            text = f"database group {found.name} is INACTIVE, for its Google group was deleted"
+            raise Refused(Reason.PRINCIPAL_NOT_FOUND, f"{text}: delete the database user so that it can be made anew")
+        return
+    if found.type in GROUP_DERIVED:
+        text = f"database user {found.name} exists as {found.type}, made when a member of a database group logged in"
+        remedy = "declare the group instead, or take the member out of it"
+    else:
+        text, remedy = f"database user {found.name} exists as {found.type}, not {want.type}", "remove or rename it"
+    raise Refused(Reason.USER_TYPE_MISMATCH, f"{text}: {remedy}")
+
+
+def _taken(subject: _Subject) -> Ownership:
+    if subject.ownership is not Ownership.NONE:
+        return subject.ownership
+    want = subject.want
+    if want.adoption is AdoptionPolicy.NEVER:
+        remedy = "delete it, or set adoptionPolicy to IfExists if the instance's access rule allows adoption"
+    elif not want.may_adopt:
+        remedy = "delete it, or ask the platform team to set allowAdoption on the access rule"
+    else:
+        return Ownership.ADOPTED
+    text = f"database user {want.claim.username} exists and was not made for this object"
+    raise Refused(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
+
+
+def _winners(wanted: Iterable[UserClaim], recorded: Iterable[UserClaim]) -> dict[str, UserClaim]:
+    winners: dict[str, UserClaim] = {}
+    for claim in (*wanted, *recorded):
+        name = folded(claim.username)
+        if name not in winners or claim.rank < winners[name].rank:
+            winners[name] = claim
+    return winners
+
+
+def _ownership(name: str, wants: Mapping[K, UserWant], ground: Ground) -> Ownership:
+    told = [w.ownership for w in wants.values() if folded(w.claim.username) == name]
+    known = {*told, ground.ours.get(name, Ownership.NONE)}
+    return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
+
+
+def _with_roles(roles: frozenset[str]) -> str:
+    return f" with {', '.join(sorted(roles))}" if roles else ""

@@ -1,0 +1,75 @@
+"""How the parts are put together. What each does is in the module of its name."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.adapters.cluster import Cluster
+from cloudsql_iam_operator.adapters.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google import Fence, Observer
+from cloudsql_iam_operator.adapters.postgres.connect import Connectors
+from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
+from cloudsql_iam_operator.services.database_access import Accesses, Secrets
+from cloudsql_iam_operator.services.engine import Engine, Outside, Story
+from cloudsql_iam_operator.services.engine import Observer as Watcher
+from cloudsql_iam_operator.services.google import Identities
+from cloudsql_iam_operator.services.grant import GrantStory
+from cloudsql_iam_operator.services.instance import InstanceStory
+from cloudsql_iam_operator.services.principal import Principals
+from cloudsql_iam_operator.services.systems import Systems, now
+from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.user import UserStory
+from cloudsql_iam_operator.services.workqueue import Backoff, WorkQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the process brings along: the cluster, the fence before every write, who counts, and settings."""
+
+    cluster: Cluster
+    namespace: str
+    fence: Fence
+    called: Observer
+    watcher: Watcher
+    endpoints: Endpoints
+    cluster_id: str
+    pool: Callable[[], str]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The running parts; `close` ends what they hold."""
+
+    engine: Engine
+    queue: WorkQueue[Key]
+    close: Callable[[], None]
+
+
+def assemble(wiring: Wiring) -> Parts:
+    """The parts, connected. Call in the event loop that they will belong to."""
+    threads = Threads(wiring.threads)
+    identities = Identities(wiring.endpoints, wiring.fence, wiring.called)
+    connectors = Connectors(_given(wiring.endpoints.sqladmin))
+    accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
+    systems = Systems(wiring.cluster, threads, identities, accesses, wiring.cluster_id)
+    users = UserStory(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now))
+    systems.announce = users.announce
+    stories: dict[str, Story] = {
+        INSTANCE.name: InstanceStory(systems),
+        USER.name: users,
+        GRANT.name: GrantStory(systems),
+    }
+    queue: WorkQueue[Key] = WorkQueue(Backoff(), asyncio.get_running_loop().time)
+    engine = Engine(systems.registry, queue, stories, Outside(wiring.cluster, threads, wiring.watcher))
+
+    def close() -> None:
+        accesses.close()
+        threads.close()
+
+    return Parts(engine, queue, close)
+
+
+def _given(sqladmin: str) -> str:
+    """An endpoint for the connector; "" leaves it at Google's own, which it knows best itself."""
+    return "" if sqladmin == Endpoints().sqladmin else sqladmin

@@ -1,0 +1,70 @@
+"""The lane of one database: all DatabaseGrants that name it, brought about by one connection in one pass."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.ledger import Ledger
+from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.threads import Threads
+
+PASS_SECONDS = 180.0
+"""Longest time of one pass; writing ends well before (see Limits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before."""
+
+    threads: Threads
+    slots: asyncio.Semaphore
+    pace: Pace = field(default_factory=Pace)
+
+
+class DatabaseLane:
+    """Brings one database of one instance to the union of what is wanted of it.
+
+    `access` is asked before each pass, so that a new password or owner role counts. `claims` gives the ledgers of live
+    objects of this database; those that want nothing here yet keep what they hold.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        access: Callable[[], Access],
+        claims: Callable[[], Mapping[Key, Ledger]],
+        passes: Passes,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._claims = claims
+        self._passes = passes
+        self._memory: Memory | None = None
+        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace)
+
+    async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
+        """How the database stands to the want, after what could be done was done.
+
+        `max_age` (seconds) lets a pass that found nothing to do serve later callers.
+
+        Raises:
+            NotYet: the database cannot be reached, or does not exist while something is wanted in it.
+        """
+        return await self._lane.submit(key, want, max_age=max_age)
+
+    def forget(self, key: Key) -> None:
+        """Want nothing for this key any more, and take nothing back."""
+        self._lane.forget(key)
+
+    async def _pass(self, wants: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
+        claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
+        async with self._passes.slots:
+            passed: Passed = await self._passes.threads.call(
+                run_pass, self._access(), self._database, wants, claims, self._memory, timeout=PASS_SECONDS
+            )
+        self._memory = passed.memory
+        return PassResult(passed.answers, passed.clean)

@@ -1,0 +1,225 @@
+"""One pass over one database: look, decide, write what is missing, look again, and say how every key stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from cloudsql_iam_operator.adapters.postgres.apply import Refusal
+from cloudsql_iam_operator.adapters.postgres.database import Access, Database
+from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of
+from cloudsql_iam_operator.core.grants.operations import Operation, Verb
+from cloudsql_iam_operator.core.grants.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
+from cloudsql_iam_operator.core.grants.reach import Reach
+from cloudsql_iam_operator.core.grants.residual import Residual
+from cloudsql_iam_operator.core.grants.resolution import Problem
+from cloudsql_iam_operator.core.grants.snapshot import Lookups, Snapshot
+from cloudsql_iam_operator.core.grants.statements import (
+    MembershipStatement,
+    ObjectName,
+    Statement,
+    chunked,
+    coalesced,
+    membership_statements,
+    named,
+)
+from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.reasons import Reason
+
+ROUNDS = 2
+"""How often a pass writes: once more when something vanished between looking and writing."""
+
+Wants = Mapping[Key, GrantWant]
+Claims = Mapping[Key, Ledger]
+
+
+@dataclass(frozen=True, slots=True)
+class GranteeRole:
+    """A grantee's role, and whether it exists."""
+
+    role: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GrantAnswer:
+    """How one key stands after a pass. No problems means that all it declares is so.
+
+    `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
+    are the statements of this pass that it had a share in, with the privileges they gave and took. `planned` and
+    `plan_hash` are filled for dry wants.
+    """
+
+    grantees: tuple[GranteeRole, ...] = ()
+    observed: Observed = field(default_factory=Observed)
+    problems: tuple[Problem, ...] = ()
+    ledger: Ledger = frozenset()
+    executed: tuple[str, ...] = ()
+    granted: int = 0
+    revoked: int = 0
+    residual: tuple[Residual, ...] = ()
+    planned: tuple[str, ...] = ()
+    plan_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the last pass saw and answered, good as long as nothing of it changes."""
+
+    fingerprint: str
+    wants: Wants
+    claims: Claims
+    answers: Mapping[Key, GrantAnswer]
+
+    def holds(self, fingerprint: str, wants: Wants, claims: Claims) -> bool:
+        """Whether everything is as it was then."""
+        return (self.fingerprint, self.wants, self.claims) == (fingerprint, wants, claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The answers of a pass; `memory` None when the next pass must look whatever the fingerprint is."""
+
+    answers: Mapping[Key, GrantAnswer | Exception]
+    clean: bool
+    memory: Memory | None
+
+
+def run_pass(access: Access, name: str, wants: Wants, claims: Claims, memory: Memory | None) -> Passed:
+    """Bring a database to the union of all wants, as far as it goes.
+
+    Raises:
+        NotYet: it cannot be looked at; nothing was changed.
+    """
+    try:
+        database = Database(access, name)
+    except NotYet as failure:
+        if failure.reason is not Reason.DATABASE_NOT_FOUND:
+            raise
+        return _without_database(wants, failure)
+    try:
+        return _Pass(database, access, wants, claims).run(memory)
+    finally:
+        database.close()
+
+
+def _without_database(wants: Wants, failure: NotYet) -> Passed:
+    """A database that is gone took all privileges in it along: who wants nothing is done."""
+    answers = {key: failure if ledger_of(want.entries) else GrantAnswer() for key, want in wants.items()}
+    return Passed(answers, clean=False, memory=None)
+
+
+class _Pass:
+    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims) -> None:
+        self._database = database
+        self._access = access
+        self._wants = wants
+        self._claims = claims
+        self._dry = frozenset(key for key, want in wants.items() if want.dry)
+        self._done: list[Statement] = []
+        self._refused: list[Refusal] = []
+        self._seen = ""
+
+    def run(self, memory: Memory | None) -> Passed:
+        # Taken before each look: what changes in between changes it, and is then seen by the next pass.
+        self._seen = self._database.fingerprint()
+        if memory is not None and memory.holds(self._seen, self._wants, self._claims):
+            return Passed(memory.answers, clean=True, memory=memory)
+        asked = lookups(self._wants, self._claims)
+        snapshot, found, reach = self._look(asked)
+        for _ in range(ROUNDS):
+            todo = found.without(self._dry)
+            if todo.empty or snapshot.server.read_only:
+                break
+            self._write(todo, snapshot, reach)
+            self._seen = self._database.fingerprint()
+            snapshot, found, reach = self._look(asked)
+            if not any(refusal.vanished for refusal in self._refused):
+                break
+        answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
+        return Passed(answers, clean=not self._done and not self._refused, memory=self._memory(answers))
+
+    def _look(self, asked: Lookups) -> tuple[Snapshot, Plan, Reach]:
+        snapshot = self._database.inspect(asked)
+        reach = Reach(snapshot, self._access.owner_roles)
+        return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
+
+    def _write(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> None:
+        outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))
+        self._done += outcome.done
+        self._refused = outcome.refused
+
+    def _statements(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> tuple[Statement, ...]:
+        names = {
+            **self._database.names(_unnamed(todo.operations)),
+            (ObjectKind.DATABASE, snapshot.server.database_oid): ObjectName("", snapshot.server.database),
+            **{(ObjectKind.SCHEMA, oid): ObjectName("", name) for name, oid in snapshot.schemas.items()},
+        }
+        privileges = named(coalesced(todo.operations), names, snapshot, reach)
+        return (*membership_statements(todo.memberships, snapshot), *privileges)
+
+    def _answer(self, key: Key, snapshot: Snapshot, found: Plan, reach: Reach) -> GrantAnswer:
+        want = self._wants[key]
+        left = found.caused_by(key)
+        problems = found.problems.get(key, ())
+        done = [statement for statement in self._done if key in statement.keys]
+        answer = GrantAnswer(
+            tuple(GranteeRole(role, role in snapshot.roles) for role in sorted(want.entries.roles)),
+            found.observed[key],
+            problems,
+            executed=tuple(self._database.shown(statement) for statement in done),
+            granted=sum(statement.size for statement in done if _gives(statement)),
+            revoked=sum(statement.size for statement in done if not _gives(statement)),
+            residual=found.residual.get(key, ()),
+        )
+        if want.dry:
+            statements = self._statements(left, snapshot, reach)
+            texts = tuple(self._database.shown(statement) for statement in statements)
+            hash_ = digest(statements, snapshot.server.identity)
+            return replace(answer, ledger=want.ledger, planned=texts, plan_hash=hash_)
+        if not left.empty:
+            answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
+        return replace(answer, ledger=self._ledger(want, answer))
+
+    def _why(self, key: Key, snapshot: Snapshot) -> tuple[Problem, ...]:
+        """Why something is left to do."""
+        if snapshot.server.read_only:
+            text = f"database {snapshot.server.database!r} is read-only: nothing can be granted or revoked in it"
+            return (Problem(Reason.READ_ONLY, text),)
+        refused = [r for r in self._refused if key in r.statement.keys]
+        if refused:
+            return tuple(dict.fromkeys(Problem(refusal.reason, refusal.message) for refusal in refused))
+        text = (
+            "the statements ran, but the database does not show their effect: something else takes it back at once, "
+            "such as an event trigger or another tool"
+        )
+        return (Problem(Reason.NOT_CONVERGING, text),)
+
+    @staticmethod
+    def _ledger(want: GrantWant, answer: GrantAnswer) -> Ledger:
+        """What was caused and not taken back stays on record."""
+        blocked = any(problem.reason is Reason.REVOKE_BLOCKED for problem in answer.problems)
+        kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
+        return ledger_of(want.entries) | held_back(want) | (stale(want) if kept else frozenset())
+
+    def _memory(self, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
+        if any(refusal.passing for refusal in self._refused):
+            return None
+        quiet = {key: replace(answer, executed=(), granted=0, revoked=0) for key, answer in answers.items()}
+        return Memory(self._seen, dict(self._wants), dict(self._claims), quiet)
+
+
+def _unnamed(operations: tuple[Operation, ...]) -> dict[ObjectKind, set[int]]:
+    """Objects whose names the snapshot does not hold, by kind."""
+    wanted: dict[ObjectKind, set[int]] = {}
+    for operation in operations:
+        if not operation.future and operation.kind not in (ObjectKind.DATABASE, ObjectKind.SCHEMA):
+            wanted.setdefault(operation.kind, set()).update(operation.objects)
+    return wanted
+
+
+def _gives(statement: Statement) -> bool:
+    if isinstance(statement, MembershipStatement):
+        return statement.give
+    return statement.verb is Verb.GRANT

@@ -1,0 +1,204 @@
+"""What happens to a key that the queue hands out: its story is told, its status stored, its next look planned."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from cloudsql_iam_operator.adapters.cluster import Cluster, Notice
+from cloudsql_iam_operator.adapters.lease import LeadershipLost
+from cloudsql_iam_operator.api.names import KINDS, Key
+from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.reasons import Standing
+from cloudsql_iam_operator.services.registry import Live, Registry
+from cloudsql_iam_operator.services.reports import Report, status_of
+from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+CLUSTER_SECONDS = 60.0
+FINALIZER_SECONDS = 5.0
+"""How long to wait for the watch to show our finalizer before looking again."""
+
+
+class Story(Protocol):
+    """What is done for one kind."""
+
+    async def reconcile(self, live: Live) -> Report:
+        """Bring the outside to what the object declares."""
+        ...
+
+    async def remove(self, live: Live) -> Report:
+        """Take away what the object caused; a report that holds means that nothing is left to do."""
+        ...
+
+
+class Observer(Protocol):
+    """Who counts reconciles."""
+
+    def reconciled(self, kind: str, reason: str, seconds: float) -> None:
+        """One look at one object ended so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the engine itself talks to."""
+
+    cluster: Cluster
+    threads: Threads
+    observer: Observer
+
+
+class Engine:
+    """Workers over one queue of keys. Belongs to one event loop."""
+
+    def __init__(
+        self, registry: Registry, queue: WorkQueue[Key], stories: Mapping[str, Story], outside: Outside
+    ) -> None:
+        self._registry = registry
+        self._queue = queue
+        self._stories = stories
+        self._outside = outside
+        self._gone: dict[Key, asyncio.Event] = {}
+
+    def seen(self, key: Key, body: Mapping[str, Any]) -> None:
+        """A watch or a list showed this object."""
+        if self._registry.put(key, body):
+            self._queue.add(key)
+            self._wake(key)
+
+    def vanished(self, key: Key) -> None:
+        """The object exists no more."""
+        self._wake(key)
+        self._registry.remove(key)
+        self._queue.forget(key)
+        self._gone.pop(key, None)
+
+    async def removed(self, key: Key) -> None:
+        """Return when all that the object caused is taken away, so that its finalizer may go."""
+        self._queue.add(key)
+        await self._gone.setdefault(key, asyncio.Event()).wait()
+
+    async def relist(self) -> None:
+        """Read all objects anew: a broken watch hides deletions."""
+        for kind in KINDS:
+            bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
+            found = {key_of(body): body for body in bodies}
+            for key in [k for k in self._registry.all_keys() if k.kind == kind.name and k not in found]:
+                self.vanished(key)
+            for key, body in found.items():
+                self.seen(key, body)
+        self._registry.listed = True
+
+    async def work(self) -> None:
+        """Look at one key after another, for ever. Run as many of these as looks may overlap.
+
+        Raises:
+            LeadershipLost: nothing outside may be written any more.
+        """
+        while True:
+            key = await self._queue.take()
+            try:
+                await self._look(key)
+            except LeadershipLost:
+                raise
+            except Failure as failure:
+                log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
+            except Exception:  # a bug in one story must not stop the others
+                log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
+            finally:
+                self._queue.done(key)
+
+    async def _look(self, key: Key) -> None:
+        live = self._registry.get(key)
+        if live is None:
+            return
+        if not live.held:
+            if not live.deleting:
+                self._queue.add_after(key, FINALIZER_SECONDS)
+            return
+        began = asyncio.get_running_loop().time()
+        report = await self._told(live)
+        if report is None:
+            return
+        await self._store(live, report)
+        self._outside.observer.reconciled(key.kind, _reason(report), asyncio.get_running_loop().time() - began)
+        if live.deleting and report.holds:
+            self._queue.forget(key)
+            self._gone.setdefault(key, asyncio.Event()).set()
+        else:
+            self._plan(key, report)
+
+    async def _told(self, live: Live) -> Report | None:
+        story = self._stories[live.key.kind]
+        if not live.deleting:
+            return await story.reconcile(live)
+        body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
+        if body is None:
+            self.vanished(live.key)
+            return None
+        self._registry.put(live.key, body)
+        return await story.remove(self._registry.get(live.key) or live)
+
+    async def _store(self, live: Live, report: Report) -> None:
+        status = status_of(live, report, datetime.now(UTC))
+        stored_now = self._registry.get(live.key) or live  # a story may have stored something on its way
+        if status == stored_now.status or (live.deleting and report.holds):
+            return
+        uid = live.body["metadata"]["uid"]
+        cluster = self._outside.cluster
+        stored = await self._outside.threads.call(cluster.apply_status, live.key, uid, status, timeout=CLUSTER_SECONDS)
+        if stored is None:
+            return
+        self._registry.put(live.key, stored)
+        for notice in _notices(live, report):
+            await self._outside.threads.call(cluster.post, notice, timeout=CLUSTER_SECONDS)
+        if _readiness(live.status) != _readiness(status):
+            self._wake(live.key)
+
+    def _wake(self, key: Key) -> None:
+        for dependent in self._registry.dependents(key):
+            self._queue.add(dependent)
+
+    def _plan(self, key: Key, report: Report) -> None:
+        waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
+        if waits and report.again is None:
+            self._queue.retry(key)
+            return
+        if not waits:
+            self._queue.succeeded(key)
+        seconds = report.again if report.again is not None else 300.0
+        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads a herd
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The key of an object's body."""
+    metadata = body["metadata"]
+    return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+
+
+def _reason(report: Report) -> str:
+    blocking = next((f for f in report.findings if not f.holds), None)
+    return str(blocking.reason) if blocking else "Succeeded"
+
+
+def _readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
+    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
+    return (ready["status"], ready["reason"]) if ready else ()
+
+
+def _notices(live: Live, report: Report) -> list[Notice]:
+    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes]
+    before = _readiness(live.status)
+    blocking = next((f for f in report.findings if not f.holds), None)
+    if blocking is not None and before[1:] != (str(blocking.reason),):
+        stalled = blocking.reason.standing is Standing.STALLED
+        notices.append(Notice(live.body, warning=stalled, reason=str(blocking.reason), message=blocking.message))
+    if blocking is None and before[:1] != ("True",):
+        notices.append(Notice(live.body, warning=False, reason="Succeeded", message="as declared"))
+    return notices

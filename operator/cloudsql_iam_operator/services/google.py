@@ -1,0 +1,54 @@
+"""Google's APIs as each instance's identity sees them, and what was lately seen of an instance."""
+
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.adapters.credentials import Identity, impersonated, own_identity
+from cloudsql_iam_operator.adapters.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google import Caller, Fence, Observer
+from cloudsql_iam_operator.adapters.resource_manager import ResourceManager
+from cloudsql_iam_operator.adapters.service_accounts import ServiceAccounts
+from cloudsql_iam_operator.adapters.sqladmin import SQLAdmin
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """The APIs as one identity calls them."""
+
+    identity: Identity
+    sqladmin: SQLAdmin
+    resource_manager: ResourceManager
+    service_accounts: ServiceAccounts
+
+
+class Identities:
+    """The APIs for each identity that some instance names. Making one may block: call from a thread."""
+
+    def __init__(self, endpoints: Endpoints, fence: Fence, observer: Observer) -> None:
+        self._endpoints = endpoints
+        self._fence = fence
+        self._observer = observer
+        self._made: dict[str, Google] = {}
+
+    def of(self, instance: CloudSQLInstance) -> Google:
+        """The APIs as the identity that administers the instance.
+
+        Raises:
+            NotYet: this process has no Google credentials.
+        """
+        email = instance.admin.impersonate
+        if email not in self._made:
+            self._made[email] = self._make(email)
+        return self._made[email]
+
+    def _make(self, email: str) -> Google:
+        identity = own_identity(self._endpoints)
+        if email:
+            identity = impersonated(identity, email, self._endpoints)
+        caller = Caller(identity, self._fence, self._observer)
+        return Google(
+            identity,
+            SQLAdmin(self._endpoints, caller),
+            ResourceManager(self._endpoints, caller),
+            ServiceAccounts(self._endpoints, caller),
+        )

@@ -1,0 +1,94 @@
+"""What a DatabaseGrant's status tells: numbers, what was applied, what was last done, what is left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.core.grants.ledger import Ledger, rendered
+from cloudsql_iam_operator.core.grants.resolution import Problem
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.services.database_pass import GrantAnswer
+
+SAMPLE = 5
+"""How many statements a status shows."""
+
+STATEMENT_LENGTH = 500
+
+_KEPT = ("instance", "database", "grantees", "observed", "applied", "plan", "residual", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The grantees of a grant with their roles, and those that have none yet with the reason why."""
+
+    roles: Mapping[Grantee, str]
+    missing: tuple[Problem, ...]
+
+
+def kept(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What a look that found out nothing new leaves as it was."""
+    return {name: status[name] for name in _KEPT if name in status}
+
+
+def place(spec: DatabaseGrant, instance: CloudSQLInstance, ledger: Ledger) -> dict[str, Any]:
+    """Where the grant is, and what it may have caused there."""
+    return {"instance": str(instance.connection), "database": spec.database, "applied": rendered(ledger)}
+
+
+def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a pass's answer changes."""
+    names = {role: grantee.name for grantee, role in named.roles.items()}
+    observed = answer.observed
+    fields: dict[str, Any] = {
+        "grantees": [
+            {"name": names.get(g.role, g.role), "role": g.role, "exists": g.exists, "truncated": False}
+            for g in answer.grantees
+        ],
+        "observed": {
+            "desired": observed.desired,
+            "held": observed.held,
+            "missing": observed.missing,
+            "excess": observed.excess,
+            "foreign": observed.foreign,
+            "unreachable": observed.unreachable,
+        },
+        "applied": rendered(answer.ledger),
+        "residual": [
+            {"role": r.role, "privilege": r.privilege, "through": r.through, "objects": r.objects}
+            for r in answer.residual
+        ],
+        "last": before.get("last"),
+        "plan": None,
+    }
+    if answer.executed:
+        fields["last"] = {
+            "granted": answer.granted,
+            "revoked": answer.revoked,
+            "statements": len(answer.executed),
+            "sample": shortened(answer.executed),
+        }
+    if answer.plan_hash:
+        sample = shortened(answer.planned)
+        fields["plan"] = {"hash": answer.plan_hash, "statements": len(answer.planned), "sample": sample}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def shortened(statements: Sequence[str]) -> list[str]:
+    """A few statements, each cut to a length that a status can hold."""
+    return [text if len(text) <= STATEMENT_LENGTH else text[:STATEMENT_LENGTH] + "…" for text in statements[:SAMPLE]]
+
+
+def worst(problems: Sequence[Problem]) -> tuple[Reason, str] | None:
+    """The reason to show for several problems, one that needs an edit first, and all sentences of it."""
+    if not problems:
+        return None
+    ranked = sorted(problems, key=lambda p: p.reason.standing is not Standing.STALLED)
+    reason = ranked[0].reason
+    return reason, "; ".join(dict.fromkeys(p.message for p in ranked if p.reason is reason))
+
+
+def user_names(spec: DatabaseGrant) -> list[str]:
+    """CloudSQLIAMUsers that the grant names."""
+    return [grantee.name for grantee in spec.grantees if isinstance(grantee, UserRef)]

@@ -1,0 +1,71 @@
+"""The roles of a grant's grantees, as far as they are known and let in."""
+
+from enum import Enum
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.names import USER, Key
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.ledger import Ledger
+from cloudsql_iam_operator.core.grants.resolution import Problem
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.services.grant_status import Named
+from cloudsql_iam_operator.services.registry import Live, Registry
+
+
+class Admission(Enum):
+    """Whether a CloudSQLIAMUser may hold privileges: yes, no, or not known at the moment."""
+
+    LET_IN = "let in"
+    SHUT_OUT = "shut out"
+    UNKNOWN = "unknown"
+
+
+def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
+    """The role of each grantee that has one.
+
+    Raises:
+        NotYet: it is not known at the moment whether a user that holds privileges may keep them: nothing is changed.
+    """
+    roles: dict[Grantee, str] = {}
+    missing: list[Problem] = []
+    for grantee in spec.grantees:
+        if not isinstance(grantee, UserRef):
+            roles[grantee] = grantee.name
+            continue
+        live = registry.user(spec.metadata.key.namespace, grantee.name)
+        username = live.status.get("username", "") if live is not None else ""
+        admission = _admission(live)
+        if admission is Admission.LET_IN and username:
+            roles[grantee] = username
+            continue
+        problem = _problem(Key(USER.name, spec.metadata.key.namespace, grantee.name), live)
+        if admission is Admission.UNKNOWN and any(entry.role == username for entry in ledger):
+            raise NotYet(problem.reason, f"{problem.message}; what it holds is left as it is")
+        missing.append(problem)
+    return Named(roles, tuple(missing))
+
+
+def _admission(live: Live | None) -> Admission:
+    """A user that is gone, or refused by the rules, is shut out; one whose rules could not be asked is unknown."""
+    if live is None or live.deleting:
+        return Admission.SHUT_OUT
+    for condition in live.status.get("conditions", ()):
+        if condition["type"] == ConditionType.ACCESS_ALLOWED.value:
+            if condition["status"] == "True":
+                return Admission.LET_IN
+            return Admission.SHUT_OUT if _stalled(live) else Admission.UNKNOWN
+    return Admission.UNKNOWN
+
+
+def _stalled(live: Live) -> bool:
+    conditions = live.status.get("conditions", ())
+    return any(c["type"] == ConditionType.STALLED.value and c["status"] == "True" for c in conditions)
+
+
+def _problem(key: Key, live: Live | None) -> Problem:
+    if live is None:
+        return Problem(Reason.USER_NOT_READY, f"there is no {key}: create it, or take it out of spec.grantees")
+    if live.deleting:
+        return Problem(Reason.USER_NOT_READY, f"{key} is being deleted")
+    return Problem(Reason.USER_NOT_READY, f"{key} is not ready: see its status")

@@ -1,0 +1,117 @@
+"""What every story works with: the registry, the outside as each instance's identity sees it, the lanes."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudsql_iam_operator.adapters.cluster import Cluster
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
+from cloudsql_iam_operator.api.names import Key, Kind
+from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.services.database_access import Accesses
+from cloudsql_iam_operator.services.database_lane import DatabaseLane
+from cloudsql_iam_operator.services.google import Google, Identities
+from cloudsql_iam_operator.services.lane_house import Announce, Lanes
+from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.policy_lane import PolicyLane
+from cloudsql_iam_operator.services.registry import Live, Registry
+from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.users_lane import UsersLane
+
+GOOGLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An instance as seen at a time of the monotonic clock."""
+
+    facts: InstanceFacts
+    at: float
+
+
+class Systems:
+    """The outside, shared by all stories. Belongs to one event loop."""
+
+    def __init__(
+        self, cluster: Cluster, threads: Threads, identities: Identities, accesses: Accesses, cluster_id: str
+    ) -> None:
+        self.registry = Registry()
+        self.cluster = cluster
+        self.threads = threads
+        self.identities = identities
+        self.cluster_id = cluster_id
+        self._accesses = accesses
+        self.announce: Announce = _to_nobody
+        self.lanes = Lanes(self.registry, threads, self._announce)
+        self._clock = time.monotonic
+        self._sightings: dict[ConnectionName, Sighting] = {}
+
+    async def _announce(self, usernames: Mapping[Key, str]) -> None:
+        await self.announce(usernames)
+
+    async def google(self, instance: CloudSQLInstance) -> Google:
+        """The APIs as the identity that administers the instance.
+
+        Raises:
+            NotYet: this process has no Google credentials.
+        """
+        return await self.threads.call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
+
+    async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
+        """The instance as Google shows it, at most half its interval old.
+
+        Raises:
+            NotYet: it does not exist, or could not be read.
+        """
+        seen = self._sightings.get(instance.connection)
+        if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
+            return seen.facts
+        google = await self.google(instance)
+        facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
+        self._sightings[instance.connection] = Sighting(facts, self._clock())
+        return facts
+
+    async def policy_lane(self, instance: CloudSQLInstance) -> PolicyLane:
+        """The one writer of the policy of the instance's project."""
+        return self.lanes.policy(instance, await self.google(instance))
+
+    async def users_lane(self, instance: CloudSQLInstance) -> UsersLane:
+        """The one writer of the instance's users."""
+        return self.lanes.users(instance, await self.google(instance))
+
+    async def database_lane(self, instance: CloudSQLInstance, database: str) -> DatabaseLane:
+        """The one writer of a database of the instance.
+
+        Raises:
+            Failure: there is no way in.
+        """
+        facts = await self.facts(instance)
+        access = await self.threads.call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
+        return self.lanes.database(instance, database, access)
+
+    async def kind_is_going(self, kind: Kind) -> bool:
+        """Whether the kind's definition is being deleted: uninstalling revokes nothing."""
+        return await self.threads.call(self.cluster.kind_is_going, kind, timeout=CLUSTER_SECONDS)
+
+    async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
+        """Store part of an object's status before a write that it must outlive."""
+        status = {**live.status, **fields}
+        uid = live.body["metadata"]["uid"]
+        stored = await self.threads.call(self.cluster.apply_status, live.key, uid, status, timeout=CLUSTER_SECONDS)
+        if stored is not None:
+            self.registry.put(live.key, stored)
+
+    def forget(self, key: Key) -> None:
+        """Want nothing more for this object in any lane, and leave the outside as it is."""
+        self.lanes.forget(key)
+
+
+async def _to_nobody(usernames: Mapping[Key, str]) -> None:
+    """Nobody records what is about to be made: replaced by the story of users."""
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,258 @@
+"""The one writer of an instance's database users: one list, one plan, one change after another."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never
+
+from cloudsql_iam_operator.adapters.sqladmin import NewUser
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.users import (
+    Change,
+    CreateUser,
+    DatabaseUser,
+    DeleteUser,
+    GrantRoles,
+    Ground,
+    Ownership,
+    UserClaim,
+    UsersPlan,
+    UserStanding,
+    UserWant,
+    folded,
+    plan_users,
+)
+from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.retry import Circuit, Retry
+from cloudsql_iam_operator.services.threads import Threads
+
+log = logging.getLogger(__name__)
+
+LIST_SECONDS = 90.0
+CHANGE_SECONDS = 660.0
+"""Longer than an operation is polled."""
+
+PASS_SECONDS = 30.0
+"""After this long a pass starts no further change, so that a thousand new users do not hold up the next edit."""
+
+REFUSED_SECONDS = 60.0
+"""How long a user whose making Google refused is not tried again."""
+
+BUSY = Retry(first=1.0, longest=20.0, total=120.0)
+"""How long to keep trying while somebody else's operation runs on the instance."""
+
+
+class InstanceUsers(Protocol):
+    """What reads and writes users; everything blocks."""
+
+    def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
+        """All users of the instance."""
+        ...
+
+    def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
+        """Make a user, and wait for it."""
+        ...
+
+    def grant_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
+        """Give database roles to a user, and wait for it."""
+        ...
+
+    def delete_user(self, connection: ConnectionName, name: str) -> None:
+        """Delete a user, and wait for it."""
+        ...
+
+
+async def _unannounced(keys: Mapping[Key, str]) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserNeighbours:
+    """What a pass asks and tells about objects.
+
+    `claims` are usernames in the status of live objects. `announce` is told, before the first user is made, for which
+    objects which usernames are about to be: what it records lets a restarted process know them for its own.
+    """
+
+    claims: Callable[[], Mapping[Key, UserClaim]]
+    announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
+
+
+@dataclass(frozen=True, slots=True)
+class UserAnswer:
+    """How an object's user stands, and the change that was made for it in this pass, if any."""
+
+    standing: UserStanding
+    change: Change | None
+
+
+class UsersLane:
+    """Database users of one instance. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        connection: ConnectionName,
+        instance: InstanceUsers,
+        threads: Threads,
+        neighbours: UserNeighbours,
+        *,
+        pace: Pace | None = None,
+        busy: Retry = BUSY,
+    ) -> None:
+        self._connection = connection
+        self._instance = instance
+        self._threads = threads
+        self._neighbours = neighbours
+        self._busy = busy
+        self._circuit = Circuit()
+        self._ours: dict[str, Ownership] = {}
+        self._granted: dict[str, frozenset[str]] = {}
+        self._refused: dict[CreateUser, tuple[Refused, float]] = {}
+        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._pass, pace or Pace())
+        self.observed: tuple[DatabaseUser, ...] | None = None
+        """Users as last listed; None before the first pass."""
+
+    async def settle(self, key: Key, want: UserWant, *, max_age: float = 0.0) -> UserAnswer:
+        """Bring the user to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
+
+        Raises:
+            Failure: why it could not be. Other objects are not held up by it.
+        """
+        return await self._lane.submit(key, want, max_age=max_age)
+
+    async def remove(self, key: Key, want: UserWant) -> UserAnswer:
+        """Delete the user if it is the object's to delete, and forget the object.
+
+        Raises:
+            Failure: why it could not be deleted.
+        """
+        answer = await self._lane.submit(key, replace(want, absent=True))
+        self._lane.forget(key)
+        return answer
+
+    def forget(self, key: Key) -> None:
+        """Leave the object's user as it is and want nothing for it."""
+        self._lane.forget(key)
+
+    def abandon(self, key: Key, username: str) -> None:
+        """Leave the user as it is and no longer take it for ours."""
+        self._lane.forget(key)
+        self._ours.pop(folded(username), None)
+
+    async def _pass(self, wants: Mapping[Key, UserWant]) -> PassResult[Key, UserAnswer]:
+        self._require_quota()
+        try:
+            self.observed = await self._threads.call(self._instance.users, self._connection, timeout=LIST_SECONDS)
+        except NotYet as failure:
+            self._heed(failure)
+            raise
+        planned = self._planned(wants, self.observed)
+        unknown = {key for key, want in wants.items() if want.ownership is not Ownership.CREATED}
+        failures = await self._changed(planned.changes, unknown)
+        self._remember(wants, planned, failures)
+        answers: dict[Key, UserAnswer | Exception] = {**planned.refusals, **failures}
+        for key, standing in planned.standing.items():
+            answers.setdefault(key, UserAnswer(standing, planned.changes.get(key)))
+        return PassResult(answers, clean=not planned.changes)
+
+    async def _changed(self, changes: Mapping[Key, Change], unknown: set[Key]) -> dict[Key, Failure]:
+        """Make the changes, as far as time allows; the failure of each that was not made.
+
+        `unknown` are keys whose objects do not record the user as theirs yet.
+        """
+        failures = self._still_refused(changes)
+        failures |= await self._announced({k: c for k, c in changes.items() if k in unknown and k not in failures})
+        due = [(key, change) for key, change in changes.items() if key not in failures]
+        end = asyncio.get_running_loop().time() + PASS_SECONDS
+        for position, (key, change) in enumerate(due):
+            if asyncio.get_running_loop().time() > end:
+                text = f"{len(due) - position} changes of users wait for instance {self._connection}"
+                failures |= {late: NotYet(Reason.PROGRESSING, text, 1.0) for late, _ in due[position:]}
+                break
+            failures |= await self._made(key, change)
+        return failures
+
+    def _still_refused(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
+        now = asyncio.get_running_loop().time()
+        self._refused = {change: refusal for change, refusal in self._refused.items() if refusal[1] > now}
+        wanted = {key: change for key, change in changes.items() if isinstance(change, CreateUser)}
+        return {key: self._refused[change][0] for key, change in wanted.items() if change in self._refused}
+
+    def _planned(self, wants: Mapping[Key, UserWant], observed: tuple[DatabaseUser, ...]) -> UsersPlan[Key]:
+        claims = [claim for key, claim in self._neighbours.claims().items() if key not in wants]
+        # what was made and then deleted by somebody else is not ours when it comes back under the same name
+        present = {folded(user.name) for user in observed}
+        self._ours = {name: ownership for name, ownership in self._ours.items() if name in present}
+        self._granted = {name: roles for name, roles in self._granted.items() if name in present}
+        return plan_users(wants, Ground(observed, self._ours, self._granted, claims))
+
+    async def _announced(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
+        new = {key: change.name for key, change in changes.items() if isinstance(change, CreateUser)}
+        if not new:
+            return {}
+        try:
+            await self._neighbours.announce(new)
+        except Failure as failure:
+            return dict.fromkeys(new, failure)
+        return {}
+
+    async def _made(self, key: Key, change: Change) -> dict[Key, Failure]:
+        """Make a change; {} when it was made, else the key's failure."""
+        pauses = self._busy.pauses()
+        while True:
+            try:
+                self._require_quota()
+                await self._make(change)
+            except NotYet as failure:
+                self._heed(failure)
+                pause = next(pauses, None) if failure.reason is Reason.OPERATION_IN_PROGRESS else None
+                if pause is None:
+                    return {key: failure}
+                await asyncio.sleep(pause)
+            except Refused as failure:
+                if isinstance(change, CreateUser):
+                    self._refused[change] = failure, asyncio.get_running_loop().time() + REFUSED_SECONDS
+                return {key: failure}
+            else:
+                return {}
+
+    async def _make(self, change: Change) -> None:
+        match change:
+            case CreateUser(name, user_type, roles):
+                # noted before the call: a user whose answer is lost may have been made, and then it is ours
+                self._ours[folded(name)] = Ownership.CREATED
+                await self._write(self._instance.insert_user, NewUser(name, user_type, roles))
+                log.info("instance %s: created user %s", self._connection, name)
+            case GrantRoles(name, _, roles):
+                await self._write(self._instance.grant_roles, name, roles)
+                log.info("instance %s: granted %s to %s", self._connection, ", ".join(sorted(roles)), name)
+            case DeleteUser(name, _):
+                await self._write(self._instance.delete_user, name)
+                self._ours.pop(folded(name), None)
+                log.info("instance %s: deleted user %s", self._connection, name)
+            case _:
+                assert_never(change)
+
+    async def _write(self, function: Callable[..., None], *args: object) -> None:
+        await self._threads.call(function, self._connection, *args, timeout=CHANGE_SECONDS)
+
+    def _remember(
+        self, wants: Mapping[Key, UserWant], planned: UsersPlan[Key], failures: Mapping[Key, Failure]
+    ) -> None:
+        for key, standing in planned.standing.items():
+            if key not in failures and standing.present and standing.ownership is not Ownership.NONE:
+                name = folded(wants[key].claim.username)
+                self._ours[name], self._granted[name] = standing.ownership, standing.granted
+
+    def _require_quota(self) -> None:
+        left = self._circuit.left(asyncio.get_running_loop().time())
+        if left:
+            text = f"the quota for changing users of instance {self._connection} is used up"
+            raise NotYet(Reason.QUOTA_EXCEEDED, text, left)
+
+    def _heed(self, failure: NotYet) -> None:
+        self._circuit.heed(asyncio.get_running_loop().time(), failure)

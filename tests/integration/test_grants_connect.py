@@ -1,0 +1,184 @@
+"""Connections to an instance: by IAM through Google's connector, and with a password over verified TLS."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import pytest
+from aiohttp import web
+from google.auth.credentials import Credentials, Scoped
+
+from cloudsql_emulator.background import BackgroundLoop
+from cloudsql_emulator.certificates import InstanceCertificates
+from cloudsql_emulator.standalone import StandaloneInstance, populated_server, standalone_instance
+from cloudsql_iam_operator.adapters.credentials import Identity
+from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.instance import ConnectionName, IPType
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.database_pass import GrantAnswer, run_pass
+from granting.wording import key, on_database, table, want
+
+ORDERS = ConnectionName("acme", "europe-west1", "orders")
+CHECKOUT = "checkout@acme.iam"
+
+
+class Token(Credentials, Scoped):
+    """Credentials of the service account checkout."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth leaves it untyped
+        self.refresh(None)
+
+    @property
+    def requires_scopes(self) -> bool:
+        return False
+
+    def with_scopes(self, scopes: object, default_scopes: object = None) -> Self:
+        return type(self)()
+
+    def refresh(self, request: object) -> None:
+        self.token = "checkout-token"
+        # google-auth compares with naive times in UTC.
+        self.expiry = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    instance: StandaloneInstance
+    connectors: Connectors
+
+    def iam(self, user: str = CHECKOUT, ip_type: IPType = IPType.PUBLIC, name: ConnectionName = ORDERS) -> Connect:
+        return self.connectors.iam(Identity(Token(), "checkout"), name, user, ip_type)
+
+    def password(self, password: str, authority: InstanceCertificates | None = None) -> Connect:
+        trusted = authority or self.instance.certificates
+        login = PasswordLogin(self.instance.plane.address, "bob", password, trusted.server_ca_pem)
+        return by_password(ORDERS, login)
+
+
+@pytest.fixture(scope="module")
+def ways() -> Iterator[Ways]:
+    with BackgroundLoop() as loop, populated_server(loop) as server, standalone_instance(loop, server) as instance:
+        runner = web.AppRunner(_connector_api(instance))
+        connectors = Connectors(loop.run(_serve(runner)))
+        try:
+            yield Ways(instance, connectors)
+        finally:
+            connectors.close()
+            loop.run(runner.cleanup())
+
+
+def failure(connect: Connect, database: str = "orders") -> NotYet:
+    with pytest.raises(NotYet) as caught:
+        connect(database)
+    return caught.value
+
+
+def test_a_pass_runs_over_the_connector_as_cloudsqlsuperuser(ways: Ways) -> None:
+    ways.instance.loop.run(ways.instance.server.grant_roles(CHECKOUT, ["cloudsqlsuperuser"]))
+    with ways.instance.superuser() as superuser:
+        superuser.execute("create role app_owner; grant app_owner to cloudsqlsuperuser; create role x")
+        superuser.execute("create schema app authorization app_owner; create table app.orders ()")
+        superuser.execute("alter table app.orders owner to app_owner")
+    access = Access(ways.iam(), "cloudsqlsuperuser", ("app_owner",), lambda: None, str(ORDERS))
+
+    answer = run_pass(access, "orders", {key("a"): want(on_database("CONNECT"), table("SELECT"))}, {}, None).answers
+
+    granted = answer[key("a")]
+    assert isinstance(granted, GrantAnswer)
+    assert granted.problems == ()
+    assert granted.observed == Observed(desired=2, held=2)
+    assert granted.executed == (
+        'GRANT CONNECT ON DATABASE "orders" TO "x"',
+        'GRANT SELECT ON TABLE "app"."orders" TO "x"',
+    )
+
+
+def test_a_password_works_over_verified_tls(ways: Ways) -> None:
+    with ways.password("bob-password")("orders") as connection:
+        row = connection.execute("select session_user").fetchone()
+
+    assert row == ("bob",)
+
+
+def test_a_missing_database_is_told_by_name_on_either_way(ways: Ways) -> None:
+    found = [failure(connect, "nowhere") for connect in (ways.iam(), ways.password("bob-password"))]
+
+    assert [str(one) for one in found] == [
+        "DatabaseNotFound: database 'nowhere' does not exist on acme:europe-west1:orders: create it"
+    ] * 2
+
+
+def test_a_failed_iam_login_says_the_same_at_every_try(ways: Ways) -> None:
+    first, second = (failure(ways.iam("alice@example.com")) for _ in range(2))
+
+    assert first.reason is Reason.DATABASE_LOGIN_FAILED
+    assert 'Cloud SQL IAM user authentication failed for user "alice@example.com"' in first.message
+    assert first.message == second.message
+
+
+def test_a_wrong_password_is_a_failed_login_that_does_not_show_it(ways: Ways) -> None:
+    found = failure(ways.password("hunter2"))
+
+    assert found.reason is Reason.DATABASE_LOGIN_FAILED
+    assert "hunter2" not in found.message
+    assert "hunter2" not in repr(PasswordLogin("h", "u", "hunter2", "ca"))
+
+
+def test_a_server_that_another_authority_signed_is_not_talked_to(ways: Ways) -> None:
+    found = failure(ways.password("bob-password", InstanceCertificates("acme", "impostor")))
+
+    assert found.reason is Reason.DATABASE_UNREACHABLE
+    assert "certificate verify failed" in found.message
+
+
+def test_an_instance_without_the_address_that_is_asked_for_cannot_be_reached(ways: Ways) -> None:
+    found = failure(ways.iam(ip_type=IPType.PSC))
+
+    assert found.reason is Reason.DATABASE_UNREACHABLE
+    assert "PSC" in found.message
+
+
+def test_an_instance_that_google_does_not_know_cannot_be_reached(ways: Ways) -> None:
+    found = failure(ways.iam(name=ConnectionName("acme", "europe-west1", "nope")))
+
+    assert found.reason is Reason.DATABASE_UNREACHABLE
+    assert "404" in found.message
+
+
+def _connector_api(instance: StandaloneInstance) -> web.Application:
+    """The two calls that the connector makes, answered for one instance."""
+
+    async def settings(_: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "region": "europe-west1",
+                "backendType": "SECOND_GEN",
+                "databaseVersion": "POSTGRES_17",
+                "ipAddresses": [{"type": "PRIMARY", "ipAddress": instance.plane.address}],
+                "serverCaCert": {"cert": instance.certificates.server_ca_pem},
+            }
+        )
+
+    async def certificate(request: web.Request) -> web.Response:
+        body = await request.json()
+        owner = instance.google.token_principal(body.get("access_token", ""))
+        issued = instance.certificates.issue_client(body["public_key"], owner.member if owner else None)
+        return web.json_response({"ephemeralCert": {"cert": issued.pem}})
+
+    application = web.Application()
+    path = "/sql/v1beta4/projects/acme/instances/orders"
+    application.router.add_get(f"{path}/connectSettings", settings)
+    application.router.add_post(f"{path}:generateEphemeralCert", certificate)
+    return application
+
+
+async def _serve(runner: web.AppRunner) -> str:
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"

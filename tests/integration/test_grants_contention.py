@@ -1,0 +1,132 @@
+"""Passes while others change the same tables: nobody's migration fails because of us, and we come through."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from cloudsql_iam_operator.adapters.postgres.session import Limits
+from cloudsql_iam_operator.core.grants.ledger import AppliedEntry
+from cloudsql_iam_operator.core.reasons import Reason
+from granting.setting import Place, Setting
+from granting.wording import caused, key, table, want
+
+LIMIT = 60.0
+
+
+@pytest.fixture(scope="module")
+def setting() -> Iterator[Setting]:
+    with Setting() as running:
+        yield running
+
+
+@pytest.fixture
+def place(setting: Setting) -> Place:
+    return setting.place()
+
+
+def test_a_table_locked_by_a_migration_is_given_up_and_the_others_are_granted(place: Place) -> None:
+    place.limits = Limits(lock=50)
+    with psycopg.connect(place.cluster.dsn(None, place.name)) as migration:
+        migration.execute("alter table app.orders add column fresh integer")
+
+        first = place.answer(want(table("SELECT")))
+    second = place.answer(want(table("SELECT")))
+
+    assert [problem.reason for problem in first.problems] == [Reason.PROGRESSING_WITH_RETRY]
+    assert place.acl("app.items") == ["x=r/app_owner"]
+    assert second.problems == ()
+    assert place.acl("app.orders") == ["x=r/app_owner"]
+
+
+def test_what_was_given_up_for_a_lock_is_tried_again_whatever_the_fingerprint(place: Place) -> None:
+    place.limits = Limits(lock=20)
+    only = key("a")
+    with psycopg.connect(place.cluster.dsn(None, place.name)) as migration:
+        migration.execute("lock table app.orders in access exclusive mode")
+        first = place.run({only: want(table("SELECT", names=("orders",)))})
+
+    assert first.memory is None
+    assert not first.clean
+
+
+def test_grants_in_a_loop_by_somebody_else_are_outlasted(place: Place) -> None:
+    stop = threading.Event()
+
+    def contend() -> int:
+        done = 0
+        with psycopg.connect(place.cluster.dsn(None, place.name), autocommit=True) as other:
+            while not stop.is_set():
+                try:
+                    other.execute("grant insert on app.orders, app.items to y")
+                    done += 1
+                except psycopg.errors.InternalError_:
+                    continue
+        return done
+
+    with ThreadPoolExecutor(1) as pool:
+        contender = pool.submit(contend)
+        try:
+            answers = [place.answer(want(table(privilege))) for privilege in ("SELECT", "UPDATE", "DELETE", "TRUNCATE")]
+        finally:
+            stop.set()
+
+        assert contender.result(LIMIT) > 0
+    assert [answer.problems for answer in answers] == [()] * 4
+    assert place.acl("app.orders") == ["x=rwdD/app_owner", "y=a/app_owner"]
+
+
+MIGRATIONS: tuple[str, ...] = (
+    "alter table app.orders add column c{0} integer",
+    "create trigger t{0} before insert on app.orders for each row execute function app.nothing()",
+    "create table app.child{0} (id integer references app.parent (id))",
+    "alter table app.orders enable row level security",
+    "drop table if exists app.child{0}",
+)
+
+
+def test_no_migration_fails_because_of_grants(place: Place) -> None:
+    place.sql(
+        """set role app_owner; create table app.parent (id integer primary key);
+        create function app.nothing() returns trigger language plpgsql as $$ begin return new; end $$"""
+    )
+    stop, granted = threading.Event(), threading.Semaphore(0)
+    privileges = ("SELECT", "UPDATE", "DELETE", "INSERT")
+
+    def grant() -> None:
+        for privilege in itertools.cycle(privileges):
+            if stop.is_set():
+                return
+            place.answer(want(table(privilege), ledger=_all_of(privileges)))
+            granted.release()
+
+    with ThreadPoolExecutor(1) as pool:
+        granting = pool.submit(grant)
+        try:
+            failures = [failure for number in range(30) for failure in _migrate(place, number)]
+            passed = [granted.acquire(timeout=LIMIT) for _ in range(4)]
+        finally:
+            stop.set()
+        granting.result(LIMIT)
+
+    assert failures == []
+    assert passed == [True] * 4
+
+
+def _all_of(privileges: tuple[str, ...]) -> frozenset[AppliedEntry]:
+    return frozenset().union(*(caused(table(privilege)) for privilege in privileges))
+
+
+def _migrate(place: Place, number: int) -> list[str]:
+    failures = []
+    with psycopg.connect(place.cluster.dsn(None, place.name), autocommit=True) as connection:
+        connection.execute("set role app_owner")
+        for migration in MIGRATIONS:
+            try:
+                connection.execute(migration.format(number).encode())
+            except psycopg.Error as error:
+                failures.append(f"{migration}: {error}")
+    return failures
