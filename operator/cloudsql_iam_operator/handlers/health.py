@@ -1,0 +1,75 @@
+"""Probes and metrics: small servers in threads of their own, so that a busy loop shows as a failed probe."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from cloudsql_iam_operator import __version__
+from cloudsql_iam_operator.handlers.settings import Ports
+
+STALE_SECONDS = 30.0
+"""How old the event loop's heartbeat may be before the process counts as stuck."""
+
+RECONCILES = Counter("cloudsql_iam_reconcile_total", "Looks at one object, by how they ended", ["kind", "reason"])
+SECONDS = Histogram(
+    "cloudsql_iam_reconcile_duration_seconds",
+    "Seconds of one look at one object",
+    ["kind"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+CALLS = Counter("cloudsql_iam_gcp_api_requests_total", "Requests to Google's APIs", ["service", "method", "code"])
+LATENCY = Histogram(
+    "cloudsql_iam_gcp_api_latency_seconds", "Seconds of requests to Google's APIs", ["service", "method"]
+)
+QUEUE = Gauge("cloudsql_iam_queue_depth", "Objects ready to be looked at")
+LEADER = Gauge("cloudsql_iam_leader", "1 while this process leads")
+BUILD = Gauge("cloudsql_iam_build_info", "1, with the version as label", ["version"])
+BUILD.labels(__version__).set(1)
+
+
+class Counts:
+    """Counts what services tell into the metrics of this module."""
+
+    def reconciled(self, kind: str, reason: str, seconds: float) -> None:
+        """One look at one object ended so."""
+        RECONCILES.labels(kind, reason).inc()
+        SECONDS.labels(kind).observe(seconds)
+
+    def called(self, service: str, method: str, code: int, seconds: float) -> None:
+        """One request to Google was answered so; code 0 is no answer."""
+        CALLS.labels(service, method, str(code)).inc()
+        LATENCY.labels(service, method).observe(seconds)
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The event loop's heartbeat and the process's readiness, written by the loop and read by the probes."""
+
+    beat: float = 0.0
+    ready: bool = False
+
+    def live(self) -> bool:
+        """Whether the loop turned lately."""
+        return time.monotonic() - self.beat < STALE_SECONDS
+
+
+def serve(ports: Ports, pulse: Pulse) -> None:
+    """Answer /healthz and /readyz on the health port and metrics on theirs, until the process ends."""
+    checks: dict[str, Callable[[], bool]] = {"/healthz": pulse.live, "/readyz": lambda: pulse.ready and pulse.live()}
+
+    class Probe(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            check = checks.get(self.path)
+            self.send_response(404 if check is None else 200 if check() else 503)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Probes are not news."""
+
+    server = ThreadingHTTPServer(("", ports.health), Probe)
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    start_http_server(ports.metrics)

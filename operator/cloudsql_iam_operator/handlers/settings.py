@@ -1,0 +1,77 @@
+"""What the chart tells the process, read once from the environment."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.adapters.endpoints import Endpoints, endpoints_from
+
+
+class BadSetting(ValueError):
+    """A variable that cannot be understood; the text names it, what it says and what it may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports: probes and metrics. Both answer on all addresses."""
+
+    health: int
+    metrics: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of the reconciler. `relist` is seconds between full lists.
+
+    `workload_pool` is `PROJECT.svc.id.goog`, "" for that of the project this process runs in.
+    """
+
+    namespace: str
+    identity: str
+    lease: str
+    ports: Ports
+    log_level: str
+    workers: int
+    threads: int
+    relist: float
+    endpoints: Endpoints
+    cluster_id: str
+    workload_pool: str
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Settings as the variables say, with defaults that suit the chart.
+
+    Raises:
+        BadSetting: a variable is not understood.
+    """
+    return Settings(
+        namespace=environment.get("POD_NAMESPACE", "default"),
+        identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        lease=environment.get("LEASE_NAME", "cloudsql-iam-operator"),
+        ports=Ports(_number(environment, "HEALTH_PORT", 8080), _number(environment, "METRICS_PORT", 9402)),
+        log_level=_level(environment),
+        workers=_number(environment, "WORKERS", 32),
+        threads=_number(environment, "THREADS", 16),
+        relist=float(_number(environment, "RELIST_SECONDS", 900)),
+        endpoints=endpoints_from(environment),
+        cluster_id=environment.get("CLUSTER_ID", ""),
+        workload_pool=environment.get("WORKLOAD_POOL", ""),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or not 0 < int(text) <= 65535:
+        raise BadSetting(f"{name} is {text!r}; it must be a number from 1 to 65535")
+    return int(text)
+
+
+def _level(environment: Mapping[str, str]) -> str:
+    level = environment.get("LOG_LEVEL", "INFO").upper()
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise BadSetting(f"LOG_LEVEL is {level!r}; it must be DEBUG, INFO, WARNING or ERROR")
+    return level
