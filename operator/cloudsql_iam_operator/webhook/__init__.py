@@ -1,0 +1,1 @@
+"""The admission server, its certificate and the facts it answers from."""

@@ -1,0 +1,92 @@
+"""One admission request: facts, plan, and a second look before anybody is turned away for facts that may be old."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
+from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
+from cloudsql_iam_operator.core.injection.pod import service_account_name
+from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.webhook import metrics
+from cloudsql_iam_operator.webhook.review import Question
+
+LOOK_SECONDS = 2.5
+"""The most that a second look may take: well within the five seconds that the API server waits."""
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where facts come from."""
+
+    def complete(self) -> bool:
+        """Whether `facts` knows everything there is."""
+
+    def facts(self, namespace: str, account: str) -> Facts:
+        """Facts as last heard."""
+
+    def facts_now(self, namespace: str, account: str) -> Facts:
+        """Facts as stored now; blocks, and raises NotYet when they cannot be had."""
+
+
+class Admission:
+    """Decides about pods. Without side effects, so that a dry run is like any other."""
+
+    def __init__(self, source: Source, settings: InjectionSettings, threads: Threads) -> None:
+        self._source = source
+        self._settings = settings
+        self._threads = threads
+
+    async def decide(self, asked: Question) -> Outcome:
+        """What to do with the pod. Never raises: a failure of ours is a denial that says so."""
+        if asked.pod is None:
+            return Unchanged(Code.NO_ANNOTATIONS)
+        try:
+            outcome = await self._decided(asked.namespace, asked.pod)
+        except MalformedPod as malformed:
+            outcome = Denied(422, Code.POD_SHAPE, f"the object is no pod: {malformed}")
+        except Exception:  # whatever goes wrong in here, the API server must get an answer
+            log.exception("admission request %s failed", asked.uid)
+            outcome = Denied(500, Code.BUG, f"the injector failed on this pod; its log tells why under {asked.uid}")
+        _record(asked, outcome)
+        return outcome
+
+    async def _decided(self, namespace: str, pod: Mapping[str, Any]) -> Outcome:
+        account = service_account_name(pod)
+        outcome = plan(pod, self._source.facts(namespace, account), self._settings)
+        if not isinstance(outcome, Denied) or outcome.status != 403:
+            return outcome
+        try:
+            facts = await self._threads.call(self._source.facts_now, namespace, account, timeout=LOOK_SECONDS)
+        except NotYet as failure:
+            metrics.LIVE_LOOKS.labels("failed").inc()
+            log.warning("no second look at namespace %s: %s", namespace, failure.message)
+            return self._unsure(outcome)
+        second = plan(pod, facts, self._settings)
+        metrics.LIVE_LOOKS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
+        return second
+
+    def _unsure(self, denied: Denied) -> Denied:
+        if self._source.complete():
+            return replace(denied, message=f"{denied.message} (as last heard; the API server did not answer in time)")
+        text = "the injector has just started and the API server did not answer in time: try again"
+        return replace(denied, message=text)
+
+
+def _record(asked: Question, outcome: Outcome) -> None:
+    where, dry = asked.namespace, str(asked.dry_run).lower()
+    match outcome:
+        case Injected():
+            metrics.REQUESTS.labels("injected", "", dry).inc()
+            log.debug("injected a proxy into a pod of namespace %s, request %s", where, asked.uid)
+        case Unchanged(code):
+            metrics.REQUESTS.labels("unchanged", code.value, dry).inc()
+            log.debug("left a pod of namespace %s as it is (%s), request %s", where, code.value, asked.uid)
+        case Denied(_, code, message):
+            metrics.REQUESTS.labels("denied", code.value, dry).inc()
+            log.info("denied a pod: %s", message)

@@ -1,0 +1,28 @@
+"""What the webhook counts. Served in plain HTTP on a port of its own."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from cloudsql_iam_operator import __version__
+
+REQUESTS = Counter(
+    "cloudsql_iam_webhook_requests_total",
+    "Admission requests, by how they were decided and why",
+    ["decision", "reason", "dry_run"],
+)
+SECONDS = Histogram(
+    "cloudsql_iam_webhook_duration_seconds",
+    "Seconds from a whole admission request to its answer",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+LIVE_LOOKS = Counter(
+    "cloudsql_iam_webhook_live_looks_total",
+    "Looks at the API server before denying a pod, by how they ended",
+    ["result"],
+)
+EXPIRY = Gauge("cloudsql_iam_webhook_certificate_expiry_timestamp_seconds", "When the serving certificate ends")
+TRUST_WRITES = Counter(
+    "cloudsql_iam_webhook_ca_bundle_writes_total", "Times that caBundle was not ours and was written"
+)
+CACHE_AGE = Gauge("cloudsql_iam_webhook_cache_age_seconds", "Seconds since the API server was heard from", ["resource"])
+BUILD = Gauge("cloudsql_iam_webhook_build_info", "1, with the version as label", ["version"])
+BUILD.labels(__version__).set(1)

@@ -1,0 +1,102 @@
+"""From objects as the API server hands them out to what the planner needs of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudsql_iam_operator.api.fields import InvalidObject
+from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
+from cloudsql_iam_operator.api.grant_parsing import parse_grant
+from cloudsql_iam_operator.api.instance_parsing import parse_instance
+from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.api.user_parsing import parse_user
+from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact, UserFact
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
+
+_LAYERS = (ConditionType.IAM_BOUND, ConditionType.USER_READY)
+"""Conditions that make a login work, whatever else is amiss."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUser:
+    """A CloudSQLIAMUser: what it declares, and what its status says about logging in."""
+
+    spec: CloudSQLIAMUser
+    member: str
+    username: str
+    login: Login
+    problem: str
+
+
+def service_account(body: Mapping[str, Any]) -> ServiceAccountFact:
+    """A ServiceAccount and the Google account that it acts as."""
+    annotations = body["metadata"].get("annotations") or {}
+    account = annotations.get(WORKLOAD_IDENTITY_ANNOTATION) or ""
+    return ServiceAccountFact(body["metadata"]["name"], account.strip().lower())
+
+
+def instance(body: Mapping[str, Any]) -> InstanceFact | None:
+    """A CloudSQLInstance; None when it cannot be read."""
+    try:
+        parsed = parse_instance(body)
+    except InvalidObject:
+        return None
+    return InstanceFact(parsed.metadata.key.name, str(parsed.connection), parsed.admin.database.ip_type)
+
+
+def user(body: Mapping[str, Any]) -> SeenUser | None:
+    """A CloudSQLIAMUser; None when it cannot be read."""
+    try:
+        spec = parse_user(body)
+    except InvalidObject:
+        return None
+    status = body.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    ready = conditions.get(ConditionType.READY, {})
+    return SeenUser(
+        spec=spec,
+        member=status.get("member", ""),
+        username=status.get("username", ""),
+        login=_login(conditions),
+        problem=f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready else "",
+    )
+
+
+def grant(body: Mapping[str, Any]) -> DatabaseGrant | None:
+    """A DatabaseGrant; None when it cannot be read."""
+    try:
+        return parse_grant(body)
+    except InvalidObject:
+        return None
+
+
+def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[DatabaseGrant]) -> UserFact:
+    """All about one user, together with its instance and the grants of its namespace."""
+    spec, name = seen.spec, seen.spec.metadata.key.name
+    databases = {g.database for g in grants if UserRef(name) in g.grantees and not g.metadata.deleting}
+    return UserFact(
+        name=name,
+        generation=spec.metadata.generation,
+        principal=spec.principal,
+        deleting=spec.metadata.deleting,
+        member=seen.member,
+        username=seen.username,
+        login=seen.login,
+        problem=seen.problem,
+        instance_name=spec.instance,
+        instance=on,
+        databases=tuple(sorted(databases)),
+    )
+
+
+def _login(conditions: Mapping[str, Mapping[str, Any]]) -> Login:
+    def holds(type_: ConditionType) -> bool:
+        return conditions.get(type_, {}).get("status") == "True"
+
+    if conditions.get(ConditionType.READY, {}).get("reason") == str(Reason.EXPIRED):
+        return Login.EXPIRED
+    if holds(ConditionType.READY) or all(holds(layer) for layer in _LAYERS):
+        return Login.WORKS
+    return Login.STALLED if holds(ConditionType.STALLED) else Login.WAITS

@@ -1,0 +1,134 @@
+"""The webhook's process: one event loop that answers, and threads that watch the cluster and keep the certificate."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import uvicorn
+from prometheus_client import start_http_server
+
+from cloudsql_iam_operator import __version__
+from cloudsql_iam_operator.adapters.admission_cluster import AdmissionCluster
+from cloudsql_iam_operator.adapters.rest import connect
+from cloudsql_iam_operator.adapters.watching import Watched
+from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.webhook import certificate
+from cloudsql_iam_operator.webhook.admission import Admission
+from cloudsql_iam_operator.webhook.app import App
+from cloudsql_iam_operator.webhook.certificate import CertificateSet
+from cloudsql_iam_operator.webhook.keeper import Keeper
+from cloudsql_iam_operator.webhook.knowledge import Knowledge
+from cloudsql_iam_operator.webhook.settings import WebhookSettings
+from cloudsql_iam_operator.webhook.tls import LiveContext
+
+LOOKS = 8
+"""Second looks at the API server at a time."""
+
+IDLE_SECONDS = 120
+"""Longer than an API server keeps an idle connection, so that it never sends into one that is closing."""
+
+SWAP_SECONDS = 5.0
+GRACE_SECONDS = 5
+"""For connections that clients do not close when they are told to."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: WebhookSettings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status: 0 after a graceful end, 1 when the port cannot be had."""
+    try:
+        listener = _listener(settings.port)
+    except OSError as error:
+        log.error("cannot listen on port %d: %s", settings.port, error)
+        return 1
+    start_http_server(settings.metrics_port)
+    log.info("cloudsql-iam-operator %s webhook started on port %d", __version__, settings.port)
+    asyncio.run(_serve(settings, AdmissionCluster(connect()), listener))
+    return 0
+
+
+async def answer(app: App, context: LiveContext, listener: socket.socket, stopped: asyncio.Event, drain: float) -> None:
+    """Answer on the listener until `stopped` is set, then `drain` seconds more, telling clients to go elsewhere."""
+    # Accepted sockets inherit it. asyncio sets it only on sockets that were made with an explicit protocol, and
+    # without it every answer waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    config = uvicorn.Config(
+        app,
+        ssl_context_factory=lambda _config, _default: context.context,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    app.draining = True
+    if not serving.done():
+        await asyncio.wait({serving}, timeout=drain)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: when to stop is decided by this process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener: socket.socket) -> None:
+    loop, stopped, stop = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    # Probes are answered over TLS before the shared certificate is known.
+    context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)))
+    knowledge, threads = Knowledge(cluster), Threads(LOOKS)
+    keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
+    admission = Admission(knowledge, settings.injection, threads)
+    app = App(admission.decide, lambda: keeper.settled.is_set() and knowledge.complete())
+    knowledge.start(stop)
+    keeper.start(stop)
+    _watch_trust(cluster, settings, keeper).start(stop)
+    try:
+        await answer(app, context, listener, stopped, settings.drain)
+    finally:
+        stop.set()
+        threads.close()
+    log.info("webhook stopped")
+
+
+def _watch_trust(cluster: AdmissionCluster, settings: WebhookSettings, keeper: Keeper) -> Watched[str]:
+    """A watch that wakes the keeper when somebody changes what the API server trusts."""
+    name = settings.place.configuration
+    return Watched("webhook configuration", cluster.configuration(name), lambda _body: name, keeper.wake)
+
+
+def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: CertificateSet) -> None:
+    """Exchange the certificate in the loop's thread, and wait until that is done."""
+
+    async def use() -> None:
+        context.use(certificates)
+
+    asyncio.run_coroutine_threadsafe(use(), loop).result(SWAP_SECONDS)
+
+
+def _listener(port: int) -> socket.socket:
+    """A socket that hears on all addresses, of both families where the machine has both."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    return socket.create_server(("", port), backlog=1024)

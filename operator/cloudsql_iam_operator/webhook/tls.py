@@ -1,0 +1,32 @@
+"""The TLS side of the listener: one context for the life of the process, whose certificate can be exchanged."""
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from cloudsql_iam_operator.webhook import metrics
+from cloudsql_iam_operator.webhook.certificate import KEY, LEAF, CertificateSet
+
+
+class LiveContext:
+    """A server context. Connections that stand keep their certificate; new ones get the latest.
+
+    `use` must run in the thread that makes connections: OpenSSL's contexts are not to be changed beside a handshake.
+    """
+
+    def __init__(self, certificates: CertificateSet) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.use(certificates)
+
+    def use(self, certificates: CertificateSet) -> None:
+        """Serve new connections with these."""
+        values = certificates.values()
+        # Python hands certificates to OpenSSL only as files.
+        with tempfile.TemporaryDirectory(prefix="tls") as folder:
+            leaf, key = Path(folder, LEAF), Path(folder, KEY)
+            leaf.write_bytes(values[LEAF])
+            key.touch(mode=0o600)
+            key.write_bytes(values[KEY])
+            self.context.load_cert_chain(leaf, key)
+        metrics.EXPIRY.set(certificates.expires.timestamp())

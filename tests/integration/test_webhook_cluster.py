@@ -1,0 +1,220 @@
+"""Two replicas of the webhook behind a real API server, with the chart's own roles and webhook configuration."""
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from cloudsql_iam_operator.api.names import API_VERSION
+from controlplane import binaries, network
+from controlplane.plane import ControlPlane
+from e2e.waiting import eventually
+from podshapes import ORDERS, container
+from webhookparts.site import WEBHOOK, Site, install, log_in
+
+JSON = dict[str, Any]
+NUMBERS = itertools.count(1)
+MARK = "iam.gke.io/gcp-service-account"
+GOOGLE_ACCOUNT = "checkout@acme-prod.iam.gserviceaccount.com"
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    network.prepare()
+    directory = tmp_path_factory.mktemp("webhook")
+    programs = binaries.ensure(print)
+    plane = ControlPlane(directory / "plane", programs)
+    site = Site(directory, programs, plane)
+    plane.start(before_controllers=lambda: install(site))
+    try:
+        log_in(site)
+        site.replicas += [site.start(0), site.start(1)]
+        for replica in site.replicas:
+            eventually(lambda r=replica: r.get("/readyz") == 200, f"replica {replica.number} is ready")  # type: ignore[misc]
+        yield site
+    finally:
+        for replica in site.replicas:
+            replica.process.kill()
+            replica.process.wait()
+        plane.stop()
+
+
+@pytest.fixture
+def namespace(site: Site) -> str:
+    """A namespace of the test's own that enforces Pod Security `restricted`, and an instance for all."""
+    name = f"tenant-{next(NUMBERS)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    instance = {
+        "apiVersion": API_VERSION,
+        "kind": "CloudSQLInstance",
+        "metadata": {"name": ORDERS.name},
+        "spec": {"connectionName": ORDERS.connection},
+    }
+    site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}, instance)
+    return name
+
+
+def service_account(namespace: str, **annotations: str) -> JSON:
+    metadata = {"name": "checkout", "namespace": namespace, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def user(namespace: str) -> JSON:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CloudSQLIAMUser",
+        "metadata": {"name": "checkout", "namespace": namespace},
+        "spec": {
+            "instanceRef": {"name": ORDERS.name},
+            "principal": {"kubernetesServiceAccount": {"name": "checkout"}},
+        },
+    }
+
+
+def annotated(namespace: str, **annotations: str) -> JSON:
+    ours = {f"iam.cloudsql.dev/{name}": value for name, value in annotations.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": namespace, "annotations": ours},
+        "spec": {"serviceAccountName": "checkout", "containers": [container(securityContext=RESTRICTED)]},
+    }
+
+
+def init_containers(pod: JSON) -> list[str]:
+    return [c["name"] for c in pod["spec"].get("initContainers", [])]
+
+
+def test_an_annotated_pod_gets_a_proxy_that_pod_security_restricted_admits(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), user(namespace))
+
+    created = site.create(annotated(namespace, inject="checkout", database="orders"))
+
+    assert init_containers(created) == ["cloudsql-proxy"]
+    assert created["spec"]["initContainers"][0]["restartPolicy"] == "Always"
+    assert created["spec"]["containers"][0]["env"] == [
+        {"name": "PGHOST", "value": "127.0.0.1"},
+        {"name": "PGPORT", "value": "5432"},
+        {"name": "PGUSER", "value": "checkout@acme-prod.iam"},
+        {"name": "PGDATABASE", "value": "orders"},
+        {"name": "PGSSLMODE", "value": "disable"},
+    ]
+
+
+def test_a_pod_without_our_annotations_never_reaches_the_webhook(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace))
+    before = site.requests()
+
+    created = site.create(annotated(namespace))
+
+    assert init_containers(created) == []
+    assert site.requests() == before
+
+
+def test_a_typing_error_in_an_annotation_is_refused_by_name(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace))
+
+    assert "iam.cloudsql.dev/injekt: no such annotation; did you mean iam.cloudsql.dev/inject?" in site.refusal(
+        annotated(namespace, injekt="true")
+    )
+
+
+def test_a_service_account_annotated_after_a_denial_helps_at_once(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace), user(namespace))
+    assert "acts as no Google account" in site.refusal(annotated(namespace, inject="true"))
+
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}))
+
+    assert init_containers(site.create(annotated(namespace, inject="true"))) == ["cloudsql-proxy"]
+
+
+def test_a_user_created_after_a_denial_helps_at_once(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}))
+    assert f"CloudSQLIAMUser {namespace}/checkout does not exist" in site.refusal(
+        annotated(namespace, inject="checkout")
+    )
+
+    site.apply(user(namespace))
+
+    assert init_containers(site.create(annotated(namespace, inject="checkout"))) == ["cloudsql-proxy"]
+
+
+def test_a_service_account_that_acts_as_another_account_is_refused_with_both(site: Site, namespace: str) -> None:
+    other = "billing@acme-prod.iam.gserviceaccount.com"
+    known = user(namespace)
+    known["spec"]["principal"] = {"serviceAccount": GOOGLE_ACCOUNT}
+    site.apply(service_account(namespace, **{MARK: other}), known)
+
+    text = site.refusal(annotated(namespace, inject="checkout"))
+
+    assert f"acts as {other} but CloudSQLIAMUser checkout logs in as {GOOGLE_ACCOUNT}" in text
+
+
+def test_a_server_side_dry_run_is_answered_and_writes_nothing(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), user(namespace))
+
+    def writes() -> int:
+        webhook = f"system:serviceaccount:csql:{WEBHOOK}"
+        return sum(event["user"]["username"] == webhook for event in site.plane.audit_events())
+
+    before = writes()
+
+    tried = site.create(annotated(namespace, inject="true"), "--dry-run=server")
+
+    assert init_containers(tried) == ["cloudsql-proxy"]
+    assert writes() == before
+
+
+def test_all_replicas_serve_one_certificate_that_the_api_server_trusts(site: Site) -> None:
+    secret = site.read("secret", f"{WEBHOOK}-tls", "--namespace", "csql")["data"]
+    leaf = x509.load_pem_x509_certificate(base64.b64decode(secret["tls.crt"]))
+
+    assert site.trust() == base64.b64decode(secret["ca.crt"])
+    for replica in site.replicas:
+        served = x509.load_der_x509_certificate(replica.leaf())
+        assert served.serial_number == leaf.serial_number
+
+
+def test_a_ca_bundle_that_somebody_takes_away_is_restored(site: Site) -> None:
+    before = site.trust()
+    wipe = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
+
+    site.kubectl("patch", "mutatingwebhookconfiguration", WEBHOOK, "--type=json", f"--patch={json.dumps(wipe)}")
+
+    eventually(lambda: site.trust() == before, "the caBundle is restored")
+
+
+@pytest.mark.parametrize(
+    "harm", [("delete", "secret"), ("patch", '--patch={"data":{"tls.crt":"eA=="}}', "secret")], ids=lambda harm: harm[0]
+)
+def test_a_secret_that_somebody_harms_comes_back_with_the_same_certificate(site: Site, harm: tuple[str, ...]) -> None:
+    names = (f"{WEBHOOK}-tls", "--namespace", "csql")
+    before = site.read("secret", *names)["data"]
+
+    assert site.kubectl(*harm, *names).returncode == 0
+
+    def back() -> bool:
+        found = site.kubectl("get", "secret", *names, "-o", "json")
+        return found.returncode == 0 and json.loads(found.stdout)["data"] == before
+
+    eventually(back, "the Secret is back")
+
+
+def test_a_replica_that_is_told_to_stop_ends_well_and_the_other_serves_on(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), user(namespace))
+    third = site.start(2)
+    eventually(lambda: third.get("/readyz") == 200, "the third replica is ready")
+
+    assert third.stop() == 0
+    assert third.get("/healthz") == 0
+    assert init_containers(site.create(annotated(namespace, inject="true"))) == ["cloudsql-proxy"]

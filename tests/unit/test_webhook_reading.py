@@ -1,0 +1,105 @@
+from typing import Any
+
+import pytest
+
+from cloudsql_iam_operator.api.instance import IPType
+from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact
+from cloudsql_iam_operator.webhook import reading
+
+CREATED = {"creationTimestamp": "2026-01-01T00:00:00Z", "generation": 2}
+ORDERS = InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PRIVATE)
+
+
+def user(**status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "checkout", "namespace": "orders", **CREATED},
+        "spec": {
+            "instanceRef": {"name": "orders-prod"},
+            "principal": {"kubernetesServiceAccount": {"name": "checkout"}},
+        },
+        "status": status,
+    }
+
+
+def grant(name: str, database: str, to: str = "checkout") -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "orders", **CREATED},
+        "spec": {
+            "instanceRef": {"name": "orders-prod"},
+            "database": database,
+            "grantees": [{"userRef": {"name": to}}],
+            "grants": [{"kind": "Database", "privileges": ["CONNECT"]}],
+        },
+    }
+
+
+def conditions(**held: str) -> list[dict[str, str]]:
+    return [{"type": name, "status": status, "reason": "R", "message": "m"} for name, status in held.items()]
+
+
+def test_an_instance_is_read_with_its_address_type() -> None:
+    body = {
+        "metadata": {"name": "orders-prod", **CREATED},
+        "spec": {"connectionName": "acme-prod:europe-west1:orders", "admin": {"database": {"ipType": "PSC"}}},
+    }
+
+    assert reading.instance(body) == InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PSC)
+
+
+def test_an_object_that_cannot_be_read_is_left_out() -> None:
+    assert reading.instance({"metadata": {}, "spec": {}}) is None
+    assert reading.user({"metadata": {}, "spec": {}}) is None
+    assert reading.grant({"metadata": {}, "spec": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("annotations", "account"),
+    [
+        (None, ""),
+        ({}, ""),
+        (
+            {"iam.gke.io/gcp-service-account": " Checkout@p.iam.gserviceaccount.com"},
+            "checkout@p.iam.gserviceaccount.com",
+        ),
+    ],
+)
+def test_a_service_account_is_read_with_the_account_it_acts_as(annotations: object, account: str) -> None:
+    body = {"metadata": {"name": "checkout", "namespace": "orders", "annotations": annotations}}
+
+    assert reading.service_account(body) == ServiceAccountFact("checkout", account)
+
+
+@pytest.mark.parametrize(
+    ("held", "login"),
+    [
+        ({}, Login.WAITS),
+        ({"Ready": "False", "Reconciling": "True"}, Login.WAITS),
+        ({"Ready": "True"}, Login.WORKS),
+        ({"Ready": "False", "Stalled": "True", "IAMBound": "True", "UserReady": "True"}, Login.WORKS),
+        ({"Ready": "False", "Stalled": "True", "IAMBound": "True", "UserReady": "False"}, Login.STALLED),
+    ],
+)
+def test_the_conditions_tell_whether_logging_in_works(held: dict[str, str], login: Login) -> None:
+    seen = reading.user(user(conditions=conditions(**held)))
+
+    assert seen is not None
+    assert seen.login is login
+
+
+def test_an_expired_user_is_seen_as_such_although_it_is_ready() -> None:
+    ready = [{"type": "Ready", "status": "True", "reason": "Expired", "message": "at noon"}]
+
+    seen = reading.user(user(conditions=ready))
+
+    assert seen is not None
+    assert (seen.login, seen.problem) == (Login.EXPIRED, "Expired: at noon")
+
+
+def test_a_users_databases_are_those_of_the_grants_that_name_it() -> None:
+    seen = reading.user(user(username="checkout@p.iam", member="serviceAccount:checkout@p.iam.gserviceaccount.com"))
+    grants = [reading.grant(g) for g in (grant("a", "orders"), grant("b", "orders"), grant("c", "x", to="other"))]
+
+    assert seen is not None
+    fact = reading.fact(seen, ORDERS, [g for g in grants if g is not None])
+
+    assert (fact.databases, fact.username, fact.instance) == (("orders",), "checkout@p.iam", ORDERS)

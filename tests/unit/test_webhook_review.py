@@ -1,0 +1,93 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Unchanged
+from cloudsql_iam_operator.core.injection.patch import Add
+from cloudsql_iam_operator.webhook.review import BadReview, Question, answer, question
+
+ASKED = Question(uid="u-1", namespace="orders", dry_run=False, pod={})
+
+
+def review(**request: Any) -> bytes:
+    asked = {
+        "uid": "u-1",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "operation": "CREATE",
+        "namespace": "orders",
+        "object": {"metadata": {"name": "web-1"}},
+    }
+    body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked | request}
+    return json.dumps(body).encode()
+
+
+def response(answered: bytes) -> dict[str, Any]:
+    body = json.loads(answered)
+    assert (body["apiVersion"], body["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    found: dict[str, Any] = body["response"]
+    return found
+
+
+def test_a_review_about_a_new_pod_is_understood() -> None:
+    assert question(review(dryRun=True)) == Question("u-1", "orders", True, {"metadata": {"name": "web-1"}})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"operation": "DELETE", "object": None},
+        {"operation": "UPDATE"},
+        {"subResource": "ephemeralcontainers"},
+        {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}},
+        {"kind": None},
+        {"object": None},
+    ],
+)
+def test_a_review_about_anything_else_holds_no_pod(request_: dict[str, Any]) -> None:
+    assert question(review(**request_)).pod is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"x"}}',
+        b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}',
+        b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":5}}',
+        review(object=[1]),
+    ],
+)
+def test_a_body_that_is_no_review_is_refused(body: bytes) -> None:
+    with pytest.raises(BadReview):
+        question(body)
+
+
+def test_a_patch_is_sent_as_json_patch_with_the_warnings() -> None:
+    answered = response(answer(ASKED, Injected((Add("/a", 1),), ("mind the gap",))))
+
+    assert json.loads(base64.b64decode(answered.pop("patch"))) == [{"op": "add", "path": "/a", "value": 1}]
+    assert answered == {"uid": "u-1", "allowed": True, "patchType": "JSONPatch", "warnings": ["mind the gap"]}
+
+
+def test_a_pod_left_alone_is_allowed_without_a_patch() -> None:
+    assert response(answer(ASKED, Unchanged(Code.OPTED_OUT))) == {"uid": "u-1", "allowed": True}
+
+
+def test_a_denial_has_a_code_and_a_text() -> None:
+    assert response(answer(ASKED, Denied(403, Code.IDENTITY, "no"))) == {
+        "uid": "u-1",
+        "allowed": False,
+        "status": {"code": 403, "message": "no", "reason": "Forbidden"},
+    }
+
+
+def test_a_long_warning_is_cut_where_the_api_server_would_cut_it() -> None:
+    (warning,) = response(answer(ASKED, Unchanged(Code.OTHER_PROXY, ("x" * 300,))))["warnings"]
+
+    assert warning == "x" * 249 + "…"
