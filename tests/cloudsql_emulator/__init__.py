@@ -1,0 +1,1 @@
+"""A stand-in for the parts of Google Cloud that IAM logins to Cloud SQL need, accepted by Google's own clients."""

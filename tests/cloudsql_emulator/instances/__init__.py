@@ -1,0 +1,1 @@
+"""Emulated Cloud SQL instances: their settings, users and operations; PostgreSQL and the data plane are beside."""

@@ -1,0 +1,36 @@
+"""Behaviour of Google that is not known for certain, each with a default and a way to have it otherwise."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(slots=True)
+class Switches:
+    """May be changed while the emulator runs.
+
+    `absent_user` is what users.get and users.delete answer for a user that does not exist: GUESS, not found anywhere.
+    `other_type` is what users.insert does over a user of another type: GUESS.
+    `list_sql_roles` lists roles that can log in and were made by SQL, as built-in users: GUESS.
+    `connect_permission` is what connectSettings takes: GUESS, clients are known to need .connect and .get in all.
+    `iam_roles_delay` is in seconds, from setting cloudsql.iam_authentication to the IAM system roles.
+    `echo_database_roles` puts databaseRoles into users.get and users.list: terraform says that they are not there.
+    """
+
+    absent_user: Literal["notFound", "invalid", "done"] = "notFound"
+    other_type: Literal["refuse", "convert"] = "refuse"
+    list_sql_roles: bool = True
+    echo_database_roles: bool = False
+    connect_permission: str = "cloudsql.instances.get"
+    normalise_policies: bool = False
+    group_authentication: bool = True
+    iam_roles_delay: float = 0.0
+
+    def turn(self, name: str, value: Any) -> None:
+        """Set one of them.
+
+        Raises:
+            KeyError: there is no such switch.
+        """
+        if name not in {each.name for each in fields(self)}:
+            raise KeyError(name)
+        setattr(self, name, value)
