@@ -1,11 +1,7 @@
 """The private network in the kernel: bridge, addresses, a namespace per pod. Runs inside the sandbox only."""
 
-import ctypes
-import signal
 import subprocess
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyroute2 import IPRoute, NetNS
 
@@ -20,24 +16,25 @@ from controlplane.addresses import (
     SERVICE_NETWORK,
 )
 
-PAUSE_SECONDS = 30.0
-_PAUSE = ("unshare", "--net", "--", "sleep", "infinity")
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_PAUSE = ("unshare", "--net", "--", "cat")
+"""Echoes once it has a namespace of its own; ends when the pipe to it closes, and so with the process that made it."""
+
+
+class NoNamespace(RuntimeError):
+    """The kernel refused a network namespace; the text is what `unshare` said."""
 
 
 def prepare() -> None:
     """Lay out the node's side: loopback, the bridge with its own address, and the addresses that parts listen on.
 
-    Done once per sandbox; called again, it changes nothing.
+    Called again, it changes nothing.
     """
     with IPRoute() as ip:
         if ip.link_lookup(ifname=BRIDGE):
             return
-        loopback = ip.link_lookup(ifname="lo")[0]
-        ip.link("set", index=loopback, state="up")
+        ip.link("set", index=_index(ip, "lo"), state="up")
         ip.link("add", ifname=BRIDGE, kind="bridge")
-        bridge = ip.link_lookup(ifname=BRIDGE)[0]
+        bridge = _index(ip, BRIDGE)
         ip.addr("add", index=bridge, address=GATEWAY, prefixlen=POD_PREFIX)
         ip.link("set", index=bridge, state="up")
     for address in (API_SERVER, GOOGLE_APIS, METADATA):
@@ -45,9 +42,9 @@ def prepare() -> None:
 
 
 def add_address(address: str) -> None:
-    """Give the node one more address to listen on."""
+    """Give the node one more address to listen on. An address that it has already stays as it is."""
     with IPRoute() as ip:
-        ip.addr("add", index=ip.link_lookup(ifname="lo")[0], address=address, prefixlen=32)
+        ip.addr("replace", index=_index(ip, "lo"), address=address, prefixlen=32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +59,66 @@ class PodNamespace:
         """The pause process, whose /proc/PID/ns/net is the namespace."""
         return self.process.pid
 
+    def command_prefix(self) -> list[str]:
+        """What to put before a command so that it runs in this network."""
+        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--"]
+
     def detach(self) -> None:
         """End the pause process; the namespace and its veth go with the last process inside."""
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
 
 def attach(ip: str) -> PodNamespace:
-    """A new network namespace on the bridge with this address, and routes to the chain's own networks only."""
-    process = subprocess.Popen(_PAUSE, preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL)  # noqa: PLW1509 - one call
-    _until_own_namespace(process.pid)
-    name = f"v{process.pid}"
+    """A new network namespace on the bridge with this address, and routes to the chain's own networks only.
+
+    Raises:
+        NoNamespace: this process lacks the rights; it is not in a sandbox.
+    """
+    pause = subprocess.Popen(_PAUSE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    namespace = PodNamespace(pause, ip)
+    try:
+        _await_echo(pause)
+        _plug(namespace)
+        _address(namespace)
+    except BaseException:
+        namespace.detach()
+        raise
+    return namespace
+
+
+def _await_echo(pause: "subprocess.Popen[bytes]") -> None:
+    assert pause.stdin is not None
+    assert pause.stdout is not None
+    assert pause.stderr is not None
+    try:
+        pause.stdin.write(b"\n")
+        pause.stdin.flush()
+        echoed = pause.stdout.readline()
+    except BrokenPipeError:
+        echoed = b""
+    if not echoed:
+        said = pause.stderr.read().decode(errors="replace").strip()
+        raise NoNamespace(f"a pod's network namespace: {said}; run this under `python -m controlplane.sandbox -- …`")
+
+
+def _plug(namespace: PodNamespace) -> None:
+    name = f"v{namespace.pid}"
     with IPRoute() as node:
-        node.link("add", ifname=name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": process.pid})
-        bridge, veth = node.link_lookup(ifname=BRIDGE)[0], node.link_lookup(ifname=name)[0]
-        node.link("set", index=veth, master=bridge, state="up")
-    with NetNS(f"/proc/{process.pid}/ns/net") as pod:
-        pod.link("set", index=pod.link_lookup(ifname="lo")[0], state="up")
-        eth0 = pod.link_lookup(ifname="eth0")[0]
-        pod.addr("add", index=eth0, address=ip, prefixlen=POD_PREFIX)
+        node.link("add", ifname=name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": namespace.pid})
+        node.link("set", index=_index(node, name), master=_index(node, BRIDGE), state="up")
+
+
+def _address(namespace: PodNamespace) -> None:
+    with NetNS(f"/proc/{namespace.pid}/ns/net") as pod:
+        pod.link("set", index=_index(pod, "lo"), state="up")
+        eth0 = _index(pod, "eth0")
+        pod.addr("add", index=eth0, address=namespace.ip, prefixlen=POD_PREFIX)
         pod.link("set", index=eth0, state="up")
         for network in (SERVICE_NETWORK, GOOGLE_NETWORK, f"{METADATA}/32"):
             pod.route("add", dst=network, gateway=GATEWAY)
-    return PodNamespace(process, ip)
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _until_own_namespace(pid: int) -> None:
-    own, process = Path("/proc/self/ns/net").stat().st_ino, Path(f"/proc/{pid}")
-    end = time.monotonic() + PAUSE_SECONDS
-    while time.monotonic() < end:
-        if (process / "ns/net").stat().st_ino != own and (process / "comm").read_text().strip() == "sleep":
-            return
-        time.sleep(0.005)
-    raise TimeoutError(f"process {pid} did not enter a network namespace of its own")
+def _index(route: IPRoute, name: str) -> int:
+    index: int = route.link_lookup(ifname=name)[0]
+    return index
