@@ -36,9 +36,9 @@ SANDBOX := $(BIN)/python -m controlplane.sandbox
 
 .PHONY: demo down
 demo: binaries ## the whole chain on real parts, step by step; KEEP=1 leaves it running
-	@$(BIN)/python -m e2e.demo $(if $(KEEP),--keep)
+	@$(SANDBOX) $(if $(KEEP),--forward 0) -- $(BIN)/python -m e2e.demo $(if $(KEEP),--keep)
 down: $(STAMP) ## end a chain that KEEP=1 left running
-	@$(BIN)/python -m e2e.demo --down
+	@$(BIN)/python -m e2e.keeping
 
 # --- tests ------------------------------------------------------------------
 

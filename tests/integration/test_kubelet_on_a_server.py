@@ -1,0 +1,271 @@
+"""The process kubelet on a real control plane: pods become processes, as kubectl and the controllers see them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane import binaries, network
+from controlplane.plane import ControlPlane
+from controlplane.processes import Process
+from e2e.kubectl import Kubectl, Refusal
+from e2e.waiting import eventually
+
+Json = dict[str, Any]
+
+IMAGES = [
+    {"image": "shell:*", "entrypoint": ["sh", "-c"], "env": {"FROM_IMAGE": "yes"}, "binds": {"/tool": "/bin/echo"}},
+    {"image": "web:*", "entrypoint": [sys.executable, "-m", "http.server"], "args": ["8080"]},
+]
+UNTIL_TOLD = "trap 'echo told to end; exit 0' TERM; while :; do sleep 0.1; done"
+
+
+@pytest.fixture(scope="module")
+def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    programs = binaries.ensure(print)
+    network.prepare()
+    directory = tmp_path_factory.mktemp("kubelet")
+    plane = ControlPlane(directory / "plane", programs)
+    plane.start()
+    kubelet = _kubelet(plane, directory)
+    try:
+        told = Kubectl(programs.kubectl, plane.admin)
+        eventually(lambda: told.condition("node", "node-1", "Ready").get("status") == "True", "the node is Ready")
+        eventually(lambda: told.get("serviceaccount", "default", "default"), "the default ServiceAccount is there")
+        yield told
+    finally:
+        kubelet.stop()
+        plane.stop()
+
+
+def _kubelet(plane: ControlPlane, directory: Path) -> Process:
+    images = directory / "images.json"
+    images.write_text(json.dumps(IMAGES))
+    config = directory / "kubelet.json"
+    told = {"kubeconfig": str(plane.admin), "node": "node-1", "directory": str(directory / "work")}
+    told |= {"images": str(images), "trust": str(plane.ca)}
+    config.write_text(json.dumps({**told, "hosts": ["203.0.113.1 sqladmin.googleapis.com"]}))
+    command: list[str | Path] = [sys.executable, "-m", "controlplane.kubelet", "--config", config]
+    return Process("kubelet", command, directory / "kubelet.log", os.environ)
+
+
+def shell(script: str, **more: object) -> Json:
+    return {"name": "main", "image": "shell:1", "args": [script], **more}
+
+
+def pod(name: str, container: Json, **spec: object) -> Json:
+    meta = {"name": name, "labels": {"app": name}}
+    fields = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 20, "containers": [container], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": fields}
+
+
+def phase(kubectl: Kubectl, name: str, wanted: str) -> Json:
+    """The pod's status once it is in this phase."""
+
+    def look() -> Json:
+        status: Json = kubectl.get("pod", name, "default")["status"]
+        assert status["phase"] == wanted, status
+        return status
+
+    return eventually(look, f"pod {name} is {wanted}")
+
+
+def events(kubectl: Kubectl, name: str) -> dict[str, str]:
+    """Reason to message of the pod's Events."""
+    found = kubectl.list("events", "--field-selector", f"involvedObject.name={name}")
+    return {event["reason"]: event["message"] for event in found}
+
+
+def waiting(kubectl: Kubectl, name: str, reason: str) -> Json:
+    """The state of the pod's container once it waits with this reason."""
+
+    def look() -> Json:
+        statuses = kubectl.get("pod", name, "default")["status"].get("containerStatuses", [])
+        told: Json = statuses[0]["state"].get("waiting", {}) if statuses else {}
+        assert told.get("reason") == reason, statuses
+        return told
+
+    return eventually(look, f"pod {name} waits with {reason}")
+
+
+def test_a_deployment_becomes_available_through_its_readiness_probe(kubectl: Kubectl) -> None:
+    probe = {"httpGet": {"port": "http", "path": "/etc/"}, "periodSeconds": 1}
+    container = {"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{**container, "readinessProbe": probe}]},
+    }
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+
+    kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec})
+
+    kubectl("rollout", "status", "deployment/web", "--timeout=100s")
+    pods = kubectl.list("pods", "-l", "app=web")
+    assert len({one["status"]["podIP"] for one in pods}) == 2
+    kubectl("delete", "deployment", "web")
+
+
+def test_a_process_sees_its_environment_files_token_and_hosts(kubectl: Kubectl) -> None:
+    kubectl("create", "configmap", "settings", "--from-literal=colour=blue")
+    kubectl("create", "secret", "generic", "secrets", "--from-literal=word=open")
+    env = [
+        {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}},
+        {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "secrets", "key": "word"}}},
+        {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "BOTH", "value": "$(COLOUR)-$(WORD)-$(NOTHING)"},
+    ]
+    script = (
+        "echo $FROM_IMAGE $BOTH; cat /files/word; echo; cat /files/labels; echo; hostname; grep googleapis /etc/hosts; "
+        "grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; /tool bound; grep -c $ADDRESS /etc/hosts; "
+        "cut -c 1-2 /var/run/secrets/kubernetes.io/serviceaccount/token; echo said > /dev/termination-log; exit 3"
+    )
+    labels = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
+    sources = [{"secret": {"name": "secrets"}}, {"downwardAPI": labels}]
+    mounts = [{"name": "files", "mountPath": "/files"}]
+
+    kubectl.apply(
+        pod(
+            "seen",
+            shell(script, env=env, volumeMounts=mounts),
+            volumes=[{"name": "files", "projected": {"sources": sources}}],
+        )
+    )
+
+    status = phase(kubectl, "seen", "Failed")
+    ended = status["containerStatuses"][0]["state"]["terminated"]
+    assert (ended["exitCode"], ended["message"]) == (3, "said\n")
+    assert kubectl("logs", "seen").splitlines() == [
+        "yes blue-open-$(NOTHING)",
+        "open",
+        'app="seen"',
+        "seen",
+        "203.0.113.1 sqladmin.googleapis.com",
+        "1",
+        "bound",
+        "1",
+        "ey",
+    ]
+
+
+def test_a_job_completes_and_its_sidecar_starts_first_and_ends_last(kubectl: Kubectl) -> None:
+    shared = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    ready = {"exec": {"command": ["test", "-e", "/shared/up"]}, "periodSeconds": 1}
+    side = {
+        **shell(
+            "touch /shared/up; trap 'echo seen $(cat /shared/log); exit 0' TERM; while :; do sleep 0.1; done", **shared
+        ),
+        "name": "side",
+        "restartPolicy": "Always",
+        "startupProbe": ready,
+    }
+    first = {**shell("echo first >> /shared/log", **shared), "name": "first"}
+    main = shell("test -e /shared/up && echo main >> /shared/log", **shared)
+    fields = {"restartPolicy": "Never", "initContainers": [first, side], "containers": [main]}
+    fields["volumes"] = [{"name": "shared", "emptyDir": {}}]
+
+    kubectl.apply(
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": {"template": {"spec": fields}}}
+    )
+
+    kubectl("wait", "--for=condition=complete", "job/job", "--timeout=100s")
+    assert kubectl("logs", "job/job", "-c", "side") == "seen first main\n"
+    kubectl("delete", "job", "job")
+
+
+def test_deletion_runs_the_pre_stop_hook_before_the_process_is_told_to_end(kubectl: Kubectl) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hooked > /notes/hook"]}}}
+    script = "trap 'cat /notes/hook; sleep 0.5; echo done; exit 0' TERM; while :; do sleep 0.1; done"
+    mounts = [{"name": "notes", "mountPath": "/notes"}]
+    container = shell(script, lifecycle=hook, volumeMounts=mounts)
+    kubectl.apply(pod("polite", container, volumes=[{"name": "notes", "emptyDir": {}}]))
+    phase(kubectl, "polite", "Running")
+    # the log goes with the pod, so it is followed while the pod ends
+    with ThreadPoolExecutor(1) as threads:
+        followed = threads.submit(kubectl, "logs", "--follow", "polite")
+        eventually(followed.running, "the log is followed")
+
+        kubectl("delete", "pod", "polite", "--timeout=100s")
+
+        assert followed.result() == "hooked\ndone\n"
+    kubectl.gone("pod", "polite", "default")
+
+
+def test_a_failing_container_is_started_again_and_its_last_log_is_kept(kubectl: Kubectl) -> None:
+    container = shell("echo failing; exit 7", terminationMessagePolicy="FallbackToLogsOnError")
+
+    kubectl.apply(pod("failing", container, restartPolicy="Always"))
+
+    def look() -> Json:
+        told: Json = kubectl.get("pod", "failing", "default")["status"]["containerStatuses"][0]
+        assert told["restartCount"] >= 1, told
+        assert told["lastState"], told
+        return told
+
+    last = eventually(look, "the container was started again")["lastState"]["terminated"]
+    assert (last["exitCode"], last["message"]) == (7, "failing\n")
+    assert kubectl("logs", "failing", "--previous") == "failing\n"
+    kubectl("delete", "pod", "failing")
+
+
+def test_a_container_whose_liveness_fails_is_started_again(kubectl: Kubectl) -> None:
+    probe = {"exec": {"command": ["test", "!", "-e", "/notes/sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+    container = shell(
+        "test -e /notes/sick && rm /notes/sick || touch /notes/sick; " + UNTIL_TOLD,
+        livenessProbe={**probe, "initialDelaySeconds": 1},
+        volumeMounts=[{"name": "notes", "mountPath": "/notes"}],
+    )
+
+    kubectl.apply(pod("sick", container, restartPolicy="Always", volumes=[{"name": "notes", "emptyDir": {}}]))
+
+    def look() -> bool:
+        told = kubectl.get("pod", "sick", "default")["status"]["containerStatuses"][0]
+        return bool(told["restartCount"] == 1 and told["ready"])
+
+    eventually(look, "the container runs again")
+    assert events(kubectl, "sick")["Unhealthy"].startswith("Liveness probe failed: exit status 1")
+    assert kubectl("logs", "sick", "--previous") == "told to end\n"
+    kubectl("delete", "pod", "sick")
+
+
+def test_a_pod_waits_for_a_secret_and_starts_when_it_comes(kubectl: Kubectl) -> None:
+    env = [{"name": "LATE", "valueFrom": {"secretKeyRef": {"name": "late", "key": "word"}}}]
+    kubectl.apply(pod("patient", shell("echo $LATE", env=env)))
+    told = waiting(kubectl, "patient", "CreateContainerConfigError")
+    assert told["message"] == 'secret "late" not found'
+
+    kubectl("create", "secret", "generic", "late", "--from-literal=word=here")
+
+    phase(kubectl, "patient", "Succeeded")
+    assert kubectl("logs", "patient") == "here\n"
+
+
+def test_a_changed_config_map_reaches_the_running_process(kubectl: Kubectl) -> None:
+    kubectl("create", "configmap", "changing", "--from-literal=text=old")
+    script = "until grep -q new /settings/text; do sleep 0.1; done; cat /settings/text"
+    volume = {"name": "settings", "configMap": {"name": "changing"}}
+    container = shell(script, volumeMounts=[{"name": "settings", "mountPath": "/settings"}])
+    kubectl.apply(pod("reader", container, volumes=[volume]))
+    phase(kubectl, "reader", "Running")
+
+    kubectl("patch", "configmap", "changing", "-p", '{"data":{"text":"new"}}')
+
+    phase(kubectl, "reader", "Succeeded")
+    assert kubectl("logs", "reader") == "new"
+
+
+def test_a_pod_that_asks_for_what_cannot_be_done_gets_an_event(kubectl: Kubectl) -> None:
+    kubectl.apply(pod("greedy", shell("true"), hostNetwork=True))
+    kubectl.apply(pod("nameless", {"name": "main", "image": "registry.example/nothing:1"}))
+
+    assert waiting(kubectl, "greedy", "Unsupported")["message"].startswith("spec.hostNetwork")
+    assert "registry.example/nothing:1" in waiting(kubectl, "nameless", "ErrImagePull")["message"]
+
+    assert events(kubectl, "greedy")["Unsupported"].startswith("spec.hostNetwork")
+    with pytest.raises(Refusal, match="ErrImagePull"):
+        kubectl("logs", "nameless")
+    kubectl("delete", "pod", "greedy", "nameless")
