@@ -50,7 +50,7 @@ def main(lifeline: int, listener: int, command: Sequence[str]) -> int:
 
 
 def _own_shared_memory(directory: Path) -> None:
-    """A private /dev/shm, so that segments of killed programs do not stay on the machine; `directory` stays reachable."""
+    """A private /dev/shm, so that what killed programs left there is gone too; `directory` stays reachable."""
     if not SHARED_MEMORY.is_dir():
         return
     kept = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -69,7 +69,7 @@ def _mount(source: str, target: Path, kind: str, flags: int, data: str) -> None:
 
 
 def _spawn(command: Sequence[str]) -> int:
-    return os.posix_spawnp(command[0], command, os.environ, setsigmask=())
+    return os.posix_spawnp(command[0], list(command), os.environ, setsigmask=())
 
 
 def _end_with(lifeline: int) -> None:

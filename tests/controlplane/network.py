@@ -64,7 +64,10 @@ class PodNamespace:
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--"]
 
     def detach(self) -> None:
-        """End the pause process; the namespace and its veth go with the last process inside."""
+        """Cut the namespace off at once and end the pause process; the namespace goes with the last process inside."""
+        with IPRoute() as node:
+            for index in node.link_lookup(ifname=_veth(self.pid)):
+                node.link("del", index=index)
         self.process.kill()
         self.process.communicate()
 
@@ -103,7 +106,7 @@ def _await_echo(pause: "subprocess.Popen[bytes]") -> None:
 
 
 def _plug(namespace: PodNamespace) -> None:
-    name = f"v{namespace.pid}"
+    name = _veth(namespace.pid)
     with IPRoute() as node:
         node.link("add", ifname=name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": namespace.pid})
         node.link("set", index=_index(node, name), master=_index(node, BRIDGE), state="up")
@@ -117,6 +120,10 @@ def _address(namespace: PodNamespace) -> None:
         pod.link("set", index=eth0, state="up")
         for network in (SERVICE_NETWORK, GOOGLE_NETWORK, f"{METADATA}/32"):
             pod.route("add", dst=network, gateway=GATEWAY)
+
+
+def _veth(pid: int) -> str:
+    return f"v{pid}"
 
 
 def _index(route: IPRoute, name: str) -> int:

@@ -1,4 +1,7 @@
-"""etcd, kube-apiserver and kube-controller-manager as local processes, with RBAC, an audit log and kubeconfigs."""
+"""etcd, kube-apiserver and kube-controller-manager as local processes, with RBAC, an audit log and kubeconfigs.
+
+Their addresses are those of the sandbox, laid out by `network.prepare()`; pods are run by the kubelet, elsewhere.
+"""
 
 import base64
 import json
@@ -64,16 +67,25 @@ class ControlPlane:
     def start(self, before_controllers: Callable[[], None] | None = None) -> None:
         """Start everything; `before_controllers` runs once the API server answers.
 
-        The garbage collector learns new kinds only every 30 s: install definitions there.
+        The garbage collector learns new kinds only every 30 s: install definitions there. When anything fails, what had
+        started is stopped.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._write_keys()
         self.kubeconfig(ADMIN, self.admin)
-        self._start_etcd()
-        self._start_api_server()
-        if before_controllers is not None:
-            before_controllers()
-        self._start_controllers()
+        try:
+            self._start_etcd()
+            self._start_api_server()
+            if before_controllers is not None:
+                before_controllers()
+            self._start_controllers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def await_controllers(self) -> None:
+        """Return once the controllers work: namespace `default` has its ServiceAccount, without which no pod is taken."""
+        self._processes[-1].until(self._has_default_account, "the first ServiceAccount is there")
 
     def stop(self) -> None:
         """Stop everything, last started first."""
@@ -105,11 +117,19 @@ class ControlPlane:
         return path
 
     def audit_events(self) -> Iterator[Mapping[str, Any]]:
-        """Every write that the API server answered, oldest first."""
+        """Every write that the API server answered, oldest first; Leases, which are heartbeats, are left out.
+
+        Source: the API server writes an event before it sends the answer (--audit-log-mode=blocking).
+        """
         log = self.directory / "audit.log"
-        if log.exists():
-            for line in log.read_text().splitlines():
+        for line in log.read_text().splitlines(keepends=True) if log.exists() else ():
+            if line.endswith("\n"):
                 yield json.loads(line)
+
+    def _has_default_account(self) -> bool:
+        context = ssl.create_default_context(cafile=self.ca)
+        context.load_cert_chain(self.directory / "kubelet-client.crt", self.directory / "kubelet-client.key")
+        return _answers(f"{URL}/api/v1/namespaces/default/serviceaccounts/default", context)
 
     def _write_keys(self) -> None:
         serving = Subject("kube-apiserver", hosts=(*HOSTS, "localhost"), addresses=(API_SERVER, GATEWAY, "127.0.0.1"))

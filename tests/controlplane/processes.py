@@ -15,7 +15,7 @@ class Died(RuntimeError):
 
 
 class Process:
-    """One program and its log. `user` starts it under another account (root only)."""
+    """One program and its log, which is appended to. `environment` is all that the program sees; None is our own."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None

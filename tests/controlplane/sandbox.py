@@ -122,7 +122,7 @@ def _directory() -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what a killed run of this user left: a directory whose lock nobody holds, whatever namespace they are in."""
+    """Remove what a killed run of this user left: a directory whose lock nobody holds, in whatever namespace."""
     for directory in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if directory.stat().st_uid == os.geteuid() and directory.stat().st_mode & 0o777 == 0o711:

@@ -8,6 +8,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "cloudsql-iam-operator"
 
+ALLOW_REMOVALS = f"{GROUP}/allow-removals"
+"""Annotation on a CloudSQLInstance: "true" lets one pass remove unusually many members of its project's policy."""
+
 WORKLOAD_IDENTITY_ANNOTATION = "iam.gke.io/gcp-service-account"
 """GKE's annotation on a Kubernetes ServiceAccount: the Google service account that its pods act as."""
 

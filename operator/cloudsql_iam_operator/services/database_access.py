@@ -8,10 +8,8 @@ from cloudsql_iam_operator.adapters.google import Fence
 from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, IPType, SecretRef
-from cloudsql_iam_operator.api.user import ServiceAccount
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.instances import InstanceFacts
-from cloudsql_iam_operator.core.principals import resolve
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.google import Identities
 
@@ -56,9 +54,9 @@ class Accesses:
         self._connectors.close()
 
     def _by_iam(self, instance: CloudSQLInstance) -> Connect:
-        identity = self._identities.of(instance).identity
-        user = resolve(ServiceAccount(identity.email())).username
-        return self._connectors.iam(identity, instance.connection, user, instance.admin.database.ip_type)
+        google = self._identities.of(instance)
+        ip_type = instance.admin.database.ip_type
+        return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type)
 
     def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> Connect:
         told = self._secrets.read(secret.name)

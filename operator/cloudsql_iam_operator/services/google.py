@@ -9,6 +9,8 @@ from cloudsql_iam_operator.adapters.resource_manager import ResourceManager
 from cloudsql_iam_operator.adapters.service_accounts import ServiceAccounts
 from cloudsql_iam_operator.adapters.sqladmin import SQLAdmin
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.user import ServiceAccount
+from cloudsql_iam_operator.core.principals import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,14 @@ class Google:
     sqladmin: SQLAdmin
     resource_manager: ResourceManager
     service_accounts: ServiceAccounts
+
+    def username(self) -> str:
+        """The database user that this identity logs in as.
+
+        Raises:
+            NotYet: it is no service account's, or there is no token to learn that by.
+        """
+        return resolve(ServiceAccount(self.identity.email())).username
 
 
 class Identities:

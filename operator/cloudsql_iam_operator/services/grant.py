@@ -73,6 +73,7 @@ class GrantStory:
     async def _declare(self, visit: Visit) -> None:
         spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
         if spec.suspend:
+            self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
         instance = await visit.layers.hold(ConditionType.READY, self._instance(spec))
@@ -111,6 +112,7 @@ class GrantStory:
             privileges=tuple(sorted(privileges)),
             roles=tuple(sorted(roles)),
             lifetime=Lifetime(spec.expires_at, datetime.now(UTC)),
+            operator=await self._systems.own_username(instance),
         )
         allow_grant(instance.access, request)
 

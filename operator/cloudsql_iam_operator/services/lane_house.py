@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
-from cloudsql_iam_operator.api.names import GRANT, USER, Key, Kind
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.core.bindings import BindingRef
 from cloudsql_iam_operator.core.grants.ledger import Ledger, recorded
 from cloudsql_iam_operator.core.users import UserClaim
@@ -42,7 +42,11 @@ class Lanes:
         """The lane of the instance's project. The first instance's identity writes for all of the project."""
         project = instance.connection.project
         if project not in self._policies:
-            neighbours = PolicyNeighbours(lambda: self._bindings(project), lambda: self._registry.listed)
+            neighbours = PolicyNeighbours(
+                lambda: self._bindings(project),
+                lambda: self._registry.listed,
+                lambda: self._acknowledged(project),
+            )
             self._policies[project] = PolicyLane(project, google.resource_manager, self._threads, neighbours)
         return self._policies[project]
 
@@ -78,12 +82,22 @@ class Lanes:
             database.forget(key)
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
-        """Bindings that the status of a live user of the project records as added."""
+        """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
+        records = {live.key: record_in(live.status) for live in self._live(USER)}
         return {
-            live.key: record_in(live.status).bindings
-            for live in self._live(USER)
-            if str(live.status.get("instance", "")).rsplit(":", 2)[0] == project
+            key: record.bindings | record.foreign
+            for key, record in records.items()
+            if record.instance.rsplit(":", 2)[0] == project
         }
+
+    def _acknowledged(self, project: str) -> bool:
+        """Whether a person agreed to an unusually large removal, by annotation on an instance of the project."""
+        return any(
+            isinstance(live.spec, CloudSQLInstance)
+            and live.spec.connection.project == project
+            and (live.body["metadata"].get("annotations") or {}).get(ALLOW_REMOVALS) == "true"
+            for live in self._live(INSTANCE)
+        )
 
     def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
         """Database users that the status of a live user of the instance records."""

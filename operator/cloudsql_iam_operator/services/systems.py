@@ -59,6 +59,16 @@ class Systems:
         """
         return await self.threads.call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
 
+    async def own_username(self, instance: CloudSQLInstance) -> str:
+        """The operator's own database user on the instance, which nobody is ever made a member of.
+
+        With a password Secret the operator logs in as somebody else, whom the Secret names; then this is "".
+        """
+        if instance.admin.database.secret is not None:
+            return ""
+        google = await self.google(instance)
+        return await self.threads.call(google.username, timeout=GOOGLE_SECONDS)
+
     async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
         """The instance as Google shows it, at most half its interval old.
 

@@ -83,7 +83,9 @@ class UserStory:
     async def announce(self, usernames: Mapping[Key, str]) -> None:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
         for key, username in usernames.items():
-            visit = self._visits[key]
+            visit = self._visits.get(key)
+            if visit is None:  # made again for an object that is not being looked at: its status says so already
+                continue
             record = replace(visit.record, username=username, ownership=Ownership.CREATED)
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
@@ -91,6 +93,7 @@ class UserStory:
     async def _declare(self, visit: Visit) -> None:
         spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
         if spec.suspend:
+            self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
         instance = await visit.layers.hold(ConditionType.READY, self._instance(spec))
@@ -191,6 +194,7 @@ class UserStory:
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
         if policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED:
             await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
+        self._systems.forget(visit.live.key)
 
     async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
         lane = await self._systems.policy_lane(instance)

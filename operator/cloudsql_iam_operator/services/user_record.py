@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.core.bindings import BindingRef
+from cloudsql_iam_operator.core.bindings import BindingRef, folded
 from cloudsql_iam_operator.core.users import Ownership
 
 
@@ -50,7 +50,7 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
     member = status.get("member", "")
     iam = status.get("iam") or {}
     entries = [
-        (BindingRef(member.lower(), entry["role"], entry.get("condition", "")), entry.get("added", False))
+        (BindingRef(folded(member), entry["role"], entry.get("condition", "")), entry.get("added", False))
         for entry in iam.get("bindings", ())
     ]
     ownership = Ownership.NONE

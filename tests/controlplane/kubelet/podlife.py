@@ -113,7 +113,7 @@ class PodLife:
         ip = self._node.addresses.take()
         namespace = network.attach(ip)
         place = Place(self.pod, ip, objects(self._node.api, self.pod.namespace))
-        volumes = Volumes(self._node.api, place, self._directory / "volumes")
+        volumes = Volumes(self._node.api.post, place, self._directory / "volumes")
         orders = Orders(self._node.settings, namespace, volumes)
         self._ip = ip
         self._reporter.flush()

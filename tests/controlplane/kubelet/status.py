@@ -90,9 +90,9 @@ def phase(pod: Pod, moment: Moment) -> Phase:
         return "Failed"
     if not initialized(pod, records):
         return "Pending"
-    states = [records[one.name].state for one in pod.containers]
-    codes = [state.code for state in states if isinstance(state, Terminated)]
-    over = len(codes) == len(states) and (pod.restart != "Always" or moment.ending)
+    ends = [state for one in pod.containers if isinstance(state := records[one.name].state, Terminated)]
+    codes = [end.code for end in ends if moment.ending or _is_final(pod, end)]
+    over = len(codes) == len(pod.containers)
     if over and not any(isinstance(records[one.name].state, Running) for one in pod.sidecars):
         return "Failed" if any(codes) else "Succeeded"
     return "Running" if any(_ever_ran(records[one.name]) for one in pod.containers) else "Pending"
@@ -103,6 +103,10 @@ def initialized(pod: Pod, records: Mapping[str, Record]) -> bool:
     return all(
         _ever_started(records[one.name]) if one.sidecar else _succeeded(records[one.name]) for one in pod.initial
     )
+
+
+def _is_final(pod: Pod, end: Terminated) -> bool:
+    return pod.restart == "Never" or (pod.restart == "OnFailure" and end.code == 0)
 
 
 def _ever_started(record: Record) -> bool:

@@ -8,7 +8,7 @@ import base64
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ REFRESH_AT = 0.8
 """The part of a token's life after which a new one is asked for: Kubernetes docs, projected volumes."""
 
 TOKEN_SECONDS = 3600
+
+Create = Callable[[str, Json], Json]
+"""Creates an object at a path of the API, and gives what was created: here, tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ def objects(api: Api, namespace: str) -> Objects:
 class Volumes:
     """The volumes of one pod, under one folder."""
 
-    def __init__(self, api: Api, place: Place, directory: Path) -> None:
-        self._api = api
+    def __init__(self, create: Create, place: Place, directory: Path) -> None:
+        self._create = create
         self._place = place
         self._directory = directory
         self._written: dict[str, dict[str, File]] = {}
@@ -131,7 +134,7 @@ class Volumes:
         bound = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
         spec = {"audiences": [audience] if audience else [], "expirationSeconds": seconds, "boundObjectRef": bound}
         path = f"/api/v1/namespaces/{pod.namespace}/serviceaccounts/{account}/token"
-        token = str(self._api.post(path, {"spec": spec})["status"]["token"]).encode()
+        token = str(self._create(path, {"spec": spec})["status"]["token"]).encode()
         self._tokens[audience, seconds] = (token, time.monotonic() + seconds * REFRESH_AT)
         return token
 

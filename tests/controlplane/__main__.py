@@ -1,0 +1,121 @@
+"""`python -m controlplane up|down`: a control plane of one's own to try things on; no kubelet and no cloud."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from controlplane import binaries, network
+from controlplane.binaries import CannotBuild, cache
+from controlplane.plane import ADMIN, ControlPlane
+from controlplane.processes import Died
+
+STOP_SECONDS = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of one command."""
+    parser = argparse.ArgumentParser(prog="controlplane", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start one, and stay until Ctrl-C or `down`")
+    up.add_argument("--detach", action="store_true", help="return once it is ready")
+    up.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; by default a free one")
+    commands.add_parser("down", help="end it")
+    commands.add_parser("inside", help=argparse.SUPPRESS)
+    told = parser.parse_args(arguments)
+    if told.command == "inside":
+        return _inside()
+    return _down() if told.command == "down" else _up(told.port, told.detach)
+
+
+def _up(port: int, detach: bool) -> int:
+    owner = _owner()
+    if owner is not None:
+        print(f"controlplane: one is up already (process {owner}); end it with `python -m controlplane down`")
+        return 1
+    try:
+        binaries.ensure(lambda line: print(line, flush=True))
+    except CannotBuild as error:
+        print(f"controlplane: {error}", file=sys.stderr)
+        return 1
+    sandbox = [sys.executable, "-m", "controlplane.sandbox", "--forward", str(port)]
+    command = [*sandbox, "--", sys.executable, "-m", "controlplane", "inside"]
+    if not detach:
+        os.execv(sys.executable, command)
+    return _detached(command)
+
+
+def _detached(command: Sequence[str]) -> int:
+    """Start it in a session of its own and pass on its first line, which says that it is ready or why not."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    print(line, end="", flush=True)
+    return 0 if line else process.wait()
+
+
+def _inside() -> int:
+    """Run one in this sandbox until a signal comes."""
+    directory = Path(os.environ["CHAIN_DIR"]) / "plane"
+    record = _record()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    network.prepare()
+    plane = ControlPlane(directory, binaries.ensure(lambda _: None))
+    try:
+        plane.start()
+        plane.await_controllers()
+        outside = f"https://127.0.0.1:{os.environ['CHAIN_FORWARD']}"
+        kubeconfig = plane.kubeconfig(ADMIN, directory / "outside.kubeconfig", outside)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(os.environ["CHAIN_OWNER"])
+        print(f"export KUBECONFIG={kubeconfig}", flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        return 0
+    except Died as error:
+        print(f"controlplane: {error}", file=sys.stderr)
+        return 1
+    finally:
+        record.unlink(missing_ok=True)
+        plane.stop()
+    return 0
+
+
+def _down() -> int:
+    owner = _owner()
+    if owner is None:
+        print("controlplane: none is up")
+        return 0
+    os.kill(owner, signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    while Path(f"/proc/{owner}").exists():
+        if time.monotonic() > end:
+            print(f"controlplane: process {owner} did not end within {STOP_SECONDS:.0f} s", file=sys.stderr)
+            return 1
+        time.sleep(0.05)
+    return 0
+
+
+def _owner() -> int | None:
+    """The recorded process, when it still is a sandbox of ours; None when none is up."""
+    with suppress(OSError, ValueError):
+        owner = int(_record().read_text())
+        process = Path(f"/proc/{owner}")
+        if b"controlplane.sandbox" in (process / "cmdline").read_bytes() and process.stat().st_uid == os.geteuid():
+            return owner
+    return None
+
+
+def _record() -> Path:
+    return cache(os.environ) / "run" / "controlplane.pid"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
