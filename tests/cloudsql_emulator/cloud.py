@@ -37,7 +37,7 @@ class Cloud:
         self.quotas = Quotas()
         self.operations = Operations(self.clock)
         self.projects: Mapping[str, Project] = {project.id: project for project in config.projects}
-        self.rules = PolicyRules(self.directory, self.roles, frozenset(self.projects))
+        self.rules = PolicyRules(self.directory, self.roles, frozenset(self.projects), self.switches)
         self.instances: dict[tuple[str, str], Instance] = {}
         self._populate(config)
 

@@ -1,6 +1,7 @@
 """A whole emulated Google Cloud that listens: in this process for tests, or as the command `python -m`."""
 
 import ssl
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +50,8 @@ class AsyncEmulator:
             OSError: an address is taken or is not this machine's.
             PostgresUnavailable: this machine cannot run PostgreSQL.
         """
-        try:
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(self.stop)
             for host in self._hosts:
                 await host.start()
                 self._running.append(host)
@@ -59,9 +61,7 @@ class AsyncEmulator:
                 url = await self._listen(self._config.metadata.listen, self._metadata(self._config.metadata))
                 self.addresses["metadata"] = url.partition("://")[2]
             self.addresses["control"] = await self._listen(self._config.control, self._control())
-        except BaseException:
-            await self.stop()
-            raise
+            on_failure.pop_all()
 
     async def stop(self) -> None:
         """End everything."""
@@ -116,12 +116,11 @@ class Emulator:
 
     def start(self) -> Self:
         """Start it; what it raises is AsyncEmulator's."""
-        self._loop = BackgroundLoop()
-        try:
-            self._loop.run(self._emulator.start())
-        except BaseException:
-            self._loop.close()
-            raise
+        with ExitStack() as on_failure:
+            loop = on_failure.enter_context(BackgroundLoop())
+            loop.run(self._emulator.start())
+            on_failure.pop_all()
+        self._loop = loop
         return self
 
     def stop(self) -> None:

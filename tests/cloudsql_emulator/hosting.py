@@ -1,6 +1,7 @@
 """Starting and stopping emulated instances: PostgreSQL laid out, users made, ports opened on an address."""
 
 import itertools
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from psycopg import sql
@@ -45,13 +46,12 @@ class Host:
             ValueError: the configuration says another version than PostgreSQL's.
             OSError: the address is not this machine's, or its ports are taken.
         """
-        await self.instance.server.start()
-        try:
+        async with AsyncExitStack() as on_failure:
+            await self.instance.server.start()
+            on_failure.push_async_callback(self.instance.server.stop)
             await self._lay_out()
             self._plane = await self._opened_plane()
-        except BaseException:
-            await self.instance.server.stop()
-            raise
+            on_failure.pop_all()
         self.instance.address = self._plane.address
         self._cloud.instances[self.instance.project, self.instance.name] = self.instance
 

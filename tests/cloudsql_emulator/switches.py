@@ -13,6 +13,7 @@ class Switches:
     `list_sql_roles` lists roles that can log in and were made by SQL, as built-in users: GUESS.
     `connect_permission` is what connectSettings takes: GUESS, clients are known to need .connect and .get in all.
     `iam_roles_delay` is in seconds, from setting cloudsql.iam_authentication to the IAM system roles.
+    `permitted_domains` are those of users and groups that the organisation lets into policies; empty lets in all.
     `echo_database_roles` puts databaseRoles into users.get and users.list: terraform says that they are not there.
     """
 
@@ -24,6 +25,7 @@ class Switches:
     normalise_policies: bool = False
     group_authentication: bool = True
     iam_roles_delay: float = 0.0
+    permitted_domains: tuple[str, ...] = ()
 
     def turn(self, name: str, value: Any) -> None:
         """Set one of them.

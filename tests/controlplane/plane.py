@@ -84,7 +84,7 @@ class ControlPlane:
             raise
 
     def await_controllers(self) -> None:
-        """Return once the controllers work: namespace `default` has its ServiceAccount, without which no pod is taken."""
+        """Return once the controllers work: `default` has its ServiceAccount, without which no pod is taken."""
         self._processes[-1].until(self._has_default_account, "the first ServiceAccount is there")
 
     def stop(self) -> None:

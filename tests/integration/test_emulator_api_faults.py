@@ -90,6 +90,15 @@ def test_a_dropped_connection_gives_no_answer(emulator: Emulator, projects: Any)
         read(projects)
 
 
+def test_a_hanging_call_is_never_answered_and_does_not_keep_the_emulator_up() -> None:
+    with Emulator(acme(with_instance=False)) as emulator:
+        emulator.admin.add_fault(READ_POLICY, hang=True)
+        url = f"{emulator.api_url}/v3/projects/{PROJECT}:getIamPolicy"
+
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(url, data=b"{}", timeout=0.5)
+
+
 def test_latency_is_waited_for(emulator: Emulator, projects: Any) -> None:
     emulator.admin.add_fault(READ_POLICY, latency=0.3)
     began = time.monotonic()

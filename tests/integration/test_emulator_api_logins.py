@@ -161,15 +161,17 @@ def test_googles_own_connector_logs_in_with_a_key_file(emulator: Emulator) -> No
     emulator.admin.add_binding(RESOURCE, "roles/cloudsql.client", CHECKOUT)
     make: Any = service_account.Credentials.from_service_account_info
 
-    with Connector(
-        sqladmin_api_endpoint=emulator.api_url,
-        credentials=make(emulator.admin.new_key(CHECKOUT_EMAIL)),
-        refresh_strategy=RefreshStrategy.LAZY,
-    ) as connector:
-        with connector.connect(
+    with (
+        Connector(
+            sqladmin_api_endpoint=emulator.api_url,
+            credentials=make(emulator.admin.new_key(CHECKOUT_EMAIL)),
+            refresh_strategy=RefreshStrategy.LAZY,
+        ) as connector,
+        connector.connect(
             CONNECTION_NAME, "psycopg", user=CHECKOUT_NAME, db="orders", enable_iam_auth=True
-        ) as connection:
-            row = connection.execute("SELECT session_user").fetchone()
+        ) as connection,
+    ):
+        row = connection.execute("SELECT session_user").fetchone()
 
     assert row == (CHECKOUT_NAME,)
 
@@ -179,13 +181,15 @@ def test_a_connector_without_the_client_role_is_refused_by_the_api(emulator: Emu
     make: Any = service_account.Credentials.from_service_account_info
     begin = emulator.admin.position()
 
-    with Connector(
-        sqladmin_api_endpoint=emulator.api_url,
-        credentials=make(emulator.admin.new_key(CHECKOUT_EMAIL)),
-        refresh_strategy=RefreshStrategy.LAZY,
-    ) as connector:
-        with pytest.raises(Exception, match="403|not authorized"):
-            connector.connect(CONNECTION_NAME, "psycopg", user=CHECKOUT_NAME, db="orders", enable_iam_auth=True)
+    with (
+        Connector(
+            sqladmin_api_endpoint=emulator.api_url,
+            credentials=make(emulator.admin.new_key(CHECKOUT_EMAIL)),
+            refresh_strategy=RefreshStrategy.LAZY,
+        ) as connector,
+        pytest.raises(Exception, match="403"),
+    ):
+        connector.connect(CONNECTION_NAME, "psycopg", user=CHECKOUT_NAME, db="orders", enable_iam_auth=True)
 
     refused = [entry for entry in emulator.admin.journal(since=begin, kind="api") if entry.status == 403]
     assert {entry.permissions for entry in refused} == {("cloudsql.instances.connect",)}

@@ -165,6 +165,17 @@ def test_a_member_that_does_not_exist_fails_the_whole_write(projects: Any, membe
     assert read(projects)["etag"] == found["etag"]
 
 
+def test_an_organisation_may_let_in_only_its_own_domains(emulator: Emulator, projects: Any) -> None:
+    emulator.admin.set_switch("permitted_domains", ["elsewhere.example"])
+    found = read(projects)
+
+    code, _, text = refused(projects, with_binding(found, LOGIN_ROLE, f"group:{TEAM_EMAIL}"))
+
+    assert code == 400
+    assert text.startswith("One or more users named in the policy do not belong to a permitted customer")
+    write(projects, with_binding(found, LOGIN_ROLE, CHECKOUT))
+
+
 def test_an_unknown_role_is_refused(admins_projects: Any) -> None:
     found = read(admins_projects)
 

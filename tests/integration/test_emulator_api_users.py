@@ -1,5 +1,6 @@
 """users.* and operations of the emulated Admin API, through Google's own client."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -203,6 +204,37 @@ def test_without_the_iam_roles_an_iam_user_is_refused(emulator: Emulator, sql: A
         "invalid",
         'Invalid request: failed to create user "alice@acme.example": role "cloudsqliamuser" does not exist.',
     )
+
+
+def test_the_iam_roles_come_a_little_after_the_flag(emulator: Emulator, sql: Any) -> None:
+    emulator.admin.set_flag(PROJECT, INSTANCE, "cloudsql.iam_authentication", "off")
+    emulator.admin.drop_iam_system_roles(PROJECT, INSTANCE)
+    emulator.admin.set_switch("iam_roles_delay", 0.5)
+
+    emulator.admin.set_flag(PROJECT, INSTANCE, "cloudsql.iam_authentication", "on")
+    at_once = refused(insert(sql, "alice@acme.example", "CLOUD_IAM_USER"))
+    deadline = time.monotonic() + 60
+    made = None
+    while made is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        with contextlib.suppress(HttpError):
+            made = insert(sql, "alice@acme.example", "CLOUD_IAM_USER").execute()
+
+    emulator.admin.set_switch("iam_roles_delay", 0.0)
+    assert at_once[2].endswith('role "cloudsqliamuser" does not exist.')
+    assert made is not None
+
+
+@pytest.mark.parametrize(("answer", "code"), [("notFound", 404), ("invalid", 400)])
+def test_deleting_an_absent_user_is_refused_as_the_switch_says(
+    emulator: Emulator, sql: Any, answer: str, code: int
+) -> None:
+    emulator.admin.set_switch("absent_user", answer)
+
+    told = refused(sql.users().delete(**PLACE, name="nobody"))
+
+    emulator.admin.set_switch("absent_user", "notFound")
+    assert told[0] == code
 
 
 def test_a_missing_database_role_leaves_no_user_behind(emulator: Emulator, sql: Any) -> None:

@@ -2,9 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,19 +179,20 @@ def test_a_job_completes_and_its_sidecar_starts_first_and_ends_last(kubectl: Kub
 
 def test_deletion_runs_the_pre_stop_hook_before_the_process_is_told_to_end(kubectl: Kubectl) -> None:
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hooked > /notes/hook"]}}}
-    script = "trap 'cat /notes/hook; sleep 0.5; echo done; exit 0' TERM; while :; do sleep 0.1; done"
+    script = "trap 'cat /notes/hook; sleep 0.5; echo done; exit 0' TERM; echo up; while :; do sleep 0.1; done"
     mounts = [{"name": "notes", "mountPath": "/notes"}]
     container = shell(script, lifecycle=hook, volumeMounts=mounts)
     kubectl.apply(pod("polite", container, volumes=[{"name": "notes", "emptyDir": {}}]))
     phase(kubectl, "polite", "Running")
     # the log goes with the pod, so it is followed while the pod ends
-    with ThreadPoolExecutor(1) as threads:
-        followed = threads.submit(kubectl, "logs", "--follow", "polite")
-        eventually(followed.running, "the log is followed")
+    command: list[str | Path] = [kubectl.binary, "--kubeconfig", kubectl.kubeconfig, "logs", "--follow", "polite"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        first = follower.stdout.readline()
 
         kubectl("delete", "pod", "polite", "--timeout=100s")
 
-        assert followed.result() == "hooked\ndone\n"
+        assert first + follower.stdout.read() == "up\nhooked\ndone\n"
     kubectl.gone("pod", "polite", "default")
 
 

@@ -20,6 +20,7 @@ from cloudsql_emulator.iam.policies import (
     has_conditions,
 )
 from cloudsql_emulator.iam.role_catalog import RoleCatalog
+from cloudsql_emulator.switches import Switches
 
 MOST_MEMBERS = 1_500
 MOST_GROUPS = 250
@@ -44,6 +45,7 @@ class PolicyRules:
     directory: Directory
     roles: RoleCatalog
     projects: frozenset[str]
+    switches: Switches
 
     def check_etag(self, stored: Document, submitted: Document) -> None:
         """Refuse a write that is based on an older policy; without an etag anything goes.
@@ -109,6 +111,16 @@ class PolicyRules:
             raise PolicyRefused(
                 f'Account {address} is of type "{found.kind}". Please set the type prefix to be "{found.kind}:".'
             )
+        if not _is_permitted(kind, address, tuple(self.switches.permitted_domains)):
+            # GUESS: what comes after "permitted customer"
+            raise PolicyRefused(
+                "One or more users named in the policy do not belong to a permitted customer, perhaps due to an "
+                "organization policy."
+            )
+
+
+def _is_permitted(kind: str, address: str, domains: tuple[str, ...]) -> bool:
+    return not domains or kind == "serviceAccount" or address.partition("@")[2].lower() in domains
 
 
 def _check_version(stored: Document, submitted: Document) -> None:

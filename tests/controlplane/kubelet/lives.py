@@ -22,6 +22,7 @@ BACKOFF_SECONDS, BACKOFF_MOST, BACKOFF_FORGOTTEN = 1.0, 60.0, 120.0
 
 RETRY_SECONDS = 1.0
 FOREVER = 1e9
+CANNOT_START = 128
 
 
 class CannotRun(RuntimeError):
@@ -108,42 +109,51 @@ class Life:
 
     def _run_once(self) -> int | None:
         """The exit code; None when it could not be started and waits."""
-        name = self.container.name
-        try:
-            order = self._around.order(self.container, self._around.directory / "message")
-        except (Missing, CannotRun, Refused, urllib3.exceptions.HTTPError) as obstacle:
-            reason = obstacle.reason if isinstance(obstacle, CannotRun) else "CreateContainerConfigError"
-            self._around.say("Warning", "Failed", f"Error: {obstacle}")
-            self._become(state=Waiting(reason, str(obstacle)))
+        order = self._ordered()
+        if order is None:
             self._stopping.wait(RETRY_SECONDS)
             return None
-        began = now()
-        number = self._runs
+        began, number = now(), self._runs
         instance = Instance(order, self.log(number), self._around.directory / "message")
         self._instance = instance
         self._runs += 1
         if instance.obstacle:
             instance.wait()
-            self._around.say("Warning", "Failed", f"Error: failed to start container {name}: {instance.obstacle}")
-            self._ended(Terminated(128, "StartError", instance.obstacle, began, now()), number)
-            return 128
-        self._around.say("Normal", "Started", f"Started container {name}")
-        startup, readiness = self.container.startup, self.container.readiness
-        started = startup is None
-        self._become(
-            state=Running(began),
-            started=started,
-            ready=started and readiness is None,
-            restarts=number,
-            instance=f"{name}-{number}",
-        )
-        threading.Thread(target=self._watch_over, args=(instance,), daemon=True).start()
+            self._say_failed(f"failed to start container {self.container.name}: {instance.obstacle}")
+            self._ended(Terminated(CANNOT_START, "StartError", instance.obstacle, began, now()), number)
+            return CANNOT_START
+        self._started(instance, number, began)
         if self._stopping.is_set():
             instance.stop(0)
         code = instance.wait()
         message = instance.message(code, self.container.logs_as_message)
         self._ended(Terminated(code, "Error" if code else "Completed", message, began, now()), number)
         return code
+
+    def _ordered(self) -> Order | None:
+        """The order of the next run; None, told in the status, while something for it is missing."""
+        try:
+            return self._around.order(self.container, self._around.directory / "message")
+        except (Missing, CannotRun, Refused, urllib3.exceptions.HTTPError) as obstacle:
+            reason = obstacle.reason if isinstance(obstacle, CannotRun) else "CreateContainerConfigError"
+            self._say_failed(str(obstacle))
+            self._become(state=Waiting(reason, str(obstacle)))
+            return None
+
+    def _say_failed(self, what: str) -> None:
+        self._around.say("Warning", "Failed", f"Error: {what}")
+
+    def _started(self, instance: Instance, number: int, began: str) -> None:
+        self._around.say("Normal", "Started", f"Started container {self.container.name}")
+        started = self.container.startup is None
+        self._become(
+            state=Running(began),
+            started=started,
+            ready=started and self.container.readiness is None,
+            restarts=number,
+            instance=f"{self.container.name}-{number}",
+        )
+        threading.Thread(target=self._watch_over, args=(instance,), daemon=True).start()
 
     def _ended(self, end: Terminated, number: int) -> None:
         self._become(state=end, started=False, ready=False, restarts=number)

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from controlplane.addresses import GATEWAY
+from controlplane.kubelet.lives import Life
 from controlplane.kubelet.podlife import PodLife
 from controlplane.kubelet.status import Waiting
 from controlplane.pki import Authority, Subject
@@ -92,16 +93,18 @@ def find(pods: Mapping[str, PodLife], path: str) -> Log:
     life = None if pod is None else pod.lives.get(container)
     if life is None:
         raise Refusal(400, f'container "{container}" in pod "{name}" is waiting to start: no run yet')
-    record = life.record
-    idle = isinstance(record.state, Waiting)
-    number = record.restarts
-    if query.get("previous") == "true" and not (idle and record.last):
+    return _log_of(life, f'container "{container}" in pod "{name}"', query)
+
+
+def _log_of(life: Life, what: str, query: Mapping[str, str]) -> Log:
+    state, last, number = life.record.state, life.record.last, life.record.restarts
+    # while it waits to be started again, the run that ended is the current and the previous one
+    if query.get("previous") == "true" and not (isinstance(state, Waiting) and last):
         number -= 1
     file = life.log(number)
     if not file.exists():
-        what = "previous terminated container" if query.get("previous") == "true" else "container"
-        reason = f": {record.state.reason}" if isinstance(record.state, Waiting) else ""
-        raise Refusal(400, f'{what} "{container}" in pod "{name}" has no log{reason}')
+        reason = f": {state.reason}" if isinstance(state, Waiting) else ""
+        raise Refusal(400, f"{what} has no such log{reason}")
     follow = query.get("follow") == "true"
     return Log(
         path=file,

@@ -46,11 +46,11 @@ def enter(root: Path, etc: Etc, mounts: Iterable[Mount]) -> None:
 
     Shorter mount targets come first, so that one may lie within another.
     """
-    mount_at("", "/", "", RECURSIVE | PRIVATE)
-    mount_at("tmpfs", str(root), "tmpfs", data="mode=755")
+    bind("", "/", RECURSIVE | PRIVATE)
+    _empty(str(root))
     host = root / _HOST.name
     host.mkdir()
-    mount_at("/", str(host), "", BIND | RECURSIVE)
+    bind("/", str(host))
     os.chroot(root)
     os.chdir("/")
     _fill(_HOST, Path("/"), without=_OWN | {_HOST.name})
@@ -62,14 +62,18 @@ def enter(root: Path, etc: Etc, mounts: Iterable[Mount]) -> None:
     _check(_libc.umount2(str(_HOST).encode(), DETACH), "umount of the host's tree")
 
 
-def mount_at(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
-    """Attach a file system or a bind, as mount(2) does.
+def bind(source: str, target: str, flags: int = BIND | RECURSIVE) -> None:
+    """Show a file or folder at another place, or with `flags` change the mount that is there, as mount(2) does.
 
     Raises:
         OSError: with the source and the target.
     """
-    done = _libc.mount(source.encode(), target.encode(), kind.encode(), flags, data.encode() or None)
+    done = _libc.mount(source.encode(), target.encode(), b"", flags, None)
     _check(done, f"mount of {source or 'nothing'} on {target}")
+
+
+def _empty(target: str) -> None:
+    _check(_libc.mount(b"tmpfs", target.encode(), b"tmpfs", 0, b"mode=755"), f"mount of a tmpfs on {target}")
 
 
 def _check(result: int, what: str) -> None:
@@ -93,7 +97,7 @@ def _show(source: Path, target: Path) -> None:
         target.mkdir()
     else:
         target.touch()
-    mount_at(str(source), str(target), "", BIND | RECURSIVE)
+    bind(str(source), str(target))
 
 
 def _make_own_folders() -> None:
@@ -127,9 +131,9 @@ def _attach(one: Mount, volumes: list[Path]) -> Path:
     target = Path(os.path.realpath(one.target))
     if not target.exists():
         _make_mount_point(target, source.is_dir(), volumes)
-    mount_at(str(source), str(target), "", BIND | RECURSIVE)
+    bind(str(source), str(target))
     if one.read_only:
-        mount_at("", str(target), "", BIND | REMOUNT | READ_ONLY | _flags_of(target))
+        bind("", str(target), BIND | REMOUNT | READ_ONLY | _flags_of(target))
     return target
 
 
@@ -149,10 +153,10 @@ def _copy(folder: Path) -> None:
     """Put a folder of the container's own over a host's, with the same entries."""
     aside = Path("/.aside")
     aside.mkdir(exist_ok=True)
-    mount_at(str(folder), str(aside), "", BIND | RECURSIVE)
+    bind(str(folder), str(aside))
     own = Path("/.own") / folder.relative_to("/")
     own.mkdir(parents=True)
-    mount_at(str(own), str(folder), "", BIND)
+    bind(str(own), str(folder), BIND)
     _fill(aside, folder)
     _check(_libc.umount2(str(aside).encode(), DETACH), f"umount of {folder}")
 
