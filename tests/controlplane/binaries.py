@@ -185,8 +185,9 @@ class _Progress:
     left: float
 
     def __call__(self, spent: float) -> None:
-        rest = max(self.left - spent, self.left - self.tool.seconds, 1)
-        self.say(f"binaries: {self.tool.name} since {duration(spent)}; about {duration(rest)} left")
+        slow = spent > self.tool.seconds
+        rest = "longer than on two free cores" if slow else f"about {duration(self.left - spent)} left"
+        self.say(f"binaries: {self.tool.name} since {duration(spent)}; {rest}")
 
 
 def _build(tool: Tool, path: Path, go: Go, report: Callable[[float], None]) -> None:

@@ -84,7 +84,7 @@ def attach(ip: str) -> PodNamespace:
         _await_echo(pause)
         _plug(namespace)
         _address(namespace)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no pause process without an owner
         namespace.detach()
         raise
     return namespace

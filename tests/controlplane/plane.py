@@ -79,7 +79,7 @@ class ControlPlane:
             if before_controllers is not None:
                 before_controllers()
             self._start_controllers()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the caller has nothing to stop yet
             self.stop()
             raise
 

@@ -66,13 +66,13 @@ class Process:
             return 0
         return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end, and kill it when it does not."""
+    def stop(self, number: signal.Signals = signal.SIGTERM, limit: float = STOP_SECONDS) -> None:
+        """Ask it to end, and kill it when it has not after `limit` seconds. Nothing happens when it has ended."""
         if not self.alive():
             return
         self._popen.send_signal(number)
         try:
-            self._popen.wait(STOP_SECONDS)
+            self._popen.wait(limit)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()

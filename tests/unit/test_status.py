@@ -37,6 +37,12 @@ def test_a_layer_that_needs_an_edit_makes_stalled_true_and_never_reconciling() -
     }
 
 
+def test_a_finding_that_belongs_to_no_layer_shows_once() -> None:
+    unreadable = Finding(ConditionType.READY, Reason.INVALID_SPEC, "spec.principal: is missing")
+
+    assert told(unreadable) == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
+
+
 def test_suspension_shows_as_a_true_condition() -> None:
     suspended = Finding(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true")
 

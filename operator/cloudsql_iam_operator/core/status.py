@@ -56,7 +56,8 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """Conditions of an object whose layers were found to stand so, most important first.
 
-    Ready is the first finding that does not hold, or Succeeded. `since` is kept while a status does not flip.
+    Ready is the first finding that does not hold, or Succeeded; a finding about Ready itself is one that belongs to no
+    layer. `since` is kept while a status does not flip.
     """
     then = {condition.type: condition for condition in previous}
 
@@ -69,7 +70,8 @@ def conditions(
     listed = [condition(*_ready(findings, blocking))]
     if blocking is not None:
         listed.append(condition(_progress(blocking), "True", blocking.reason, blocking.message))
-    listed += [condition(f.type, _layer_status(f), f.reason, f.message) for f in findings]
+    layers = [finding for finding in findings if finding.type is not ConditionType.READY]
+    listed += [condition(f.type, _layer_status(f), f.reason, f.message) for f in layers]
     return tuple(listed)
 
 
