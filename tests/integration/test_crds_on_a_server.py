@@ -14,8 +14,8 @@ from kubernetes import client, config
 
 from cloudsql_iam_operator.api.names import GRANT, GROUP, INSTANCE, KINDS, USER, VERSION, Kind
 from controlplane import binaries, network
-from e2e.waiting import eventually
 from controlplane.plane import ControlPlane
+from e2e.waiting import eventually
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ SECTIONS = {"Holds": Standing.HOLDS, "Waits": Standing.WAITS, "Stalled": Standin
 
 
 def test_every_reason_has_a_meaning_and_a_remedy_in_its_section_of_the_page() -> None:
-    documented = {}
+    documented: dict[str, Standing] = {}
     for section in PAGE.read_text().split("\n## ")[1:]:
         title, *lines = section.splitlines()
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
