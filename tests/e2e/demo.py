@@ -1,6 +1,7 @@
 """`make demo`: the main job on the chain, step by step; every step checks what it shows."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,7 @@ def run(keep: bool) -> int:
         print("demo: interrupted; taking everything down", file=sys.stderr)
         return 130
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
         parts.stop()
     return 0
 
