@@ -114,7 +114,8 @@ def test_an_expired_watch_leads_to_a_full_list_that_forgets_what_is_gone(stop: t
 
 
 @pytest.mark.parametrize(
-    "error", [Answered(410, "x"), Answered(500, "x"), Unreachable("x", OSError()), ZeroDivisionError()]
+    "error",
+    [Answered(410, "x", "expired"), Answered(500, "x", "fault"), Unreachable("x", OSError()), ZeroDivisionError()],
 )
 def test_a_broken_watch_is_taken_up_again(stop: threading.Event, error: Exception) -> None:
     server = Server([[], []], [error, [event("ADDED", thing("new", "n", 11))]])

@@ -21,8 +21,9 @@ _NONE: Mapping[str, str] = {}
 class Answered(NotYet):
     """The API server answered with an error status."""
 
-    def __init__(self, status: int, what: str) -> None:
-        super().__init__(Reason.PROGRESSING_WITH_RETRY, f"the API server answered {status} to: {what}")
+    def __init__(self, status: int, what: str, words: str) -> None:
+        text = f"the API server answered {status} to: {what}: {words}"
+        super().__init__(Reason.PROGRESSING_WITH_RETRY, text)
         self.status = status
 
 
@@ -84,17 +85,36 @@ class Rest:
         response = self._response(method, path, limits, body=body, header_params=headers)
         return _decoded(response, f"{method} {path}")
 
+    def apply(self, path: str, limits: Limits, body: JSON, manager: str) -> JSON:
+        """The object after a server-side apply, which takes over what other managers hold of these fields.
+
+        Raises:
+            Answered: with an error status.
+            Unreachable: in time there was no answer.
+        """
+        headers = {"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"}
+        query = [("fieldManager", manager), ("force", "true")]
+        response = self._response("PATCH", path, limits, body=body, query_params=query, header_params=headers)
+        return _decoded(response, f"PATCH {path}")
+
     def _response(self, method: str, path: str, limits: Limits, **parts: Any) -> urllib3.BaseHTTPResponse:
         request = self._client.param_serialize(method, path, auth_settings=["BearerToken"], **parts)
         try:
             response: urllib3.BaseHTTPResponse = self._client.call_api(*request, _request_timeout=limits).response
-            if response.status >= 400:
-                response.drain_conn()
+            refusal = _words(response) if response.status >= 400 else ""
         except (urllib3.exceptions.HTTPError, kubernetes.client.ApiException) as error:
             raise Unreachable(f"{method} {path}", error) from error
         if response.status >= 400:
-            raise Answered(response.status, f"{method} {path}")
+            raise Answered(response.status, f"{method} {path}", refusal)
         return response
+
+
+def _words(response: urllib3.BaseHTTPResponse) -> str:
+    """The server's own explanation of an error; reads the rest of the answer."""
+    try:
+        return str(orjson.loads(response.data)["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "no explanation"
 
 
 def _decoded(response: urllib3.BaseHTTPResponse, what: str) -> JSON:
