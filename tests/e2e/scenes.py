@@ -119,12 +119,12 @@ def members_of(stage: Stage, role: str) -> set[str]:
     return {m for b in stage.cloud.policy()["bindings"] if b["role"] == role for m in b["members"]}
 
 
-def pod_under(stage: Stage, account: str, annotations: dict[str, str]) -> str:
+def pod_under(stage: Stage, account: str, annotations: dict[str, str], namespace: str = TENANT) -> str:
     """What the API server says to a bare pod under a ServiceAccount: a refusal's text, or "" when it is admitted."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"as-{account}", "namespace": TENANT, "annotations": annotations},
+        "metadata": {"name": f"as-{account}", "namespace": namespace, "annotations": annotations},
         "spec": {
             "serviceAccountName": account,
             "containers": [{"name": "app", "image": "postgres:17", "args": ["sleep 3600"]}],
@@ -137,8 +137,8 @@ def pod_under(stage: Stage, account: str, annotations: dict[str, str]) -> str:
     return ""
 
 
-def service_account(stage: Stage, name: str, google: str = "") -> None:
-    """Make a ServiceAccount of the tenant that acts as a Google account."""
+def service_account(stage: Stage, name: str, google: str = "", namespace: str = TENANT) -> None:
+    """Make a ServiceAccount that acts as a Google account."""
     annotations = {"iam.gke.io/gcp-service-account": google} if google else {}
-    metadata = {"name": name, "namespace": TENANT, "annotations": annotations}
+    metadata = {"name": name, "namespace": namespace, "annotations": annotations}
     stage.chain.kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})

@@ -78,6 +78,7 @@ class Systems:
         seen = self._sightings.get(instance.connection)
         if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
             return seen.facts
+        self._sightings.pop(instance.connection, None)  # when this look fails, an older one must not speak for it
         google = await self.google(instance)
         facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
         self._sightings[instance.connection] = Sighting(facts, self._clock())

@@ -1,0 +1,74 @@
+"""What the state of the instance means for the users on it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloudsql_emulator.admin_client import AdminClient
+from e2e.scenes import Stage
+from e2e.tenant import Tenant
+
+ORDERS = ("acme-prod", "orders")
+
+
+@pytest.fixture
+def control(stage: Stage) -> Iterator[AdminClient]:
+    """The emulator's controls; at the end the instance runs again and takes IAM logins."""
+    yield stage.cloud.control
+    stage.cloud.control.start_instance(*ORDERS)
+    stage.cloud.control.set_flag(*ORDERS, "cloudsql.iam_authentication", "on")
+
+
+def test_an_instance_without_iam_logins_stalls_its_users_until_the_flag_is_on(
+    control: AdminClient, tenant: Tenant
+) -> None:
+    control.set_flag(*ORDERS, "cloudsql.iam_authentication", "off")
+    tenant.account("flagless")
+    before = control.position()
+
+    tenant.instance()
+    tenant.look_now("csqli")
+    tenant.user("flagless")
+
+    tenant.ready("csqli", status="False", reason="IAMAuthenticationDisabled")
+    assert "cloudsql.iam_authentication" in tenant.stalled("csqlu", "flagless", "IAMAuthenticationDisabled")
+    assert _operators_writes(control, before) == []
+    control.set_flag(*ORDERS, "cloudsql.iam_authentication", "on")
+    tenant.look_now("csqli")
+    tenant.look_now("csqlu", "flagless")
+    tenant.ready("csqlu", "flagless")
+
+
+def test_a_stopped_instance_is_waited_for_and_used_when_it_runs_again(control: AdminClient, tenant: Tenant) -> None:
+    control.stop_instance(*ORDERS)
+    tenant.account("patient")
+    before = control.position()
+
+    tenant.instance()
+    tenant.look_now("csqli")
+    tenant.user("patient")
+
+    tenant.ready("csqli", status="False", reason="InstanceStopped")
+    tenant.ready("csqlu", "patient", status="False", reason="InstanceStopped")
+    assert _operators_writes(control, before) == []
+    control.start_instance(*ORDERS)
+    tenant.look_now("csqli")
+    tenant.ready("csqli")
+    tenant.ready("csqlu", "patient")
+    assert "patient@acme-prod.iam" in tenant.stage.cloud.users()
+
+
+def test_an_instance_that_google_does_not_have_is_named(tenant: Tenant) -> None:
+    tenant.account("lost")
+
+    tenant.instance(connectionName="acme-prod:europe-west1:no-such")
+    tenant.user("lost")
+
+    message = tenant.ready("csqli", status="False", reason="InstanceNotFound")["message"]
+    assert "acme-prod:europe-west1:no-such" in message
+    tenant.ready("csqlu", "lost", status="False", reason="InstanceNotFound")
+
+
+def _operators_writes(control: AdminClient, since: int) -> list[str]:
+    operator = "serviceAccount:operator@acme-prod.iam.gserviceaccount.com"
+    return [entry.method for entry in control.writes(since=since, caller=operator)]

@@ -1,0 +1,79 @@
+"""The operator runs under the least that the documentation prints, and each permission in it is needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e import world
+from e2e.scenes import Stage
+from e2e.tenant import Tenant
+
+PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
+
+LAYERS = {
+    "cloudsql.instances.get": ("csqli", "AdminPermissionDenied"),
+    "cloudsql.users.list": ("csqlu", "AdminPermissionDenied"),
+    "cloudsql.users.create": ("csqlu", "AdminPermissionDenied"),
+    "iam.serviceAccounts.getIamPolicy": ("csqlu", "IAMPermissionDenied"),
+    "cloudsql.instances.connect": ("dbg", "DatabaseUnreachable"),
+    "cloudsql.instances.login": ("dbg", "DatabaseLoginFailed"),
+}
+"""Which object stops for want of a permission, and the reason it gives."""
+
+
+@pytest.fixture
+def without(stage: Stage) -> Iterator[None]:
+    """At the end the operator has its whole role again."""
+    yield
+    stage.cloud.control.define_role(world.OPERATOR_ROLE, world.OPERATOR_PERMISSIONS)
+
+
+def test_the_documentation_prints_the_role_that_the_chain_runs_under() -> None:
+    block = PAGE.read_text().split("```yaml\n")[1].split("```")[0]
+
+    assert yaml.safe_load(block)["includedPermissions"] == list(world.OPERATOR_PERMISSIONS)
+
+
+@pytest.mark.parametrize("permission", LAYERS)
+@pytest.mark.usefixtures("without")
+def test_each_permission_is_needed(permission: str, tenant: Tenant) -> None:
+    kind, reason = LAYERS[permission]
+    control = tenant.stage.cloud.control
+    account = permission.replace(".", "-").lower()[:25]
+    tenant.account(account)
+    if permission == "cloudsql.instances.get":  # connect brings it for the proxy path alone
+        control.define_role(world.OPERATOR_ROLE, ["cloudsql.users.list"])
+    else:
+        control.define_role(world.OPERATOR_ROLE, [p for p in world.OPERATOR_PERMISSIONS if p != permission])
+
+    tenant.instance()
+    tenant.look_now("csqli")
+    tenant.user(account)
+    tenant.grant("reads", account)
+
+    name = {"csqli": "", "csqlu": account, "dbg": "reads"}[kind]
+    told = tenant.ready(kind, name, status="False", reason=reason)
+    assert permission in told["message"] or kind == "dbg", told
+    control.define_role(world.OPERATOR_ROLE, world.OPERATOR_PERMISSIONS)
+    for kind, name in (("csqli", ""), ("csqlu", account), ("dbg", "reads")):
+        tenant.look_now(kind, name)
+        tenant.ready(kind, name)
+
+
+@pytest.mark.usefixtures("without")
+def test_deleting_a_user_takes_its_own_permission(tenant: Tenant) -> None:
+    tenant.account("undeletable")
+    tenant.instance()
+    tenant.user("undeletable")
+    tenant.ready("csqlu", "undeletable")
+    kept = [p for p in world.OPERATOR_PERMISSIONS if p != "cloudsql.users.delete"]
+    tenant.stage.cloud.control.define_role(world.OPERATOR_ROLE, kept)
+
+    tenant.kubectl("delete", "csqlu", "undeletable", "-n", tenant.name, "--wait=false")
+
+    told = tenant.ready("csqlu", "undeletable", status="False", reason="AdminPermissionDenied")
+    assert "cloudsql.users.delete" in told["message"]
+    tenant.stage.cloud.control.define_role(world.OPERATOR_ROLE, world.OPERATOR_PERMISSIONS)
+    tenant.kubectl.gone("csqlu", "undeletable", tenant.name)

@@ -1,0 +1,48 @@
+"""A database user that is there already when a CloudSQLIAMUser comes."""
+
+from e2e.tenant import Tenant
+
+USER_TYPE = "CLOUD_IAM_SERVICE_ACCOUNT"
+
+
+def test_a_user_made_by_somebody_else_is_refused_and_outlives_the_object(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("old-hand")
+    cloud.create_user("old-hand@acme-prod.iam", USER_TYPE)
+    tenant.instance()
+
+    tenant.user("old-hand")
+
+    message = tenant.stalled("csqlu", "old-hand", "ExternalResourceExists")
+    assert "old-hand@acme-prod.iam" in message
+    tenant.delete("csqlu", "old-hand")
+    assert "old-hand@acme-prod.iam" in cloud.users()
+    cloud.delete_user("old-hand@acme-prod.iam")
+
+
+def test_a_user_may_be_adopted_and_is_kept_when_the_object_goes(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("adoptee")
+    cloud.create_user("adoptee@acme-prod.iam", USER_TYPE)
+    tenant.instance(tenant.rule(allowAdoption=True))
+
+    tenant.user("adoptee", adoptionPolicy="IfExists")
+
+    tenant.ready("csqlu", "adoptee")
+    tenant.delete("csqlu", "adoptee")
+    assert "adoptee@acme-prod.iam" in cloud.users()
+    cloud.delete_user("adoptee@acme-prod.iam")
+
+
+def test_adoption_needs_the_rule_to_allow_it(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("unadopted")
+    cloud.create_user("unadopted@acme-prod.iam", USER_TYPE)
+    tenant.instance()
+
+    tenant.user("unadopted", adoptionPolicy="IfExists")
+
+    tenant.stalled("csqlu", "unadopted", "ExternalResourceExists")
+    tenant.delete("csqlu", "unadopted")
+    assert "unadopted@acme-prod.iam" in cloud.users()
+    cloud.delete_user("unadopted@acme-prod.iam")
