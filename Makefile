@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-export PYTHONPATH := operator:tests
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 
 help: ## list the targets
