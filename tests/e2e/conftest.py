@@ -21,7 +21,6 @@ TAIL = 6000
 _NUMBERS = itertools.count(1)
 """Namespaces take a while to go: each test has one of its own, each of its parameters too."""
 
-_NUMBERS = itertools.count(1)
 _STAGE = pytest.StashKey[Stage]()
 
 

@@ -20,7 +20,12 @@ Json = dict[str, Any]
 
 IMAGES = [
     {"image": "shell:*", "entrypoint": ["sh", "-c"], "env": {"FROM_IMAGE": "yes"}, "binds": {"/tool": "/bin/echo"}},
-    {"image": "web:*", "entrypoint": [sys.executable, "-m", "http.server"], "args": ["8080"]},
+    {
+        "image": "web:*",
+        "entrypoint": [sys.executable, "-m", "http.server"],
+        "args": ["8080"],
+        "binds": {sys.prefix: sys.prefix},  # the checkout may be under /tmp, of which a container has its own
+    },
 ]
 UNTIL_TOLD = "trap 'echo told to end; exit 0' TERM; while :; do sleep 0.1; done"
 

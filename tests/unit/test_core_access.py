@@ -33,6 +33,7 @@ from cloudsql_iam_operator.core.access import (
     matches,
 )
 from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.powers import Power
 from cloudsql_iam_operator.core.reasons import Reason
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -262,3 +263,20 @@ def test_required_adoption_needs_a_rule_that_allows_it() -> None:
 )
 def test_globs_are_anchored_and_know_two_signs(pattern: str, text: str, matched: bool) -> None:
     assert matches(pattern, text) is matched
+
+
+@pytest.mark.parametrize(
+    ("power", "rule"),
+    [
+        (Power.PUBLIC, replace(RULE, allow_public=True)),
+        (Power.GRANT_OPTION, replace(RULE, allow_grant_option=True)),
+        (Power.EXCLUSIVE, replace(RULE, allow_exclusive=True)),
+        (Power.OUTSIDE_SCHEMAS, replace(RULE, schemas=("*",))),
+    ],
+)
+def test_a_power_takes_a_rule_that_gives_it(power: Power, rule: AccessRule) -> None:
+    request = replace(GRANT, powers=frozenset({power}))
+
+    assert refusal(allow_grant, (RULE,), request).reason is Reason.PRIVILEGE_NOT_ALLOWED
+    assert power.value in refusal(allow_grant, (RULE,), request).message
+    assert allow_grant((rule,), request) == Allowed("orders-team", may_adopt=False)

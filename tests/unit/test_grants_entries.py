@@ -21,7 +21,7 @@ from cloudsql_iam_operator.api.grant import (
 from cloudsql_iam_operator.api.metadata import Metadata
 from cloudsql_iam_operator.api.names import GRANT, Key
 from cloudsql_iam_operator.core.errors import Refused
-from cloudsql_iam_operator.core.grants.entries import Entry, entries_of, expanded
+from cloudsql_iam_operator.core.grants.entries import Entries, Entry, entries_of, expanded
 from cloudsql_iam_operator.core.grants.identifiers import identifier, signature
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -108,7 +108,7 @@ def test_the_preset_write_can_use_the_sequences_of_serial_columns() -> None:
         (GrantEntry(ObjectKind.TABLE, ("SELECT",), schemas=("app",), names=("a\x00b",)), Reason.INVALID_SPEC),
         (GrantEntry(ObjectKind.TABLE, ("SELECT",), schemas=("é" * 32,), names=("a",)), Reason.INVALID_SPEC),
         (GrantEntry(ObjectKind.ROUTINE, ("EXECUTE",), schemas=("app",), names=("f",)), Reason.INVALID_SPEC),
-        (GrantEntry(ObjectKind.LANGUAGE, ("USAGE",), names=("plpgsql",)), Reason.NOT_IMPLEMENTED),
+        (GrantEntry(ObjectKind.LARGE_OBJECT, ("SELECT",), names=("12a",)), Reason.INVALID_SPEC),
     ],
 )
 def test_what_can_never_be_carried_out_is_refused(written: GrantEntry, reason: Reason) -> None:
@@ -118,11 +118,10 @@ def test_what_can_never_be_carried_out_is_refused(written: GrantEntry, reason: R
     assert caught.value.reason is reason
 
 
-def test_public_has_no_behaviour_yet() -> None:
-    with pytest.raises(Refused) as caught:
-        entries_of(grant(public=(PublicRevoke(ObjectKind.DATABASE, ("CONNECT",)),)), ROLES)
+def test_what_is_taken_from_public_is_for_no_role() -> None:
+    found = entries_of(grant(public=(PublicRevoke(ObjectKind.DATABASE, ("CONNECT",)),)), ROLES)
 
-    assert caught.value.reason is Reason.NOT_IMPLEMENTED
+    assert found == Entries(public=(Entry(ObjectKind.DATABASE, (), ("CONNECT",)),))
 
 
 @pytest.mark.parametrize("name", ["", "a\x00b", "a\nb", "a\x7fb", "a\x9fb", "x" * 64, "é" * 32, "\ud800"])

@@ -138,6 +138,9 @@ class AccessRule:
     privileges: tuple[str, ...]
     allow_adoption: bool
     max_expiry: int | None
+    allow_public: bool = False
+    allow_grant_option: bool = False
+    allow_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,9 @@ def _rule(rule: Fields) -> AccessRule:
         privileges=rule.words("privileges", PRIVILEGES, 20),
         allow_adoption=rule.flag("allowAdoption"),
         max_expiry=rule.seconds("maxExpiry", _MAX_EXPIRY),
+        allow_public=rule.flag("allowPublic"),
+        allow_grant_option=rule.flag("allowGrantOption"),
+        allow_exclusive=rule.flag("allowExclusive"),
     )
 
 

@@ -23,6 +23,7 @@ from cloudsql_iam_operator.api.user import (
     WorkforceIdentity,
 )
 from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.powers import Power, not_given
 from cloudsql_iam_operator.core.reasons import Reason
 
 R = TypeVar("R")
@@ -73,6 +74,7 @@ class GrantRequest:
     roles: tuple[str, ...]
     lifetime: Lifetime
     operator: str = ""
+    powers: frozenset[Power] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,12 @@ def _privileges(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] |
     return Reason.PRIVILEGE_NOT_ALLOWED, f"access rule {rule.name!r} does not allow {', '.join(missing)}"
 
 
+def _powers(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
+    if not (missing := not_given(rule, request.powers)):
+        return None
+    return Reason.PRIVILEGE_NOT_ALLOWED, f"access rule {rule.name!r} has no {'; '.join(p.value for p in missing)}"
+
+
 def _uncovered(
     rule: AccessRule, asked: Iterable[str], patterns: tuple[str, ...], noun: tuple[Reason, str]
 ) -> tuple[Reason, str] | None:
@@ -267,7 +275,15 @@ def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reas
 
 
 _USER_CHECKS: tuple[_Check[UserRequest], ...] = (_namespace, _principal, _roles, _expiry)
-_GRANT_CHECKS: tuple[_Check[GrantRequest], ...] = (_namespace, _database, _roles, _schemas, _privileges, _expiry)
+_GRANT_CHECKS: tuple[_Check[GrantRequest], ...] = (
+    _namespace,
+    _database,
+    _roles,
+    _schemas,
+    _privileges,
+    _powers,
+    _expiry,
+)
 
 
 def _deny_roles(roles: Iterable[str], rules: Sequence[AccessRule], operator: str) -> None:

@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.grants.plan import GrantWant, Plan, digest, held
 from cloudsql_iam_operator.core.grants.reach import Reach
 from cloudsql_iam_operator.core.grants.residual import Residual
 from cloudsql_iam_operator.core.grants.resolution import Problem
-from cloudsql_iam_operator.core.grants.snapshot import Lookups, Snapshot
+from cloudsql_iam_operator.core.grants.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.grants.statements import (
     MembershipStatement,
     ObjectName,
@@ -61,6 +61,7 @@ class GrantAnswer:
     residual: tuple[Residual, ...] = ()
     planned: tuple[str, ...] = ()
     plan_hash: str = ""
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class _Pass:
             **self._database.names(_unnamed(todo.operations)),
             (ObjectKind.DATABASE, snapshot.server.database_oid): ObjectName("", snapshot.server.database),
             **{(ObjectKind.SCHEMA, oid): ObjectName("", name) for name, oid in snapshot.schemas.items()},
+            **{(kind, oid): ObjectName("", name) for kind, oid, name in snapshot.outside_schemas()},
         }
         privileges = named(coalesced(todo.operations), names, snapshot, reach)
         return (*membership_statements(todo.memberships, snapshot), *privileges)
@@ -172,6 +174,7 @@ class _Pass:
             granted=sum(statement.size for statement in done if _gives(statement)),
             revoked=sum(statement.size for statement in done if not _gives(statement)),
             residual=found.residual.get(key, ()),
+            advice=found.advice.get(key, ()),
         )
         if want.dry:
             statements = self._statements(left, snapshot, reach)
@@ -203,18 +206,26 @@ class _Pass:
         kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
         return ledger_of(want.entries) | held_back(want) | (stale(want) if kept else frozenset())
 
+    def _looks_outside_schemas(self) -> bool:
+        """Whether something is wanted of objects that the fingerprint does not cover, for there are few of them."""
+        every = [want.entries for want in self._wants.values()]
+        return any(entry.kind in OUTSIDE_SCHEMAS for one in every for entry in (*one.privileges, *one.public))
+
     def _memory(self, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if any(refusal.passing for refusal in self._refused):
+        if any(refusal.passing for refusal in self._refused) or self._looks_outside_schemas():
             return None
         quiet = {key: replace(answer, executed=(), granted=0, revoked=0) for key, answer in answers.items()}
         return Memory(self._seen, dict(self._wants), dict(self._claims), quiet)
+
+
+_KNOWN_BY_NAME = frozenset({ObjectKind.DATABASE, ObjectKind.SCHEMA}) | OUTSIDE_SCHEMAS
 
 
 def _unnamed(operations: tuple[Operation, ...]) -> dict[ObjectKind, set[int]]:
     """Objects whose names the snapshot does not hold, by kind."""
     wanted: dict[ObjectKind, set[int]] = {}
     for operation in operations:
-        if not operation.future and operation.kind not in (ObjectKind.DATABASE, ObjectKind.SCHEMA):
+        if not operation.future and operation.kind not in _KNOWN_BY_NAME:
             wanted.setdefault(operation.kind, set()).update(operation.objects)
     return wanted
 

@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of, recorded
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.instances import require_engine, require_running
+from cloudsql_iam_operator.core.powers import powers_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.services.database_pass import GrantAnswer
@@ -102,6 +103,7 @@ class GrantStory:
         whole = expanded(spec)
         tenant = await tenant_of(self._systems.cluster, self._systems.threads, spec.metadata.key.namespace)
         schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
+        schemas |= {schema for entry in whole.public for schema in entry.schemas}
         privileges = {p for entry in whole.grants for p in entry.privileges}
         privileges |= {p for entry in whole.future for p in entry.privileges}
         roles = [m.role for m in whole.memberships] + [g.name for g in whole.grantees if isinstance(g, RoleRef)]
@@ -113,6 +115,7 @@ class GrantStory:
             roles=tuple(sorted(roles)),
             lifetime=Lifetime(spec.expires_at, datetime.now(UTC)),
             operator=await self._systems.own_username(instance),
+            powers=powers_of(whole),
         )
         allow_grant(instance.access, request)
 
@@ -189,6 +192,8 @@ def _until(spec: DatabaseGrant, interval: float) -> float:
 def _tell(visit: Visit, answer: GrantAnswer) -> None:
     if answer.granted:
         visit.layers.changed("Granted", f"granted {answer.granted} privileges in {len(answer.executed)} statements")
+        for sentence in answer.advice:
+            visit.layers.changed("GroupRoleAdvised", sentence)
     if answer.revoked:
         visit.layers.changed("Revoked", f"revoked {answer.revoked} privileges in {len(answer.executed)} statements")
 

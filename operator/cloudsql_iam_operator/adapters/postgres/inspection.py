@@ -1,10 +1,12 @@
 """Looking at a database: one consistent snapshot of what was asked for, in one round trip for the most part."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 
+from cloudsql_iam_operator.adapters.postgres.outside import ask_outside, outside_group
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import Connection, reading
 from cloudsql_iam_operator.api.grant import ObjectKind
@@ -50,16 +52,16 @@ _NAMES = {
 
 def fingerprint(connection: Connection, role: str) -> str:
     """A text that changes whenever a name, a right, a role or a membership does."""
-    with connection.pipeline(), reading(connection, role):
+    with reading(connection, role):
         found = connection.execute(query("fingerprint"))
-        row = found.fetchone()
+    row = found.fetchone()
     assert row is not None
     return str(row[0])
 
 
 def inspect(connection: Connection, role: str, owner_roles: Sequence[str], lookups: Lookups) -> Snapshot:
     """The database as seen by `role`, as far as it was asked for; `owner_roles` help out where that sees nothing."""
-    with connection.pipeline(), reading(connection, role):
+    with reading(connection, role):
         server = _ask(connection, "server")
         roles = _ask(connection, "roles")
         role_grants = _ask(connection, "role_grants")
@@ -71,24 +73,27 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
             Catalog.TYPE: _named(connection, "named_types", lookups, Catalog.TYPE),
         }
         listed = _listed(connection, lookups)
+        asked_outside = ask_outside(connection, lookups)
         columns = _pairs(connection, "columns", lookups.columns)
         creators = _ask(connection, "creators", {"schemas": sorted(lookups.creators)}) if lookups.creators else None
         named_routines = sorted((s, name) for c, s, name in lookups.named if c is Catalog.ROUTINE)
         routines = _routines(connection, (role, *owner_roles), named_routines)
-        return Snapshot(
-            _server(server),
-            {role.name: role for role in (Role(*row) for row in roles)},
-            tuple(RoleGrant(*row) for row in role_grants),
-            {name: oid for oid, name in schemas},
-            tuple(_group(row) for row in groups),
-            {
-                **{(Catalog.ROUTINE, *place): oid for place, oid in routines.items()},
-                **{(c, schema, name): oid for c, rows in names.items() for schema, name, oid in rows or ()},
-            },
-            listed=_by_schema(listed),
-            columns={oid: frozenset(found) for oid, found in columns or ()},
-            creators=_creators(creators),
-        )
+    outside = [outside_group(row) for rows in asked_outside for row in rows]
+    return Snapshot(
+        _server(server),
+        {role.name: role for role in (Role(*row) for row in roles)},
+        tuple(RoleGrant(*row) for row in role_grants),
+        {name: oid for oid, name in schemas},
+        (*(_group(row) for row in groups), *(group for _, group in outside)),
+        {
+            **{where: group.members[0] for where, group in outside},
+            **{(Catalog.ROUTINE, *place): oid for place, oid in routines.items()},
+            **{(c, schema, name): oid for c, rows in names.items() for schema, name, oid in rows or ()},
+        },
+        listed=_by_schema(listed),
+        columns={oid: frozenset(found) for oid, found in columns or ()},
+        creators=_creators(creators),
+    )
 
 
 def object_names(
@@ -96,15 +101,15 @@ def object_names(
 ) -> dict[tuple[ObjectKind, int], ObjectName]:
     """Names of objects by kind and oid; what exists no more is left out. Databases and schemas are not asked for."""
     found: dict[tuple[ObjectKind, int], ObjectName] = {}
-    with reading(connection, role), connection.pipeline():
+    with reading(connection, role):
         asked = [
             (kind, _ask(connection, _NAMES.get(kind, "relation_names"), {"oids": sorted(oids)}))
             for kind, oids in wanted.items()
         ]
-        for kind, rows in asked:
-            for oid, schema, name, *arguments in rows:
-                types = tuple(zip(*arguments, strict=True)) if arguments else ()
-                found[kind, oid] = ObjectName(schema, name, types)
+    for kind, rows in asked:
+        for oid, schema, name, *arguments in rows:
+            types = tuple(zip(*arguments, strict=True)) if arguments else ()
+            found[kind, oid] = ObjectName(schema, name, types)
     return found
 
 
@@ -184,7 +189,7 @@ def _group(row: Row) -> AclGroup:
     kind, schema, owner, column, members, grantees, grantors, masks = row
     acl: dict[int, tuple[Holding, ...]] = {}
     for grantee, grantor, mask in zip(grantees or (), grantors or (), masks or (), strict=True):
-        acl[grantee] = (*acl.get(grantee, ()), Holding(grantor, mask))
+        acl[grantee] = (*acl.get(grantee, ()), _holding(grantor, mask))
     return AclGroup(
         _KINDS[kind],
         schema,
@@ -195,6 +200,12 @@ def _group(row: Row) -> AclGroup:
         future=kind.startswith("future"),
         column=column,
     )
+
+
+@lru_cache(maxsize=1024)
+def _holding(grantor: int, mask: int) -> Holding:
+    """One and the same value for the thousands of alike ones that a large database has."""
+    return Holding(grantor, mask)
 
 
 def _by_schema(asked: Mapping[Catalog, Cursor]) -> dict[tuple[Catalog, str], dict[int, str]]:

@@ -31,11 +31,20 @@ class Limits:
 
 @contextmanager
 def reading(connection: Connection, role: str) -> Iterator[None]:
-    """One consistent look, as `role` ("" for the login itself)."""
-    with connection.transaction():
-        connection.execute("set transaction isolation level repeatable read, read only")
-        _settle(connection, role, Limits(lock=5_000, statement=READING_SECONDS * 1000))
-        yield
+    """One consistent look, as `role` ("" for the login itself), sent as a whole at the end: read the rows after it.
+
+    `Connection.transaction` would wait for the server at every step of a pipeline.
+    """
+    try:
+        with connection.pipeline():
+            connection.execute("begin isolation level repeatable read, read only")
+            _settle(connection, role, Limits(lock=5_000, statement=READING_SECONDS * 1000))
+            yield
+            connection.execute("commit")
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from psycopg import sql
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.operations import Verb
+from cloudsql_iam_operator.core.grants.snapshot import EVERYBODY
 from cloudsql_iam_operator.core.grants.statements import (
     MembershipStatement,
     ObjectName,
@@ -41,6 +42,12 @@ _OBJECTS: dict[ObjectKind, LiteralString] = {
     ObjectKind.SEQUENCE: "SEQUENCE",
     ObjectKind.ROUTINE: "ROUTINE",
     ObjectKind.TYPE: "TYPE",
+    ObjectKind.FOREIGN_SERVER: "FOREIGN SERVER",
+    ObjectKind.FOREIGN_DATA_WRAPPER: "FOREIGN DATA WRAPPER",
+    ObjectKind.LANGUAGE: "LANGUAGE",
+    ObjectKind.LARGE_OBJECT: "LARGE OBJECT",
+    ObjectKind.PARAMETER: "PARAMETER",
+    ObjectKind.TABLESPACE: "TABLESPACE",
 }
 _TO_COME: dict[ObjectKind, LiteralString] = {
     ObjectKind.TABLE: "TABLES",
@@ -84,7 +91,7 @@ def _granting(statement: PrivilegeStatement) -> sql.Composed:
         sql.SQL("ON"),
         sql.SQL(_TO_COME[statement.kind]) if statement.owner else _targets(statement),
         sql.SQL("TO") if giving else sql.SQL("FROM"),
-        _names(statement.grantees),
+        _grantees(statement),
         *([sql.SQL("WITH GRANT OPTION")] if statement.option else []),
     ]
     return sql.SQL(" ").join(words)
@@ -104,11 +111,21 @@ def _objects(statement: PrivilegeStatement) -> sql.Composed:
 
 
 def _object(kind: ObjectKind, name: ObjectName) -> sql.Composable:
+    if kind is ObjectKind.LARGE_OBJECT:
+        return sql.Literal(int(name.name))
+    if kind is ObjectKind.PARAMETER:
+        return sql.Identifier(*name.name.split("."))
     words = sql.Identifier(name.schema, name.name) if name.schema else sql.Identifier(name.name)
     if kind is not ObjectKind.ROUTINE:
         return words
     types = _COMMA.join([sql.Identifier(schema, type_) for schema, type_ in name.arguments])
     return sql.SQL("{}({})").format(words, types)
+
+
+def _grantees(statement: PrivilegeStatement) -> sql.Composable:
+    if statement.grantees == (EVERYBODY,) and statement.verb is Verb.REVOKE:
+        return sql.SQL("PUBLIC")
+    return _names(statement.grantees)
 
 
 def _membership(statement: MembershipStatement) -> sql.Composed:

@@ -10,6 +10,8 @@ from cloudsql_iam_operator.core.grants.snapshot import AclGroup, Holding
 
 _WANTING = frozenset({Standing.WANTED})
 _TAKING = frozenset({Standing.RECORDED, Standing.OWNED})
+_SWEEPING = frozenset({Standing.OWNED})
+"""Who has a say about what somebody else than the owner gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,9 @@ class Cell:
         """The mask in parts that the same keys want."""
         return self._shares(mask, _WANTING)
 
-    def takers(self, mask: int) -> Mapping[frozenset[Key], int]:
-        """The mask in parts that the same keys want gone."""
-        return self._shares(mask, _TAKING)
+    def takers(self, mask: int, grantor: int) -> Mapping[frozenset[Key], int]:
+        """The mask in parts that the same keys want gone, of what a grantor gave."""
+        return self._shares(mask, _TAKING if grantor == self.group.owner else _SWEEPING)
 
     def _shares(self, mask: int, standings: frozenset[Standing]) -> Mapping[frozenset[Key], int]:
         speaking = [wish for wish in self.wishes if wish.standing in standings and wish.mask & mask]

@@ -10,11 +10,12 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.cells import Cell, cells, verdict
 from cloudsql_iam_operator.core.grants.columns import Tables, about, column_groups, lost
+from cloudsql_iam_operator.core.grants.crowd import Crowd, crowds, thinned
 from cloudsql_iam_operator.core.grants.operations import Operation, Verb
 from cloudsql_iam_operator.core.grants.privileges import PLAIN, options
 from cloudsql_iam_operator.core.grants.reach import Reach
 from cloudsql_iam_operator.core.grants.resolution import Wish
-from cloudsql_iam_operator.core.grants.snapshot import AclGroup, Snapshot
+from cloudsql_iam_operator.core.grants.snapshot import PUBLIC, AclGroup, Snapshot
 from cloudsql_iam_operator.core.grants.tally import Tallies
 
 Place = tuple[int, ObjectKind, bool]
@@ -23,10 +24,14 @@ Place = tuple[int, ObjectKind, bool]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Operations that bring what is held to what is wished, and the numbers of each key before them."""
+    """Operations that bring what is held to what is wished, and the numbers of each key before them.
+
+    `crowds` have more grantees than is advised; those that are too big have no operations.
+    """
 
     operations: tuple[Operation, ...]
     tallies: Tallies
+    crowds: tuple[Crowd, ...] = ()
 
 
 def difference(wishes: Iterable[Wish], snapshot: Snapshot, reach: Reach) -> Difference:
@@ -41,7 +46,7 @@ def difference(wishes: Iterable[Wish], snapshot: Snapshot, reach: Reach) -> Diff
         if at_hand and group.kind is not ObjectKind.COLUMN:
             differ.compare(group, [wish for wish in at_hand if not group.future or group.owner in wish.owners])
     differ.compare_columns([w for place, those in by_place.items() if place[1] is ObjectKind.COLUMN for w in those])
-    return Difference(tuple(differ.found), differ.tallies)
+    return Difference(tuple(differ.found), differ.tallies, tuple(differ.crowds))
 
 
 class _Differ:
@@ -50,8 +55,12 @@ class _Differ:
         self._reach = reach
         self.found: list[Operation] = []
         self.tallies = Tallies()
+        self.crowds: list[Crowd] = []
 
     def compare(self, group: AclGroup, wishes: list[Wish]) -> None:
+        crowded = crowds(group, wishes)
+        self.crowds += crowded
+        group = thinned(group, crowded)
         for cell in cells(group, wishes):
             self._decide(cell)
         self.tallies.owning(group, wishes)
@@ -67,7 +76,8 @@ class _Differ:
                 for role in cell.roles:
                     one = Cell(group, cell.members, (role,), cell.holdings, cell.wishes)
                     self._decide(one, tables.left(relation, role))
-                    self._restore(one, tables.taken(relation, role))
+                    if role != PUBLIC:  # nothing is ever given to everybody
+                        self._restore(one, tables.taken(relation, role))
 
     def _decide(self, cell: Cell, elsewhere: int = 0) -> None:
         said = verdict(cell, elsewhere)
@@ -82,7 +92,7 @@ class _Differ:
                 self.tallies.out_of_reach(cell, keys)
         for holding in cell.holdings:
             gone = holding.mask & said.to_take(holding.grantor, owner)
-            for keys, mask in cell.takers(gone).items():
+            for keys, mask in cell.takers(gone, holding.grantor).items():
                 self._take(cell, mask, keys, holding.grantor)
 
     def _restore(self, cell: Cell, taken: Iterable[Operation]) -> None:

@@ -23,22 +23,6 @@ from cloudsql_iam_operator.core.reasons import Reason
 EVERY = "*"
 """Stands for every object of a kind in a schema, and for every owner of future objects."""
 
-SUPPORTED = frozenset(
-    {
-        ObjectKind.DATABASE,
-        ObjectKind.SCHEMA,
-        ObjectKind.TABLE,
-        ObjectKind.VIEW,
-        ObjectKind.MATERIALIZED_VIEW,
-        ObjectKind.RELATION,
-        ObjectKind.COLUMN,
-        ObjectKind.SEQUENCE,
-        ObjectKind.ROUTINE,
-        ObjectKind.TYPE,
-    }
-)
-"""Kinds that can be granted on so far."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -77,15 +61,16 @@ class RoleEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """All that one object declares."""
+    """All that one object declares. `public` is to be taken from PUBLIC; its entries have no roles."""
 
     privileges: tuple[Entry, ...] = ()
     memberships: tuple[RoleEntry, ...] = ()
+    public: tuple[Entry, ...] = ()
 
     @property
     def schemas(self) -> frozenset[str]:
         """Every schema that an entry names."""
-        return frozenset(entry.schema for entry in self.privileges if entry.schema)
+        return frozenset(entry.schema for entry in (*self.privileges, *self.public) if entry.schema)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -125,18 +110,20 @@ def entries_of(spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
         Refused: an entry can never be carried out as it is written.
     """
     whole = expanded(spec)
-    if whole.public:
-        raise Refused(Reason.NOT_IMPLEMENTED, "spec.public has no behaviour yet: take it out")
-    grantees = tuple(sorted({roles[grantee] for grantee in whole.grantees if grantee in roles}))
+    grantees = tuple(sorted({identifier(roles[grantee], "role") for grantee in whole.grantees if grantee in roles}))
     privileges = [entry for written in whole.grants for entry in _present(written, grantees)]
     privileges += [_future(written, grantees) for written in whole.future]
-    return Entries(tuple(privileges), tuple(_membership(written, grantees) for written in whole.memberships))
+    public = [
+        entry
+        for revoke in whole.public
+        for entry in _present(GrantEntry(revoke.kind, revoke.privileges, revoke.schemas, revoke.names), ())
+    ]
+    memberships = tuple(_membership(written, grantees) for written in whole.memberships)
+    return Entries(tuple(privileges), memberships, tuple(public))
 
 
 def _present(written: GrantEntry, roles: tuple[str, ...]) -> list[Entry]:
     kind = written.kind
-    if kind not in SUPPORTED:
-        raise Refused(Reason.NOT_IMPLEMENTED, f"kind {kind} has no behaviour yet: take its entry out of spec.grants")
     _check_privileges(kind, written.privileges)
     names = tuple(sorted({_name(kind, name) for name in written.names}))
     if EVERY in names and len(names) > 1:
@@ -150,7 +137,7 @@ def _present(written: GrantEntry, roles: tuple[str, ...]) -> list[Entry]:
         columns=tuple(sorted({identifier(column, "column") for column in written.columns})),
         option=written.grant_option,
     )
-    if kind is ObjectKind.DATABASE:
+    if not SHAPES[kind].in_schema:
         return [entry]
     return [replace(entry, schema=identifier(schema, "schema")) for schema in sorted(set(written.schemas))]
 
@@ -161,7 +148,10 @@ def _name(kind: ObjectKind, name: str) -> str:
     if kind is ObjectKind.ROUTINE:
         signature(name)
         return name
-    return identifier(name, kind.value.lower())
+    if kind is ObjectKind.LARGE_OBJECT and not name.isdecimal():
+        raise Refused(Reason.INVALID_SPEC, f"large object {name!r} is no oid: write its number")
+    # PostgreSQL keeps names of settings in lower case, however they are written.
+    return identifier(name.lower() if kind is ObjectKind.PARAMETER else name, kind.value.lower())
 
 
 def _future(written: FutureEntry, roles: tuple[str, ...]) -> Entry:

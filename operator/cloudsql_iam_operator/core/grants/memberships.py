@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.entries import RoleEntry
+from cloudsql_iam_operator.core.grants.reach import Reach
 from cloudsql_iam_operator.core.grants.resolution import Problem, Resolver, Standing
 from cloudsql_iam_operator.core.grants.snapshot import RoleGrant, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
 OPTIONS_SINCE = 16
-"""The first major version whose memberships have INHERIT and SET."""
+"""The first major version whose memberships have INHERIT and SET, and one row for each grantor."""
+
+CLUSTER_MAKER = 10
+"""The oid of the superuser that initdb makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class MembershipOperation:
-    """A role to be granted or taken back. Options None are left to the server."""
+    """A role to be granted or taken back, acting as `actor` ("" as is). Options None are left to the server."""
 
     give: bool
     role: int
@@ -37,6 +41,7 @@ class MembershipOperation:
     admin: bool | None = None
     inherit: bool | None = None
     set: bool | None = None
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +78,29 @@ def resolved(
     return tuple(found), tuple(problems)
 
 
-def difference(wishes: Iterable[Membership], snapshot: Snapshot) -> MembershipDifference:
-    """What to do about the memberships."""
+def difference(
+    wishes: Iterable[Membership], snapshot: Snapshot, reach: Reach, sweeping: frozenset[Key] = frozenset()
+) -> MembershipDifference:
+    """What to do about the memberships; `sweeping` keys have others' grants of the memberships they declare replaced.
+
+    Memberships that nobody declares in this database stay: they hold in all databases, where others may declare them.
+    """
     by_pair: dict[tuple[int, int], list[Membership]] = {}
     for wish in wishes:
         by_pair.setdefault((wish.role, wish.member), []).append(wish)
     existing: dict[tuple[int, int], list[RoleGrant]] = {}
     for grant in snapshot.role_grants:
         existing.setdefault((grant.role, grant.member), []).append(grant)
-    made = _Made(snapshot)
+    made = _Made(snapshot, reach, sweeping)
     for pair, said in sorted(by_pair.items()):
         made.decide(pair, said, existing.get(pair, []))
     return MembershipDifference(tuple(made.operations), tuple(made.problems), made.desired, made.held)
 
 
 class _Made:
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, reach: Reach, sweeping: frozenset[Key]) -> None:
+        self._edges = Edges(snapshot, reach)
+        self._sweeping = sweeping
         self._parents = snapshot.parents()
         self._names = snapshot.role_names()
         self.operations: list[MembershipOperation] = []
@@ -110,9 +122,26 @@ class _Made:
         elif wanted and self._reaches(pair[0], pair[1]):
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
         elif wanted:
-            self.operations.append(MembershipOperation(True, *pair, keys, *wordings.pop()))
-        elif grants and not any(wish.standing is Standing.CLAIMED for wish in said):
+            self._give(pair, wanted[0], keys, [grant for grant in grants if not self._edges.own(grant)])
+        elif not any(wish.standing is Standing.CLAIMED for wish in said) and any(map(self._edges.own, grants)):
             self.operations.append(MembershipOperation(False, *pair, frozenset(wish.key for wish in said)))
+
+    def _give(self, pair: tuple[int, int], wish: Membership, keys: frozenset[Key], others: Iterable[RoleGrant]) -> None:
+        """Grant it, unless somebody else did with other options: theirs would go on holding beside it."""
+        replaced: list[MembershipOperation] = []
+        for grant in others:
+            grantor = self._names.get(grant.grantor, str(grant.grantor))
+            actor = self._edges.actor(grant)
+            if not keys & self._sweeping:
+                why = f"was granted by {grantor!r} with other options: take that back, or make the options agree"
+                return self._refuse(keys, Reason.CONFLICTING_GRANT, pair, why)
+            if actor is None:
+                why = f"was granted by {grantor!r}, whom the operator may not act as: take it back as that role"
+                return self._refuse(keys, Reason.REVOKE_BLOCKED, pair, why)
+            replaced.append(MembershipOperation(False, *pair, keys & self._sweeping, actor=actor))
+        self.operations.append(MembershipOperation(True, *pair, keys, wish.admin, wish.inherit, wish.set))
+        self.operations += replaced
+        return None
 
     def _reaches(self, role: int, member: int) -> bool:
         seen, trail = {role}, [role]
@@ -125,6 +154,26 @@ class _Made:
     def _refuse(self, keys: Iterable[Key], reason: Reason, pair: tuple[int, int], why: str) -> None:
         text = f"membership of {self._names[pair[1]]!r} in {self._names[pair[0]]!r} {why}"
         self.problems += [(key, Problem(reason, text)) for key in keys]
+
+
+class Edges:
+    """Whose grants of roles are the operator's own; before PostgreSQL 16 a membership is one, whoever granted it."""
+
+    def __init__(self, snapshot: Snapshot, reach: Reach) -> None:
+        server = snapshot.server
+        self._reach = reach
+        self._single = server.version < OPTIONS_SINCE
+        # A superuser's grants are recorded as those of the role with which the cluster was made.
+        superuser = any(role.superuser for role in snapshot.roles.values() if role.oid == server.current_role)
+        self._also = CLUSTER_MAKER if superuser else server.current_role
+
+    def own(self, grant: RoleGrant) -> bool:
+        """Whether the operator grants and takes back in this grantor's name as it is."""
+        return self._single or grant.grantor == self._also or self._reach.actor(grant.grantor) == ""
+
+    def actor(self, grant: RoleGrant) -> str | None:
+        """The role to act as in order to take a grant back; None when it cannot be."""
+        return self._reach.actor(grant.grantor)
 
 
 def _satisfies(grant: RoleGrant, wish: Membership) -> bool:

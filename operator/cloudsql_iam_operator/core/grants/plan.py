@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.object_kinds import FUTURE_KINDS
 from cloudsql_iam_operator.core.grants.difference import difference
 from cloudsql_iam_operator.core.grants.entries import Entries
+from cloudsql_iam_operator.core.grants.everybody import SHUT_OUT, shuts_out_the_operator
 from cloudsql_iam_operator.core.grants.ledger import Ledger, entries_from, ledger_of
 from cloudsql_iam_operator.core.grants.memberships import Membership, MembershipDifference, MembershipOperation
 from cloudsql_iam_operator.core.grants.memberships import difference as membership_difference
@@ -56,13 +58,14 @@ class GrantWant:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pass is to do, and how every key stands before it."""
+    """What a pass is to do, and how every key stands before it; `advice` is what works but had better be changed."""
 
     operations: tuple[Operation, ...]
     memberships: tuple[MembershipOperation, ...]
     problems: Mapping[Key, tuple[Problem, ...]]
     observed: Mapping[Key, Observed]
     residual: Mapping[Key, tuple[Residual, ...]]
+    advice: Mapping[Key, tuple[str, ...]]
 
     @property
     def empty(self) -> bool:
@@ -77,6 +80,7 @@ class Plan:
             self.problems,
             self.observed,
             self.residual,
+            self.advice,
         )
 
     def caused_by(self, key: Key) -> "Plan":
@@ -87,6 +91,7 @@ class Plan:
             self.problems,
             self.observed,
             self.residual,
+            self.advice,
         )
 
 
@@ -107,24 +112,29 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
         if want.enforcement is not Enforcement.ADDITIVE:
             pool.add(key, Standing.RECORDED, entries_from(stale(want)))
         pool.add(key, Standing.CLAIMED, entries_from(held_back(want)))
+        pool.take_from_everybody(key, want.entries)
         if want.enforcement is Enforcement.EXCLUSIVE:
             pool.own(key, want.entries)
     for key, ledger in claims.items():
         if key not in wants:
             pool.add(key, Standing.CLAIMED, entries_from(ledger))
     found = difference(pool.wishes, snapshot, reach)
-    members = membership_difference(pool.memberships, snapshot)
+    exclusive = frozenset(key for key, want in wants.items() if want.enforcement is Enforcement.EXCLUSIVE)
+    members = membership_difference(pool.memberships, snapshot, reach, exclusive)
     for key, problem in members.problems:
         pool.problems.setdefault(key, []).append(problem)
     names = snapshot.role_names()
     for key in wants:
         pool.problems.setdefault(key, []).extend(_obstacles(key, found.tallies, names))
+        refused = (crowd for crowd in found.crowds if crowd.too_big and key in crowd.keys)
+        pool.problems[key] += [Problem(Reason.INVALID_SPEC, crowd.sentence) for crowd in refused]
     return Plan(
         tuple(sorted(found.operations, key=_order)),
         members.operations,
         {key: tuple(dict.fromkeys(problems)) for key, problems in pool.problems.items()},
         {key: _observed(key, found.tallies, found.operations, members) for key in wants},
         residuals(pool.wishes, snapshot),
+        {key: tuple(c.sentence for c in found.crowds if key in c.keys and not c.too_big) for key in wants},
     )
 
 
@@ -164,6 +174,15 @@ class _Pool:
         if standing is Standing.WANTED:
             self.problems.setdefault(key, []).extend((*found.problems, *problems))
 
+    def take_from_everybody(self, key: Key, entries: Entries) -> None:
+        """What the entries say that PUBLIC is not to have."""
+        shut_out = [entry for entry in entries.public if shuts_out_the_operator(entry, self._snapshot)]
+        found = self._resolver.resolve(key, Standing.OWNED, (e for e in entries.public if e not in shut_out))
+        self.wishes += found.wishes
+        self.problems.setdefault(key, []).extend(found.problems)
+        if shut_out:
+            self.problems[key].append(Problem(Reason.SQL_PERMISSION_DENIED, SHUT_OUT))
+
     def own(self, key: Key, entries: Entries) -> None:
         """Everything that the key's grantees hold in its schemas and on the database."""
         roles = self._resolver.grantees(Standing.WANTED, sorted(entries.roles), [])
@@ -171,6 +190,12 @@ class _Pool:
         places = [(schema, IN_SCHEMA) for schema in sorted(everywhere)]
         for schema, kinds in [*places, (0, frozenset({ObjectKind.DATABASE}))]:
             self.wishes.append(Wish(key, Standing.OWNED, kinds, schema, roles, EVERYTHING))
+        owners = frozenset(group.owner for group in self._snapshot.groups if group.future)
+        future = frozenset(FUTURE_KINDS)
+        self.wishes += [
+            Wish(key, Standing.OWNED, future, schema, roles, EVERYTHING, future=True, owners=owners)
+            for schema in sorted(everywhere)
+        ]
 
 
 def _obstacles(key: Key, tallies: Tallies, names: Mapping[int, str]) -> list[Problem]:

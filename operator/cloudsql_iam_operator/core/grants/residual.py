@@ -1,11 +1,12 @@
 """What a role can still do after a privilege was taken from it: through PUBLIC, or through roles it is a member of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.object_kinds import SHAPES
 from cloudsql_iam_operator.core.grants.cells import parts
-from cloudsql_iam_operator.core.grants.privileges import PLAIN, names_of
+from cloudsql_iam_operator.core.grants.privileges import BITS, PLAIN, names_of
 from cloudsql_iam_operator.core.grants.resolution import Standing, Wish
 from cloudsql_iam_operator.core.grants.snapshot import PUBLIC, AclGroup, Snapshot
 
@@ -22,16 +23,33 @@ class Residual:
 
 def residuals(wishes: Iterable[Wish], snapshot: Snapshot) -> Mapping[Key, tuple[Residual, ...]]:
     """For each key what stays in force of that which it takes back."""
-    gone = [wish for wish in wishes if wish.standing is Standing.RECORDED and not wish.future and not wish.columns]
-    if not gone:
+    present_ones = [wish for wish in wishes if not wish.future and not wish.columns]
+    if not any(wish.standing in _GONE for wish in present_ones):
         return {}
     counted = _Counted(snapshot)
     for group in snapshot.groups:
-        here = [wish for wish in gone if wish.schema == group.schema and group.kind in wish.kinds]
-        if here and not group.future:
+        here = [wish for wish in present_ones if wish.schema == group.schema and group.kind in wish.kinds]
+        if not group.future and any(wish.standing in _GONE for wish in here):
             for members, present in parts(group, here):
                 counted.count(group, len(members), present)
     return counted.found()
+
+
+_GONE = frozenset({Standing.RECORDED, Standing.OWNED})
+
+
+def _declared(wishes: Iterable[Wish], role: int) -> int:
+    """What somebody wants the role to have."""
+    mask = 0
+    for wish in wishes:
+        if wish.standing not in _GONE and role in wish.roles:
+            mask |= wish.mask
+    return mask
+
+
+def _of_kind(group: AclGroup) -> int:
+    """The privileges that the group's kind has."""
+    return sum(BITS[name] for name in SHAPES[group.kind].privileges)
 
 
 class _Counted:
@@ -40,11 +58,12 @@ class _Counted:
         self._parents = snapshot.parents()
         self._objects: dict[tuple[Key, int, str, str], int] = {}
 
-    def count(self, group: AclGroup, members: int, wishes: Iterable[Wish]) -> None:
+    def count(self, group: AclGroup, members: int, wishes: Sequence[Wish]) -> None:
         for wish in wishes:
-            for role in wish.roles:
+            for role in wish.roles - {PUBLIC} if wish.standing in _GONE else ():
+                gone = wish.mask & PLAIN & ~_declared(wishes, role)
                 for through, mask in self._ways(group, role):
-                    for privilege in names_of(mask & wish.mask & PLAIN):
+                    for privilege in names_of(mask & gone & _of_kind(group)):
                         place = (wish.key, role, privilege, through)
                         self._objects[place] = self._objects.get(place, 0) + members
 

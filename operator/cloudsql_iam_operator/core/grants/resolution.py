@@ -12,7 +12,15 @@ from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.denials import Denials, check_name, check_schema
 from cloudsql_iam_operator.core.grants.entries import EVERY, Entries, Entry
 from cloudsql_iam_operator.core.grants.privileges import mask_of, unknown, with_option
-from cloudsql_iam_operator.core.grants.snapshot import RELATIONS, Catalog, Lookups, Snapshot, catalog_of
+from cloudsql_iam_operator.core.grants.snapshot import (
+    OUTSIDE_SCHEMAS,
+    PUBLIC,
+    RELATIONS,
+    Catalog,
+    Lookups,
+    Snapshot,
+    catalog_of,
+)
 from cloudsql_iam_operator.core.reasons import Reason
 
 
@@ -79,7 +87,7 @@ def lookups_of(entries: Iterable[Entries]) -> Lookups:
     for every in entries:
         roles |= every.roles | {entry.role for entry in every.memberships}
         schemas |= every.schemas
-        for entry in every.privileges:
+        for entry in (*every.privileges, *every.public):
             roles.update(entry.owners if EVERY not in entry.owners else ())
             creators.update({entry.schema} if EVERY in entry.owners else ())
             catalog = catalog_of(entry.kind)
@@ -160,36 +168,42 @@ class Resolver:
         server = self._snapshot.server
         if entry.schema:
             check_schema(entry.schema)
-        strange = unknown(entry.kind, entry.privileges, server.version)
-        if strange:
-            problems.append(
-                Problem(
-                    Reason.INVALID_SPEC,
-                    f"PostgreSQL {server.version} has no {', '.join(strange)} for {entry.kind}: take it out",
-                )
-            )
-        mask = mask_of(entry.kind, entry.privileges, server.version)
-        if entry.option:
-            mask = with_option(mask)
-        roles = self.grantees(standing, entry.roles, problems)
+        mask = self._mask(entry, problems)
+        # Only `Entries.public` has entries that are about everybody and name no role.
+        everybody = standing is Standing.OWNED
+        roles = frozenset({PUBLIC}) if everybody else self.grantees(standing, entry.roles, problems)
         wish = partial(Wish, key, standing, mask=mask, roles=roles)
         if entry.kind is ObjectKind.DATABASE:
             return [wish(kinds=frozenset({entry.kind}), schema=0, objects=frozenset({server.database_oid}))]
+        if entry.kind in OUTSIDE_SCHEMAS:
+            return [wish(kinds=frozenset({entry.kind}), schema=0, objects=self._objects(entry, problems))]
         schema = self._snapshot.schemas.get(entry.schema)
         if schema is None:
             text = f"schema {entry.schema!r} does not exist in database {server.database!r}"
             problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
             return []
+        return [self._in_schema(partial(wish, schema=schema), entry, problems)]
+
+    def _in_schema(self, wish: "partial[Wish]", entry: Entry, problems: list[Problem]) -> Wish:
         if entry.kind is ObjectKind.SCHEMA:
-            return [wish(kinds=frozenset({entry.kind}), schema=schema, objects=frozenset({schema}))]
+            return wish(kinds=frozenset({entry.kind}), objects=frozenset({self._snapshot.schemas[entry.schema]}))
         kinds = _kinds(entry.kind)
         if entry.future:
-            owners = self._owners(entry, problems)
-            return [wish(kinds=kinds, schema=schema, future=True, owners=owners)]
+            return wish(kinds=kinds, future=True, owners=self._owners(entry, problems))
         columns = frozenset(entry.columns)
         if entry.everything:
-            return [wish(kinds=kinds, schema=schema, excluded=self._excluded(entry), columns=columns)]
-        return [wish(kinds=kinds, schema=schema, objects=self._objects(entry, problems), columns=columns)]
+            return wish(kinds=kinds, excluded=self._excluded(entry), columns=columns)
+        return wish(kinds=kinds, objects=self._objects(entry, problems), columns=columns)
+
+    def _mask(self, entry: Entry, problems: list[Problem]) -> int:
+        version = self._snapshot.server.version
+        strange = unknown(entry.kind, entry.privileges, version)
+        mask = mask_of(entry.kind, entry.privileges, version)
+        if strange or not mask:
+            what = ", ".join(strange or entry.privileges)
+            text = f"PostgreSQL {version} has no {what} for {entry.kind}: take it out"
+            problems.append(Problem(Reason.INVALID_SPEC, text))
+        return with_option(mask) if entry.option else mask
 
     def _objects(self, entry: Entry, problems: list[Problem]) -> frozenset[int]:
         catalog = catalog_of(entry.kind)
@@ -208,7 +222,8 @@ class Resolver:
                 missing += self._missing_columns(entry, name, oid)
         if missing:
             listed = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-            text = f"{entry.kind} {listed} does not exist in schema {entry.schema!r}"
+            where = f"schema {entry.schema!r}" if entry.schema else f"database {self._snapshot.server.database!r}"
+            text = f"{entry.kind} {listed} does not exist in {where}"
             problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
         return frozenset(found)
 

@@ -10,6 +10,9 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 PUBLIC = 0
 """The oid that stands for everybody in an ACL."""
 
+EVERYBODY = "public"
+"""How PUBLIC is named among roles; PostgreSQL reserves the name."""
+
 DATABASE_OWNER = "pg_database_owner"
 """The role whose only member is whoever owns the database."""
 
@@ -17,12 +20,43 @@ RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, Ob
 """Kinds whose names share one space within a schema."""
 
 
+OUTSIDE_SCHEMAS = frozenset(
+    {
+        ObjectKind.FOREIGN_SERVER,
+        ObjectKind.FOREIGN_DATA_WRAPPER,
+        ObjectKind.LANGUAGE,
+        ObjectKind.LARGE_OBJECT,
+        ObjectKind.PARAMETER,
+        ObjectKind.TABLESPACE,
+    }
+)
+"""Kinds whose objects belong to no schema and are granted on by name only; the database itself aside."""
+
+
 class Catalog(Enum):
-    """Spaces of names within a schema."""
+    """Spaces of names: three within each schema, and those of a whole database or server."""
 
     RELATION = "relation"
     ROUTINE = "routine"
     TYPE = "type"
+    FOREIGN_SERVER = "foreign server"
+    FOREIGN_DATA_WRAPPER = "foreign data wrapper"
+    LANGUAGE = "language"
+    LARGE_OBJECT = "large object"
+    PARAMETER = "parameter"
+    TABLESPACE = "tablespace"
+
+
+_CATALOGS = {
+    ObjectKind.ROUTINE: Catalog.ROUTINE,
+    ObjectKind.TYPE: Catalog.TYPE,
+    ObjectKind.FOREIGN_SERVER: Catalog.FOREIGN_SERVER,
+    ObjectKind.FOREIGN_DATA_WRAPPER: Catalog.FOREIGN_DATA_WRAPPER,
+    ObjectKind.LANGUAGE: Catalog.LANGUAGE,
+    ObjectKind.LARGE_OBJECT: Catalog.LARGE_OBJECT,
+    ObjectKind.PARAMETER: Catalog.PARAMETER,
+    ObjectKind.TABLESPACE: Catalog.TABLESPACE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +169,13 @@ class Snapshot:
     creators: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def role_names(self) -> dict[int, str]:
-        """Names of roles by oid."""
-        return {role.oid: role.name for role in self.roles.values()}
+        """Names of roles by oid; `public`, which no role can have, for everybody."""
+        return {PUBLIC: EVERYBODY, **{role.oid: role.name for role in self.roles.values()}}
+
+    def outside_schemas(self) -> list[tuple[ObjectKind, int, str]]:
+        """Kind, oid and name of the objects found that are in no schema."""
+        kinds = {catalog_of(kind): kind for kind in OUTSIDE_SCHEMAS}
+        return [(kinds[c], oid, name) for (c, schema, name), oid in self.names.items() if not schema]
 
     def parents(self) -> dict[int, set[int]]:
         """For each member the roles that it was granted."""
@@ -148,10 +187,4 @@ class Snapshot:
 
 def catalog_of(kind: ObjectKind) -> Catalog:
     """The space of names that objects of a kind are in."""
-    match kind:
-        case ObjectKind.ROUTINE:
-            return Catalog.ROUTINE
-        case ObjectKind.TYPE:
-            return Catalog.TYPE
-        case _:
-            return Catalog.RELATION
+    return _CATALOGS.get(kind, Catalog.RELATION)

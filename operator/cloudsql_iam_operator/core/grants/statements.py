@@ -167,7 +167,7 @@ def membership_statements(
     roles = snapshot.role_names()
     folded: dict[MembershipStatement, tuple[set[str], set[Key]]] = {}
     for op in operations:
-        words = MembershipStatement(op.give, roles[op.role], (), op.admin, op.inherit, op.set)
+        words = MembershipStatement(op.give, roles[op.role], (), op.admin, op.inherit, op.set, actor=op.actor)
         members, keys = folded.setdefault(words, (set(), set()))
         members.add(roles[op.member])
         keys.update(op.keys)

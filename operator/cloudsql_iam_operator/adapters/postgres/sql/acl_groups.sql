@@ -1,7 +1,7 @@
 -- Objects with equal kind, schema, owner and rights are one row, so that a right is taken apart once for all of them.
--- Rights of the wanted roles, of all roles above these, and of PUBLIC; everybody else's are left out.
+-- Rights of the wanted roles, of the operator, of all roles above these, and of PUBLIC; everybody else's are left out.
 with recursive wanted as materialized (
-    select oid from pg_roles where rolname::text = any(%(roles)s::text[])
+    select oid from pg_roles where rolname::text = any(%(roles)s::text[]) or rolname = session_user
     union
     select m.roleid from pg_auth_members m join wanted w on w.oid = m.member
 ),
@@ -27,11 +27,14 @@ folded (kind, schema, owner, acl, col, members) as (
     union all
     select 'type', t.typnamespace, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)), '', array_agg(t.oid)
     from pg_type t
-    left join pg_class c on c.oid = t.typrelid
     where
         t.typnamespace in (select oid from place)
         and t.typcategory <> 'A'
-        and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and c.relkind = 'c'))
+        and (
+            t.typtype in ('b', 'd', 'e', 'r')
+            -- asked by relation: tables have types too, which nobody grants on
+            or t.oid in (select c.reltype from pg_class c where c.relkind = 'c')
+        )
     group by 1, 2, 3, 4
     union all
     select 'schema', n.oid, n.nspowner, n.nspacl, '', array[n.oid]

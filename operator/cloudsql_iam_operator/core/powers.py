@@ -1,0 +1,43 @@
+"""What reaches further than a privilege: passing it on, taking it from everybody, sweeping, leaving the schemas."""
+
+from enum import Enum
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Enforcement, ObjectKind
+from cloudsql_iam_operator.api.instance import AccessRule
+from cloudsql_iam_operator.api.object_kinds import SHAPES
+
+
+class Power(Enum):
+    """A power that a grant asks for besides privileges; the value is how a rule gives it."""
+
+    GRANT_OPTION = "allowGrantOption for grantOption, or for a membership with admin"
+    PUBLIC = "allowPublic for public"
+    EXCLUSIVE = "allowExclusive for enforcement Exclusive"
+    OUTSIDE_SCHEMAS = "`*` in schemas for objects that belong to no schema"
+
+
+def powers_of(spec: DatabaseGrant) -> frozenset[Power]:
+    """The powers that a grant asks for."""
+    kinds = {entry.kind for entry in spec.grants} | {entry.kind for entry in spec.public}
+    asked = {
+        Power.GRANT_OPTION: any(e.grant_option for e in spec.grants) or any(m.admin for m in spec.memberships),
+        Power.PUBLIC: bool(spec.public),
+        Power.EXCLUSIVE: spec.enforcement is Enforcement.EXCLUSIVE,
+        Power.OUTSIDE_SCHEMAS: any(_outside(kind) for kind in kinds),
+    }
+    return frozenset(power for power, is_asked in asked.items() if is_asked)
+
+
+def not_given(rule: AccessRule, asked: frozenset[Power]) -> tuple[Power, ...]:
+    """Those of the powers that a rule does not give."""
+    given = {
+        Power.GRANT_OPTION: rule.allow_grant_option,
+        Power.PUBLIC: rule.allow_public,
+        Power.EXCLUSIVE: rule.allow_exclusive,
+        Power.OUTSIDE_SCHEMAS: "*" in rule.schemas,
+    }
+    return tuple(power for power in Power if power in asked and not given[power])
+
+
+def _outside(kind: ObjectKind) -> bool:
+    return kind is not ObjectKind.DATABASE and not SHAPES[kind].in_schema
