@@ -1,0 +1,91 @@
+"""The big database of the grants benchmark and what is wanted on it. Nothing is measured here."""
+
+from pathlib import Path
+
+from cloudsql_iam_operator.adapters.postgres.session import Limits
+from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.entries import Entry
+from cloudsql_iam_operator.core.grants.plan import GrantWant
+from granting.setting import Place, Setting
+from granting.wording import key, want
+
+SCHEMAS = 100
+ROLES = 200
+GRANTEES = 20
+"""Roles that are granted something in a schema."""
+
+LAYOUT = """
+do $$
+begin
+  for role in 1..200 loop execute format('create role r%s', role); end loop;
+  for place in 1..100 loop
+    execute format('create schema s%s authorization app_owner', place);
+    set local role app_owner;
+    for one in 1..100 loop execute format('create table s%s.t%s (id int, note varchar(9))', place, one); end loop;
+    for one in 1..10 loop
+      execute format('create sequence s%s.q%s', place, one);
+      execute format('create function s%s.f%s() returns int return 1', place, one);
+    end loop;
+    commit;
+  end loop;
+end $$
+"""
+"""100 schemas of 100 tables, 10 sequences and 10 functions, and 200 roles."""
+
+
+FEW = """
+do $$
+begin
+  for place in 1..30 loop
+    execute format('create schema s%s authorization app_owner', place);
+    set local role app_owner;
+    for one in 1..100 loop execute format('create table s%s.t%s (id int, note varchar(9))', place, one); end loop;
+    reset role;
+  end loop;
+end $$
+"""
+FEW_TABLES = [(f"s{schema}", f"t{table}") for schema in range(1, 31) for table in range(1, 101)]
+"""Less of that, tables only."""
+
+
+def filled(setting: Setting) -> Place:
+    """A database with all schemas and objects and no grants."""
+    place = setting.place()
+    place.limits = Limits(writing=600)
+    place.sql(LAYOUT)
+    place.sql("vacuum analyze")
+    return place
+
+
+def grantees(schema: int) -> tuple[str, ...]:
+    """The roles that are granted something in a schema, sorted."""
+    return tuple(sorted(f"r{(schema * 2 + number) % ROLES + 1}" for number in range(GRANTEES)))
+
+
+def wanted() -> dict[Key, GrantWant]:
+    """One object a schema, with every kind for each grantee: 10,000 entries in all."""
+    return {key(f"s{number}"): _of_schema(f"s{number}", grantees(number)) for number in range(1, SCHEMAS + 1)}
+
+
+def tables_only(roles: tuple[str, ...]) -> dict[Key, GrantWant]:
+    """Every table of FEW for the same roles."""
+    return {
+        key(f"s{number}"): want(Entry(ObjectKind.TABLE, roles, ("SELECT",), f"s{number}", ("*",)))
+        for number in range(1, 31)
+    }
+
+
+def postmaster(place: Place) -> int:
+    """The process id of the server."""
+    return int(Path(place.cluster.directory, "data", "postmaster.pid").read_text().split()[0])
+
+
+def _of_schema(name: str, roles: tuple[str, ...]) -> GrantWant:
+    return want(
+        Entry(ObjectKind.DATABASE, roles, ("CONNECT",)),
+        Entry(ObjectKind.SCHEMA, roles, ("USAGE",), name),
+        Entry(ObjectKind.TABLE, roles, ("DELETE", "INSERT", "SELECT", "UPDATE"), name, ("*",)),
+        Entry(ObjectKind.SEQUENCE, roles, ("SELECT", "UPDATE", "USAGE"), name, ("*",)),
+        Entry(ObjectKind.ROUTINE, roles, ("EXECUTE",), name, ("*",)),
+    )
