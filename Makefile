@@ -42,7 +42,7 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # --- tests ------------------------------------------------------------------
 
-.PHONY: test test-unit test-integration test-e2e test-postgres bench
+.PHONY: test test-unit test-integration test-e2e bench
 test: binaries ## unit, integration and end-to-end tests
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS)
 test-unit: $(STAMP) ## the pure parts only
