@@ -33,7 +33,8 @@ def prepare() -> None:
         if ip.link_lookup(ifname=BRIDGE):
             return
         ip.link("set", index=_index(ip, "lo"), state="up")
-        ip.link("add", ifname=BRIDGE, kind="bridge")
+        # left to itself a bridge takes the lowest address of its ports: pods that come and go would cut the others off
+        ip.link("add", ifname=BRIDGE, kind="bridge", address=_mac(GATEWAY))
         bridge = _index(ip, BRIDGE)
         ip.addr("add", index=bridge, address=GATEWAY, prefixlen=POD_PREFIX)
         ip.link("set", index=bridge, state="up")
@@ -108,7 +109,8 @@ def _await_echo(pause: "subprocess.Popen[bytes]") -> None:
 def _plug(namespace: PodNamespace) -> None:
     name = _veth(namespace.pid)
     with IPRoute() as node:
-        node.link("add", ifname=name, kind="veth", peer={"ifname": "eth0", "net_ns_pid": namespace.pid})
+        peer = {"ifname": "eth0", "net_ns_pid": namespace.pid, "address": _mac(namespace.ip)}
+        node.link("add", ifname=name, kind="veth", peer=peer)
         node.link("set", index=_index(node, name), master=_index(node, BRIDGE), state="up")
 
 
@@ -124,6 +126,11 @@ def _address(namespace: PodNamespace) -> None:
 
 def _veth(pid: int) -> str:
     return f"v{pid}"
+
+
+def _mac(ip: str) -> str:
+    """A link address of our own for an IPv4 address: who takes over an IP is found under the same one."""
+    return ":".join(["02", "00", *(f"{int(part):02x}" for part in ip.split("."))])
 
 
 def _index(route: IPRoute, name: str) -> int:

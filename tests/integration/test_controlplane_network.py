@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyroute2 import IPRoute, NetNS
 
 from controlplane import network
+from controlplane.addresses import BRIDGE
 from controlplane.network import PodNamespace, attach
 from e2e.waiting import eventually
 
@@ -112,6 +114,33 @@ def test_an_address_can_be_used_again_at_once() -> None:
     second.detach()
 
     assert answer == "Connection refused"
+
+
+def link_address(route: IPRoute, name: str) -> str:
+    """The link address that the others keep in their caches for up to a minute."""
+    return str(route.get_links(route.link_lookup(ifname=name)[0])[0].get_attr("IFLA_ADDRESS"))
+
+
+def test_a_pod_that_comes_or_goes_cuts_nobody_off() -> None:
+    with IPRoute() as node:
+        alone = link_address(node, BRIDGE)
+        pods = [attach(f"198.18.7.{number}") for number in range(10, 20)]
+        among_pods = link_address(node, BRIDGE)
+        for pod in pods:
+            pod.detach()
+
+        assert (alone, among_pods) == ("02:00:c6:12:00:01", "02:00:c6:12:00:01")
+
+
+def test_who_takes_over_an_address_is_found_where_the_former_was() -> None:
+    found = []
+    for _ in range(2):
+        pod = attach("198.18.7.3")
+        with NetNS(f"/proc/{pod.pid}/ns/net") as inside:
+            found.append(link_address(inside, "eth0"))
+        pod.detach()
+
+    assert found == ["02:00:c6:12:07:03", "02:00:c6:12:07:03"]
 
 
 def test_a_namespace_goes_when_the_process_that_made_it_is_killed() -> None:
