@@ -65,7 +65,7 @@ class Chain:
         self.directory.mkdir(parents=True)
         network.prepare()
         network.add_address(FIRST_INSTANCE)
-        self.plane.start(before_controllers=self._install_definitions)
+        self.plane.start(before_controllers=self.install_definitions)
         self._say("etcd, kube-apiserver and kube-controller-manager answer")
         self._start_emulator()
         self._say(f"the Cloud SQL emulator serves {world.CONNECTION} on a real PostgreSQL")
@@ -87,6 +87,18 @@ class Chain:
         where = ["--namespace", world.NAMESPACE, "--create-namespace", "--wait", "--timeout", "5m"]
         self.helm("install", "cloudsql-iam-operator", str(chart), *where, *flags)
 
+    def install_definitions(self) -> None:
+        """Install the kinds before the garbage collector starts, which learns new ones late; as helm's own."""
+        release = (
+            "meta.helm.sh/release-name=cloudsql-iam-operator",
+            f"meta.helm.sh/release-namespace={world.NAMESPACE}",
+        )
+        for source in sorted((ROOT / "crds").glob("*.yaml")):
+            name = f"{source.stem}.iam.cloudsql.dev"
+            self.kubectl("create", "-f", str(source))
+            self.kubectl("label", "crd", name, "app.kubernetes.io/managed-by=Helm")
+            self.kubectl("annotate", "crd", name, *release)
+
     def helm(self, *arguments: str) -> str:
         """What helm printed.
 
@@ -103,18 +115,6 @@ class Chain:
     def rss(self) -> dict[str, int]:
         """Resident bytes of the parts that this chain started itself."""
         return {process.name: process.rss() for process in self._processes} | dict(self.plane.rss())
-
-    def _install_definitions(self) -> None:
-        """Install the kinds before the garbage collector starts, which learns new ones late; as helm's own."""
-        release = (
-            "meta.helm.sh/release-name=cloudsql-iam-operator",
-            f"meta.helm.sh/release-namespace={world.NAMESPACE}",
-        )
-        for source in sorted((ROOT / "crds").glob("*.yaml")):
-            name = f"{source.stem}.iam.cloudsql.dev"
-            self.kubectl("create", "-f", str(source))
-            self.kubectl("label", "crd", name, "app.kubernetes.io/managed-by=Helm")
-            self.kubectl("annotate", "crd", name, *release)
 
     def _run(self, name: str, *arguments: str) -> Process:
         process = Process(name, [sys.executable, "-m", *arguments], self.directory / f"{name}.log")

@@ -49,12 +49,17 @@ class Cluster:
     def __init__(self, server: Rest) -> None:
         self._server = server
 
+    def served(self) -> frozenset[str]:
+        """Plural names of those of our kinds whose definitions are there."""
+        known = self._found(f"/apis/{GROUP}/{VERSION}") or {"resources": []}
+        return frozenset(one["name"] for one in known["resources"]) & {kind.plural for kind in KINDS}
+
     def list(self, kind: Kind) -> list[JSON]:
-        """Every object of the kind in the cluster, read in pages."""
+        """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
         found: list[JSON] = []
         query = {"limit": str(PAGE)}
         while True:
-            page = self._server.get(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, query)
+            page = self._found(f"/apis/{GROUP}/{VERSION}/{kind.plural}", query) or {"items": [], "metadata": {}}
             found += page["items"]
             token = page["metadata"].get("continue")
             if not token:
@@ -108,9 +113,9 @@ class Cluster:
         except NotYet as failure:
             log.warning("event %s about %s not recorded: %s", notice.reason, notice.body["metadata"]["name"], failure)
 
-    def _found(self, path: str) -> JSON | None:
+    def _found(self, path: str, query: Mapping[str, str] | None = None) -> JSON | None:
         try:
-            return self._server.get(path, CALL_SECONDS)
+            return self._server.get(path, CALL_SECONDS, query or {})
         except Answered as answered:
             if answered.status == 404:
                 return None

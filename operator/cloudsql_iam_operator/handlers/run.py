@@ -10,15 +10,14 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import kopf
-
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster import Cluster, connect
 from cloudsql_iam_operator.adapters.credentials import workload_pool
 from cloudsql_iam_operator.adapters.lease import LeadershipLost, Lease, Terms, lead
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.handlers import health, informer
+from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings
+from cloudsql_iam_operator.handlers.watching import watch
 from cloudsql_iam_operator.services.assembly import Parts, Wiring, assemble
 
 log = logging.getLogger(__name__)
@@ -83,15 +82,7 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
 async def _lead(settings: Settings, parts: Parts, pulse: health.Pulse, stopped: asyncio.Event) -> int:
     await parts.engine.relist()
     pulse.ready = True
-    watching = asyncio.create_task(
-        kopf.operator(
-            clusterwide=True,
-            standalone=True,
-            registry=informer.registry(parts.engine),
-            settings=informer.settings(),
-            stop_flag=stopped,
-        )
-    )
+    watching = asyncio.create_task(watch(parts.engine, parts.served, stopped))
     workers = [asyncio.create_task(parts.engine.work()) for _ in range(settings.workers)]
     relists = asyncio.create_task(_relist(parts, settings.relist))
     tasks = [watching, *workers, relists]

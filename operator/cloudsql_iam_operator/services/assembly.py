@@ -1,7 +1,7 @@
 """How the parts are put together. What each does is in the module of its name."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.cluster import Cluster
@@ -15,6 +15,7 @@ from cloudsql_iam_operator.services.engine import Observer as Watcher
 from cloudsql_iam_operator.services.google import Identities
 from cloudsql_iam_operator.services.grant import GrantStory
 from cloudsql_iam_operator.services.instance import InstanceStory
+from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.principal import Principals
 from cloudsql_iam_operator.services.systems import Systems, now
 from cloudsql_iam_operator.services.threads import Threads
@@ -39,10 +40,11 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The running parts; `close` ends what they hold."""
+    """The running parts; `served` tells which of our kinds the cluster knows, `close` ends what the parts hold."""
 
     engine: Engine
     queue: WorkQueue[Key]
+    served: Callable[[], Awaitable[frozenset[str]]]
     close: Callable[[], None]
 
 
@@ -67,7 +69,10 @@ def assemble(wiring: Wiring) -> Parts:
         accesses.close()
         threads.close()
 
-    return Parts(engine, queue, close)
+    async def served() -> frozenset[str]:
+        return await threads.call(wiring.cluster.served, timeout=CLUSTER_SECONDS)
+
+    return Parts(engine, queue, served, close)
 
 
 def _given(sqladmin: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion, Grantee, GrantMode, RoleRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
-from cloudsql_iam_operator.api.names import GRANT
+from cloudsql_iam_operator.api.names import GRANT, USER
 from cloudsql_iam_operator.core.access import GrantRequest, Lifetime, allow_grant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.grants.entries import Entries, entries_of, expanded
@@ -125,7 +125,11 @@ class GrantStory:
         require_running(instance.connection, facts)
 
     async def _grantees(self, visit: Visit, spec: DatabaseGrant) -> Named:
-        return named(spec, self._systems.registry, visit.ledger)
+        found = named(spec, self._systems.registry, visit.ledger)
+        if found.missing and visit.ledger and await self._systems.kind_is_going(USER):
+            text = "the definition of CloudSQLIAMUser is being deleted; what its objects hold is left as it is"
+            raise NotYet(Reason.USER_NOT_READY, text)
+        return found
 
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found

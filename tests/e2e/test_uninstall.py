@@ -1,0 +1,66 @@
+"""The end of the operator or of its kinds, which is no end of anybody's access."""
+
+from typing import Any
+
+from e2e import world
+from e2e.tenant import Tenant
+from e2e.waiting import eventually
+
+DEFINITIONS = (
+    "cloudsqliamusers.iam.cloudsql.dev",
+    "cloudsqlinstances.iam.cloudsql.dev",
+    "databasegrants.iam.cloudsql.dev",
+)
+
+
+def outside(tenant: Tenant) -> tuple[Any, ...]:
+    """Everything that access is made of: the policy, the database users, the privileges."""
+    cloud = tenant.stage.cloud
+    return cloud.policy_text(), cloud.users(), cloud.acls("orders")
+
+
+def let_in(tenant: Tenant, name: str) -> tuple[Any, ...]:
+    """Give an account a user and a grant; how the outside is then."""
+    tenant.account(name)
+    tenant.instance(tenant.rule(allowAdoption=True))
+    tenant.user(name, adoptionPolicy="IfExists")
+    tenant.grant(f"{name}-reads", name)
+    tenant.ready("csqlu", name)
+    tenant.ready("dbg", f"{name}-reads")
+    return outside(tenant)
+
+
+def test_an_uninstalled_chart_takes_nothing_away_and_a_new_one_takes_up_where_it_was(tenant: Tenant) -> None:
+    chain, kubectl = tenant.stage.chain, tenant.kubectl
+    before = let_in(tenant, "kept")
+
+    chain.helm("uninstall", "cloudsql-iam-operator", "--namespace", world.NAMESPACE, "--wait")
+    eventually(lambda: not kubectl.list("pods", "-n", world.NAMESPACE), "operator and webhook are gone")
+
+    names = [one["metadata"]["name"] for one in kubectl.list("crd")]
+    assert sorted(name for name in names if name.endswith("iam.cloudsql.dev")) == list(DEFINITIONS)
+    assert "deletionTimestamp" not in kubectl.get("dbg", "kept-reads", tenant.name)["metadata"]
+    assert outside(tenant) == before
+
+    chain.install()
+    tenant.look_now("csqlu", "kept")
+    tenant.look_now("dbg", "kept-reads")
+
+    assert outside(tenant) == before
+
+
+def test_deleted_definitions_take_nothing_away_and_new_ones_are_watched(tenant: Tenant) -> None:
+    chain, cloud = tenant.stage.chain, tenant.stage.cloud
+    before = let_in(tenant, "orphan")
+
+    tenant.kubectl("delete", "crd", *DEFINITIONS, "--timeout=110s")
+
+    assert outside(tenant) == before
+
+    chain.install_definitions()
+    assert let_in(tenant, "orphan") == before  # known again for what it is, and adopted
+
+    tenant.delete("dbg", "orphan-reads")
+    tenant.delete("csqlu", "orphan")
+    assert "orphan@acme-prod.iam" in cloud.users()
+    cloud.delete_user("orphan@acme-prod.iam")
