@@ -3,30 +3,13 @@
 import os
 import signal
 from collections import Counter
-from pathlib import Path
 
 from e2e import world
+from e2e.processes import operator_process
 from e2e.tenant import Tenant
 from e2e.waiting import eventually
 
 USERS = tuple(f"killed-{number}" for number in range(1, 6))
-
-
-def operator_process() -> int:
-    """The pid of the operator's `run`, in this sandbox."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            command = _command(entry)
-            if command[-3:] == ["-m", "cloudsql_iam_operator", "run"]:
-                return int(entry.name)
-    raise AssertionError("the operator does not run")
-
-
-def _command(entry: Path) -> list[str]:
-    try:
-        return (entry / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
-    except OSError:
-        return []
 
 
 def test_an_operator_that_is_killed_midway_finishes_after_its_restart(tenant: Tenant) -> None:

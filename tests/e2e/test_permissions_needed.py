@@ -1,5 +1,7 @@
 """The operator runs under the least that the documentation prints, and each permission in it is needed."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 import yaml
 
 from e2e import world
+from e2e.processes import operator_process
 from e2e.scenes import Stage
 from e2e.tenant import Tenant
 
@@ -19,10 +22,7 @@ LAYERS = {
     "iam.serviceAccounts.getIamPolicy": ("csqlu", "IAMPermissionDenied"),
     "cloudsql.instances.login": ("dbg", "DatabaseLoginFailed"),
 }
-"""Which object stops for want of a permission, and the reason it gives.
-
-cloudsql.instances.connect is asked for once an hour only, when the connector's certificate is made anew.
-"""
+"""Which object stops for want of a permission, and the reason it gives."""
 
 
 @pytest.fixture
@@ -76,3 +76,39 @@ def test_deleting_a_user_takes_its_own_permission(tenant: Tenant) -> None:
     assert "cloudsql.users.delete" in told["message"]
     tenant.stage.cloud.control.define_role(world.OPERATOR_ROLE, world.OPERATOR_PERMISSIONS)
     tenant.kubectl.gone("csqlu", "undeletable", tenant.name)
+
+
+@pytest.mark.usefixtures("without")
+def test_connecting_takes_its_own_permission_when_the_certificate_is_made(tenant: Tenant) -> None:
+    control = tenant.stage.cloud.control
+    kept = [p for p in world.OPERATOR_PERMISSIONS if p != "cloudsql.instances.connect"]
+    tenant.account("unconnected")
+    tenant.instance()
+    tenant.user("unconnected")
+    tenant.ready("csqlu", "unconnected")
+    control.define_role(world.OPERATOR_ROLE, kept)
+
+    os.kill(operator_process(), signal.SIGKILL)  # with it goes its certificate, which lives for an hour
+    tenant.grant("reads", "unconnected")
+
+    told = tenant.ready("dbg", "reads", status="False", reason="AdminPermissionDenied")
+    assert "cloudsql.instances.connect" in told["message"]
+    control.define_role(world.OPERATOR_ROLE, world.OPERATOR_PERMISSIONS)
+    tenant.ready("dbg", "reads")
+
+
+@pytest.mark.usefixtures("without")
+def test_binding_takes_the_right_to_write_the_policy_which_the_role_alone_does_not_bring(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    whole = cloud.policy()
+    admin = "roles/resourcemanager.projectIamAdmin"
+    cloud.set_policy({**whole, "bindings": [b for b in whole["bindings"] if b["role"] != admin]})
+    tenant.account("unbound")
+    tenant.instance()
+
+    tenant.user("unbound")
+
+    told = tenant.ready("csqlu", "unbound", status="False", reason="IAMPermissionDenied")
+    assert "resourcemanager.projects.getIamPolicy" in told["message"]
+    cloud.set_policy(whole)
+    tenant.ready("csqlu", "unbound")

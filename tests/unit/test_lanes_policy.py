@@ -91,6 +91,22 @@ def test_a_refused_member_is_not_offered_again_at_once() -> None:
     assert project.members == {member(2), "user:owner@acme.com"}
 
 
+def test_a_refused_member_is_offered_again_when_a_person_asks_for_it() -> None:
+    project = Project(absent=frozenset({member(1)}))
+
+    async def story(lane: PolicyLane) -> None:
+        with pytest.raises(Refused):
+            await lane.bind(key(1), want(1), max_age=60.0)
+        project.absent = frozenset()
+        with pytest.raises(Refused):
+            await lane.bind(key(1), want(1), max_age=60.0)
+
+        answer = await lane.bind(key(1), want(1), max_age=0.0)
+        assert answer.present == want(1).bindings
+
+    run(story, project)
+
+
 def test_a_lost_race_is_read_and_planned_again() -> None:
     def somebody_else_writes(project: Project) -> None:
         bindings = [FOREIGN, {"role": "roles/editor", "members": ["user:else@acme.com"]}]

@@ -136,6 +136,24 @@ def test_one_user_that_google_refuses_fails_alone_and_is_not_tried_for_others() 
     assert instance.written == ["insert u0@p.iam", "insert u1@p.iam", "insert u2@p.iam", "insert u5@p.iam"]
 
 
+def test_a_refused_user_is_tried_again_when_a_person_asks_for_it() -> None:
+    instance = Instance(failures={"u1@p.iam": [Refused(Reason.PRINCIPAL_NOT_FOUND, "no such account")]})
+
+    async def story(lane: UsersLane) -> None:
+        with pytest.raises(Refused):
+            await lane.settle(key(1), want(1), max_age=60.0)
+        with pytest.raises(Refused):
+            await lane.settle(key(1), want(1), max_age=60.0)
+        assert instance.written == ["insert u1@p.iam"]
+
+        answer = await lane.settle(key(1), want(1), max_age=0.0)
+        assert answer.standing.present
+
+    run(story, instance)
+
+    assert instance.written == ["insert u1@p.iam", "insert u1@p.iam"]
+
+
 def test_an_operation_of_somebody_else_is_waited_out() -> None:
     busy = NotYet(Reason.OPERATION_IN_PROGRESS, "busy")
     instance = Instance(failures={"u1@p.iam": [busy, busy]})

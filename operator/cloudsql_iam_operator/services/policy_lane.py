@@ -75,9 +75,14 @@ class PolicyLane:
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """Bring the policy to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
 
+        With 0, which is a person's wish, what Google refused lately is tried again too.
+
         Raises:
             Failure: why one of its bindings is not there, or not gone. Other objects are not held up by it.
         """
+        if not max_age:
+            for binding in want.bindings:
+                self._memory.rejected.pop(binding, None)
         return await self._lane.submit(key, want, max_age=max_age)
 
     async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:

@@ -119,9 +119,14 @@ class UsersLane:
     async def settle(self, key: Key, want: UserWant, *, max_age: float = 0.0) -> UserAnswer:
         """Bring the user to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
 
+        With 0, which is a person's wish, what Google refused lately is tried again too.
+
         Raises:
             Failure: why it could not be. Other objects are not held up by it.
         """
+        if not max_age:
+            name = folded(want.claim.username)
+            self._refused = {change: told for change, told in self._refused.items() if folded(change.name) != name}
         return await self._lane.submit(key, want, max_age=max_age)
 
     async def remove(self, key: Key, want: UserWant) -> UserAnswer:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -168,8 +169,18 @@ def _translated(instance: str, user: str, database: str) -> Iterator[None]:
     except psycopg.Error as error:
         raise _login_failure(instance, user, database, str(error)) from error
     except _CONNECTOR_ERRORS as error:
-        text = f"{instance} cannot be reached: {type(error).__name__}: {_first_line(str(error))}"
-        raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error
+        raise _connector_failure(instance, error) from error
+
+
+def _connector_failure(instance: str, error: Exception) -> NotYet:
+    if isinstance(error, aiohttp.ClientResponseError) and error.status == HTTPStatus.FORBIDDEN:
+        text = (
+            f"no client certificate for {instance}: {_first_line(error.message)}: the operator's account needs "
+            "cloudsql.instances.connect and cloudsql.instances.get"
+        )
+        return NotYet(Reason.ADMIN_PERMISSION_DENIED, text)
+    text = f"{instance} cannot be reached: {type(error).__name__}: {_first_line(str(error))}"
+    return NotYet(Reason.DATABASE_UNREACHABLE, text)
 
 
 def _login_failure(instance: str, user: str, database: str, said: str) -> NotYet:
