@@ -1,13 +1,11 @@
 """`python -m benchmarks [NAME…]`: run benchmarks, print their tables, write `build/bench/NAME.json`."""
 
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from benchmarks import admission, chain, grants
 from benchmarks.figures import Figure, table, written
-from controlplane import network
 
 BENCHMARKS: dict[str, Callable[[], Sequence[Figure]]] = {
     "admission": admission.measure,
@@ -22,8 +20,6 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    if os.environ.get("CHAIN_DIR"):
-        network.prepare()  # a new sandbox has no loopback yet
     return max([_run(name) for name in names or BENCHMARKS])
 
 

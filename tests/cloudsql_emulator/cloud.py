@@ -61,12 +61,17 @@ class Cloud:
         return self.directory.add("serviceAccount", email, self.project_of(email))
 
     def project_of(self, email: str) -> str:
-        """The id of the project that a service account's address names."""
+        """The id of the project that a service account's address names.
+
+        That of `example.com:acme` is NAME@acme.example.com.iam.gserviceaccount.com.
+        Source: IAM, "Types of service accounts"
+        """
         domain = email.partition("@")[2]
         if domain == "developer.gserviceaccount.com":
             number = email.partition("-")[0]
             return next((project.id for project in self.projects.values() if project.number == number), "")
-        return domain.removesuffix(".iam.gserviceaccount.com")
+        project, dot, scope = domain.removesuffix(".iam.gserviceaccount.com").partition(".")
+        return f"{scope}:{project}" if dot else project
 
     def delete_account(self, member: str) -> None:
         """Remove somebody: tokens end, policies keep the name as a deleted one.

@@ -167,7 +167,7 @@ class Emulator:
 
     def superuser_dsn(self, connection_name: str, database: str = "postgres") -> str:
         """A libpq string past the data plane, as Google's own account: for looking at what is really there."""
-        project, _, name = connection_name.split(":")
+        project, _, name = connection_name.rsplit(":", 2)
         instance = self._emulator.cloud.instances[project, name]
         return instance.server.cluster.dsn(database=database)
 

@@ -13,6 +13,7 @@ from cloudsql_emulator.background import BackgroundLoop
 from cloudsql_emulator.certificates import InstanceCertificates
 from cloudsql_emulator.dataplane import DataPlane, InstanceSettings, LoginAttempt, TokenPrincipal
 from cloudsql_emulator.postgres import Server
+from cloudsql_emulator.tunnel import Tunnel
 
 PROJECT = "acme"
 INSTANCE = "orders"
@@ -87,6 +88,18 @@ class StandaloneInstance:
         parameters: dict[str, str | None] = {"host": self.plane.address, "user": user, "password": password}
         return psycopg.connect("", **{**parameters, **usual, **options})  # type: ignore[arg-type]
 
+    def refusal(self, user: str, password: str, **options: str) -> str:
+        """What a direct connection that must not come about is told."""
+        try:
+            self.connect(user, password, **options).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        raise AssertionError(f"{user} was let in")
+
+    def tunnel(self, principal: str | None, *, issuer: InstanceCertificates | None = None) -> Tunnel:
+        """A connector's tunnel; see `Tunnel`."""
+        return Tunnel(self.plane.address, self.certificates, principal, issuer=issuer)
+
     def superuser(self) -> psycopg.Connection:
         """A connection past the data plane, as Google's own account, each statement on its own."""
         return psycopg.connect(self.server.cluster.dsn(database=DATABASE), autocommit=True)
@@ -97,6 +110,25 @@ class StandaloneInstance:
             row = superuser.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (user,)).fetchone()
         assert row is not None
         return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class StandaloneGround:
+    """A PostgreSQL that runs, for one instance after the other."""
+
+    loop: BackgroundLoop
+    server: Server
+
+    def instance(self) -> contextlib.AbstractContextManager[StandaloneInstance]:
+        """A data plane in front of it, for as long as the block lasts."""
+        return standalone_instance(self.loop, self.server)
+
+
+@contextlib.contextmanager
+def standalone_ground() -> Iterator[StandaloneGround]:
+    """The server of `populated_server` in an event loop of its own."""
+    with BackgroundLoop() as loop, populated_server(loop) as server:
+        yield StandaloneGround(loop, server)
 
 
 @contextlib.contextmanager

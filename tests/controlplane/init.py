@@ -5,8 +5,11 @@ When it ends, the kernel ends everything else inside. It ends with its command, 
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from collections.abc import Sequence
@@ -24,6 +27,8 @@ SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 NO_LISTENER = -1
 SHARED_MEMORY = Path("/dev/shm")
 _MS_BIND = 0x1000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
 _OUTER_HALF_GONE = 137
 _NOT_STARTED = 127
 
@@ -36,6 +41,7 @@ def main(lifeline: int, listener: int, command: Sequence[str]) -> int:
     """
     os.set_inheritable(lifeline, False)
     _own_shared_memory(Path(os.environ["CHAIN_DIR"]))
+    _raise_loopback()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS | {signal.SIGCHLD})
     if listener != NO_LISTENER:
         _spawn([sys.executable, "-m", "controlplane.relay", str(listener), API_SERVER, "443"])
@@ -59,6 +65,12 @@ def _own_shared_memory(directory: Path) -> None:
         directory.mkdir(mode=0o711)
         _mount(f"/proc/self/fd/{kept}", directory, "", _MS_BIND, "")
     os.close(kept)
+
+
+def _raise_loopback() -> None:
+    """A new network namespace has its loopback down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
 
 
 def _mount(source: str, target: Path, kind: str, flags: int, data: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane import binaries, network
+from controlplane import network
 from controlplane.sandbox import UNABLE
 from e2e.waiting import eventually
 
@@ -279,30 +279,3 @@ def test_a_machine_that_allows_no_namespaces_is_told_what_would_help() -> None:
         "sandbox: root may not make namespaces here (unshare: unshare failed: No space left on device);"
         " give the container CAP_SYS_ADMIN and an unmasked /proc\n"
     )
-
-
-def test_a_control_plane_of_ones_own_comes_up_and_goes_down(tmp_path: Path) -> None:
-    programs = binaries.ensure()
-    named = {tool.variable: str(getattr(programs, tool.field)) for tool in binaries.TOOLS}
-    environment = {**os.environ, **named, "XDG_CACHE_HOME": str(tmp_path)}
-
-    def run(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "controlplane", *words]
-        done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, timeout=LIMIT * 2, check=False
-        )
-        return done.returncode, done.stdout
-
-    status, told = run("up", "--detach")
-    kubeconfig = told.removeprefix("export KUBECONFIG=").strip()
-    listed = subprocess.check_output(
-        [programs.kubectl, "--kubeconfig", kubeconfig, "get", "serviceaccounts", "--output=name"], text=True
-    )
-    again = run("up", "--detach")
-    down = run("down"), run("down")
-
-    assert (status, listed) == (0, "serviceaccount/default\n")
-    assert (again[0], "one is up already" in again[1]) == (1, True)
-    assert down == ((0, ""), (0, "controlplane: none is up\n"))
-    assert not Path(kubeconfig).exists()
-    assert list((tmp_path / "cloudsql-iam-operator" / "run").iterdir()) == []

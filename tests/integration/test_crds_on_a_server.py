@@ -156,11 +156,10 @@ def of(sample_name: str) -> Kind:
 
 
 def rejections() -> list[Any]:
-    plurals = {"instances": "instance-minimal", "users": "user-minimal", "grants": "grant-minimal"}
     return [
-        pytest.param(sample(base, **case["set"]), case["server"], id=f"{plural}: {case['title']}")
-        for plural, base in plurals.items()
-        for case in yaml.safe_load((SAMPLES / "rejected" / f"{plural}.yaml").read_text())
+        pytest.param(sample(f"{kind}-minimal", **case["set"]), case["server"], id=f"{kind}s: {case['title']}")
+        for kind in ("instance", "user", "grant")
+        for case in yaml.safe_load((SAMPLES / "rejected" / f"{kind}s.yaml").read_text())
     ]
 
 

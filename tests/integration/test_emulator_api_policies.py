@@ -22,13 +22,7 @@ from cloudsql_emulator.acme import (
 )
 from cloudsql_emulator.clients import error_of, google_client
 from cloudsql_emulator.emulator import Emulator
-
-V3 = {"options": {"requestedPolicyVersion": 3}}
-RESOURCE = f"projects/{PROJECT}"
-LOGIN_ROLE = "roles/cloudsql.instanceUser"
-ONE_INSTANCE = (
-    "resource.name == 'projects/acme-prod/instances/orders' && resource.type == 'sqladmin.googleapis.com/Instance'"
-)
+from integration.emulator_policies import LOGIN_ROLE, RESOURCE, V3, read, refused, with_binding, write
 
 
 @pytest.fixture
@@ -45,28 +39,6 @@ def projects(emulator: Emulator) -> Any:
 @pytest.fixture
 def admins_projects(emulator: Emulator) -> Any:
     return google_client(emulator, "cloudresourcemanager", "v3", ADMIN).projects()
-
-
-def read(projects: Any) -> Any:
-    return projects.getIamPolicy(resource=RESOURCE, body=V3).execute()
-
-
-def write(projects: Any, written: Any, **more: object) -> Any:
-    return projects.setIamPolicy(resource=RESOURCE, body={"policy": written, **more}).execute()
-
-
-def with_binding(read_policy: Any, role: str, *members: str, condition: str = "") -> Any:
-    binding: dict[str, Any] = {"role": role, "members": list(members)}
-    if condition:
-        binding["condition"] = {"title": "test", "expression": condition}
-    return {**read_policy, "bindings": [*read_policy["bindings"], binding]}
-
-
-def refused(projects: Any, written: Any) -> tuple[int, str, str]:
-    with pytest.raises(HttpError) as caught:
-        write(projects, written)
-    told = error_of(caught.value)
-    return told["code"], told["status"], told["message"]
 
 
 def test_a_change_taken_back_leaves_the_policy_byte_for_byte(emulator: Emulator, projects: Any) -> None:
@@ -220,62 +192,6 @@ def test_permissions_are_tested_for_the_caller(projects: Any) -> None:
     held = projects.testIamPermissions(resource=RESOURCE, body={"permissions": asked}).execute()
 
     assert held == {"permissions": ["resourcemanager.projects.getIamPolicy", "cloudsql.users.create"]}
-
-
-def test_a_condition_limits_a_role_to_one_instance(emulator: Emulator, projects: Any) -> None:
-    write(projects, with_binding(read(projects), LOGIN_ROLE, CHECKOUT, condition=ONE_INSTANCE))
-
-    assert emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-    assert not emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, "billing")
-
-
-def test_a_condition_in_time_ends(emulator: Emulator, projects: Any) -> None:
-    until = "request.time < timestamp('2400-01-01T00:00:00Z')"
-    write(projects, with_binding(read(projects), LOGIN_ROLE, CHECKOUT, condition=until))
-    before = emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-
-    emulator.admin.advance_clock(400 * 366 * 86_400)
-
-    assert before
-    assert not emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-
-
-def test_a_condition_that_is_not_understood_grants_nothing_and_is_noted(emulator: Emulator, projects: Any) -> None:
-    write(projects, with_binding(read(projects), LOGIN_ROLE, CHECKOUT, condition="resource.matchTag('a/b', 'c')"))
-
-    assert not emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-    assert "resource.matchTag" in emulator.admin.journal(kind="condition")[0].detail
-
-
-def test_members_of_nested_groups_hold_what_the_group_holds(emulator: Emulator, projects: Any) -> None:
-    write(projects, with_binding(read(projects), LOGIN_ROLE, f"group:{TEAM_EMAIL}"))
-
-    assert emulator.admin.holds(ALICE, "cloudsql.instances.login", PROJECT, INSTANCE)
-
-
-def test_grants_are_read_at_once_and_act_later(emulator: Emulator, projects: Any) -> None:
-    emulator.admin.set_propagation(grants=120, revocations=420)
-
-    granted = write(projects, with_binding(read(projects), LOGIN_ROLE, CHECKOUT))
-    at_once = emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-    emulator.admin.advance_clock(121)
-    later = emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-
-    assert read(projects)["bindings"] == granted["bindings"]
-    assert (at_once, later) == (False, True)
-
-
-def test_revocations_are_read_at_once_and_act_later(emulator: Emulator, projects: Any) -> None:
-    write(projects, with_binding(read(projects), LOGIN_ROLE, CHECKOUT))
-    emulator.admin.set_propagation(grants=120, revocations=420)
-
-    found = read(projects)
-    write(projects, {**found, "bindings": found["bindings"][:-1]})
-    at_once = emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
-    emulator.admin.advance_clock(421)
-
-    assert at_once
-    assert not emulator.admin.holds(CHECKOUT, "cloudsql.instances.login", PROJECT, INSTANCE)
 
 
 def test_a_deleted_account_is_named_so_and_not_revived(emulator: Emulator, projects: Any) -> None:

@@ -7,46 +7,31 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudsql_emulator.background import BackgroundLoop
 from cloudsql_emulator.certificates import InstanceCertificates
 from cloudsql_emulator.dataplane import LoginAttempt
-from cloudsql_emulator.postgres import Server
-from cloudsql_emulator.standalone import ALICE, CHECKOUT, StandaloneInstance, populated_server, standalone_instance
+from cloudsql_emulator.standalone import ALICE, CHECKOUT, StandaloneGround, StandaloneInstance, standalone_ground
 from cloudsql_emulator.tunnel import (
     AUTHENTICATION_OK,
     CLEARTEXT_PASSWORD_WANTED,
-    Tunnel,
     client_context,
     open_tls,
 )
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[BackgroundLoop]:
-    with BackgroundLoop() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
-def server(loop: BackgroundLoop) -> Iterator[Server]:
-    with populated_server(loop) as server:
-        yield server
+def ground() -> Iterator[StandaloneGround]:
+    with standalone_ground() as ground:
+        yield ground
 
 
 @pytest.fixture
-def instance(loop: BackgroundLoop, server: Server) -> Iterator[StandaloneInstance]:
-    with standalone_instance(loop, server) as instance:
+def instance(ground: StandaloneGround) -> Iterator[StandaloneInstance]:
+    with ground.instance() as instance:
         yield instance
 
 
-def tunnel_to(
-    instance: StandaloneInstance, principal: str | None, *, issuer: InstanceCertificates | None = None
-) -> Tunnel:
-    return Tunnel(instance.plane.address, instance.certificates, principal, issuer=issuer)
-
-
 def test_a_connectors_certificate_signs_its_principal_in_without_a_password(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         answer = tunnel.log_in("checkout@acme.iam", "orders")
 
         assert tunnel.socket.version() == "TLSv1.3"
@@ -55,7 +40,7 @@ def test_a_connectors_certificate_signs_its_principal_in_without_a_password(inst
 
 
 def test_a_connectors_certificate_signs_in_nobody_else(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, ALICE) as tunnel:
+    with instance.tunnel(ALICE) as tunnel:
         kind, body = tunnel.log_in("checkout@acme.iam", "orders")
 
     assert kind == b"E"
@@ -64,7 +49,7 @@ def test_a_connectors_certificate_signs_in_nobody_else(instance: StandaloneInsta
 
 
 def test_a_connectors_certificate_does_not_sign_in_a_builtin_user(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         kind, body = tunnel.log_in("bob", "orders")
 
     assert kind == b"E"
@@ -74,14 +59,14 @@ def test_a_connectors_certificate_does_not_sign_in_a_builtin_user(instance: Stan
 def test_a_certificate_without_identity_opens_a_tunnel_in_which_a_password_is_asked(
     instance: StandaloneInstance,
 ) -> None:
-    with tunnel_to(instance, None) as tunnel:
+    with instance.tunnel(None) as tunnel:
         kind, body = tunnel.log_in("bob", "orders")
 
     assert (kind, body[:4], body[4:]) == (b"R", b"\0\0\0\x0a", b"SCRAM-SHA-256\0\0")
 
 
 def test_a_token_is_a_password_inside_a_tunnel_too(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, None) as tunnel:
+    with instance.tunnel(None) as tunnel:
         asked = tunnel.log_in("checkout@acme.iam", "orders")
         answer = tunnel.send_password("checkout-token")
 
@@ -90,7 +75,7 @@ def test_a_token_is_a_password_inside_a_tunnel_too(instance: StandaloneInstance)
 
 
 def test_a_tunnel_answers_n_to_a_request_for_tls(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         tunnel.send(struct.pack("!II", 8, 80877103))
         answer = tunnel.receive(1)
 
@@ -99,7 +84,7 @@ def test_a_tunnel_answers_n_to_a_request_for_tls(instance: StandaloneInstance) -
 
 
 def test_a_metadata_exchange_that_was_not_announced_ends_the_tunnel(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         tunnel.send(b"CSQLMDEX" + struct.pack("!I", 0))
 
         with pytest.raises((EOFError, ConnectionError)):
@@ -128,14 +113,14 @@ def test_the_connector_port_speaks_nothing_older_than_tls_1_3(instance: Standalo
 def test_another_instances_client_certificate_is_refused(instance: StandaloneInstance) -> None:
     other = InstanceCertificates("acme", "other")
 
-    with tunnel_to(instance, CHECKOUT, issuer=other) as tunnel, pytest.raises((OSError, EOFError)):
+    with instance.tunnel(CHECKOUT, issuer=other) as tunnel, pytest.raises((OSError, EOFError)):
         tunnel.log_in("checkout@acme.iam", "orders")
 
     assert instance.attempts == []
 
 
 def test_the_server_certificate_names_project_and_instance(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         certificate = tunnel.socket.getpeercert()
 
     assert certificate is not None

@@ -5,42 +5,21 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from cloudsql_emulator.background import BackgroundLoop
-from cloudsql_emulator.certificates import InstanceCertificates
 from cloudsql_emulator.dataplane import InstanceSettings, LoginAttempt
-from cloudsql_emulator.postgres import Server
-from cloudsql_emulator.standalone import ALICE, CHECKOUT, StandaloneInstance, populated_server, standalone_instance
-from cloudsql_emulator.tunnel import AUTHENTICATION_OK, Tunnel
+from cloudsql_emulator.standalone import ALICE, CHECKOUT, StandaloneGround, StandaloneInstance, standalone_ground
+from cloudsql_emulator.tunnel import AUTHENTICATION_OK
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[BackgroundLoop]:
-    with BackgroundLoop() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
-def server(loop: BackgroundLoop) -> Iterator[Server]:
-    with populated_server(loop) as server:
-        yield server
+def ground() -> Iterator[StandaloneGround]:
+    with standalone_ground() as ground:
+        yield ground
 
 
 @pytest.fixture
-def instance(loop: BackgroundLoop, server: Server) -> Iterator[StandaloneInstance]:
-    with standalone_instance(loop, server) as instance:
+def instance(ground: StandaloneGround) -> Iterator[StandaloneInstance]:
+    with ground.instance() as instance:
         yield instance
-
-
-def refusal(instance: StandaloneInstance, user: str, password: str, **options: str) -> str:
-    with pytest.raises(psycopg.OperationalError) as caught:
-        instance.connect(user, password, **options)
-    return str(caught.value)
-
-
-def tunnel_to(
-    instance: StandaloneInstance, principal: str | None, *, issuer: InstanceCertificates | None = None
-) -> Tunnel:
-    return Tunnel(instance.plane.address, instance.certificates, principal, issuer=issuer)
 
 
 def test_a_token_is_an_iam_users_password(instance: StandaloneInstance) -> None:
@@ -52,7 +31,7 @@ def test_a_token_is_an_iam_users_password(instance: StandaloneInstance) -> None:
 
 
 def test_text_that_is_no_token_fails_a_service_account_in_cloud_sqls_words(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "checkout@acme.iam", "guess")
+    said = instance.refusal("checkout@acme.iam", "guess")
 
     expected = 'FATAL:  Cloud SQL IAM service account authentication failed for user "checkout@acme.iam"'
     assert expected in said
@@ -64,13 +43,13 @@ def test_text_that_is_no_token_fails_a_service_account_in_cloud_sqls_words(insta
 
 
 def test_text_that_is_no_token_fails_a_user_in_cloud_sqls_words(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "alice@example.com", "guess")
+    said = instance.refusal("alice@example.com", "guess")
 
     assert 'FATAL:  Cloud SQL IAM user authentication failed for user "alice@example.com"' in said
 
 
 def test_a_client_that_only_prefers_tls_is_told_twice(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "checkout@acme.iam", "guess", sslmode="prefer")
+    said = instance.refusal("checkout@acme.iam", "guess", sslmode="prefer")
 
     assert 'Cloud SQL IAM service account authentication failed for user "checkout@acme.iam"' in said
     assert 'pg_hba.conf rejects connection for host "127.0.0.1", user "checkout@acme.iam"' in said
@@ -78,7 +57,7 @@ def test_a_client_that_only_prefers_tls_is_told_twice(instance: StandaloneInstan
 
 
 def test_another_principals_token_is_refused(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "checkout@acme.iam", "alice-token")
+    said = instance.refusal("checkout@acme.iam", "alice-token")
 
     assert "Cloud SQL IAM service account authentication failed" in said
     assert instance.attempts[-1].principal == ALICE
@@ -86,13 +65,13 @@ def test_another_principals_token_is_refused(instance: StandaloneInstance) -> No
 
 
 def test_a_token_without_a_login_scope_is_refused(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "checkout@acme.iam", "checkout-admin-token")
+    said = instance.refusal("checkout@acme.iam", "checkout-admin-token")
 
     assert "Cloud SQL IAM service account authentication failed" in said
 
 
 def test_a_principal_without_instances_login_is_refused(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "reports@acme.iam", "reports-token")
+    said = instance.refusal("reports@acme.iam", "reports-token")
 
     assert 'Cloud SQL IAM service account authentication failed for user "reports@acme.iam"' in said
 
@@ -101,7 +80,7 @@ def test_a_withdrawn_permission_acts_on_the_next_login_and_leaves_open_sessions(
     with instance.connect("checkout@acme.iam", "checkout-token") as connection:
         instance.google.allowed.discard(CHECKOUT)
 
-        said = refusal(instance, "checkout@acme.iam", "checkout-token")
+        said = instance.refusal("checkout@acme.iam", "checkout-token")
 
         assert "IAM service account authentication failed" in said
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -116,14 +95,14 @@ def test_a_builtin_user_signs_in_with_its_password(instance: StandaloneInstance)
 
 def test_a_builtin_user_is_refused_with_a_wrong_password_and_with_a_token(instance: StandaloneInstance) -> None:
     for password in ("wrong", "checkout-token"):
-        said = refusal(instance, "bob", password)
+        said = instance.refusal("bob", password)
 
         assert 'password authentication failed for user "bob"' in said
 
 
 @pytest.mark.parametrize("user", ["nobody", "nobody@example.com", "checkout@acme.iam.gserviceaccount.com"])
 def test_an_absent_user_fails_as_if_its_password_were_wrong(instance: StandaloneInstance, user: str) -> None:
-    said = refusal(instance, user, "checkout-token")
+    said = instance.refusal(user, "checkout-token")
 
     assert f'password authentication failed for user "{user}"' in said
 
@@ -133,7 +112,7 @@ def test_a_builtin_user_that_is_given_an_iam_users_role_loses_its_password_until
 ) -> None:
     with instance.superuser() as superuser:
         superuser.execute('GRANT "checkout@acme.iam" TO bob')
-        said = refusal(instance, "bob", "bob-password")
+        said = instance.refusal("bob", "bob-password")
         superuser.execute('REVOKE "checkout@acme.iam" FROM bob')
 
     assert 'Cloud SQL IAM service account authentication failed for user "bob"' in said
@@ -141,7 +120,7 @@ def test_a_builtin_user_that_is_given_an_iam_users_role_loses_its_password_until
 
 
 def test_google_s_own_account_is_closed_to_customers(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "cloudsqladmin", "x")
+    said = instance.refusal("cloudsqladmin", "x")
 
     assert (
         'pg_hba.conf rejects connection for host "127.0.0.1", user "cloudsqladmin", database "orders", SSL on' in said
@@ -149,7 +128,7 @@ def test_google_s_own_account_is_closed_to_customers(instance: StandaloneInstanc
 
 
 def test_iam_users_need_tls_and_builtin_users_do_not(instance: StandaloneInstance) -> None:
-    said = refusal(instance, "checkout@acme.iam", "checkout-token", sslmode="disable")
+    said = instance.refusal("checkout@acme.iam", "checkout-token", sslmode="disable")
 
     assert 'user "checkout@acme.iam", database "orders", SSL off' in said
     with instance.connect("bob", "bob-password", sslmode="disable") as connection:
@@ -159,7 +138,7 @@ def test_iam_users_need_tls_and_builtin_users_do_not(instance: StandaloneInstanc
 def test_encrypted_only_refuses_plain_connections(instance: StandaloneInstance) -> None:
     instance.google.in_force = InstanceSettings(ssl_mode="ENCRYPTED_ONLY")
 
-    said = refusal(instance, "bob", "bob-password", sslmode="disable")
+    said = instance.refusal("bob", "bob-password", sslmode="disable")
 
     assert 'pg_hba.conf rejects connection for host "127.0.0.1", user "bob", database "orders", SSL off' in said
     instance.connect("bob", "bob-password").close()
@@ -170,27 +149,27 @@ def test_trusted_client_certificate_required_refuses_direct_connections_without_
 ) -> None:
     instance.google.in_force = InstanceSettings(ssl_mode="TRUSTED_CLIENT_CERTIFICATE_REQUIRED")
 
-    said = refusal(instance, "checkout@acme.iam", "checkout-token")
+    said = instance.refusal("checkout@acme.iam", "checkout-token")
 
     assert "connection requires a valid client certificate" in said
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         assert tunnel.log_in("checkout@acme.iam", "orders") == AUTHENTICATION_OK
 
 
 def test_connector_enforcement_refuses_direct_connections_and_lets_connectors_in(instance: StandaloneInstance) -> None:
     instance.google.in_force = InstanceSettings(connector_enforcement="REQUIRED")
 
-    said = refusal(instance, "checkout@acme.iam", "checkout-token")
+    said = instance.refusal("checkout@acme.iam", "checkout-token")
 
     assert "pg_hba.conf rejects connection" in said
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         assert tunnel.log_in("checkout@acme.iam", "orders") == AUTHENTICATION_OK
 
 
 def test_iam_users_are_locked_out_while_the_flag_is_off(instance: StandaloneInstance) -> None:
     instance.google.in_force = InstanceSettings(iam_authentication=False)
 
-    said = refusal(instance, "checkout@acme.iam", "checkout-token")
+    said = instance.refusal("checkout@acme.iam", "checkout-token")
 
     assert 'password authentication failed for user "checkout@acme.iam"' in said
     instance.connect("bob", "bob-password").close()

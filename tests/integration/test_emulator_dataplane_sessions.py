@@ -10,41 +10,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cloudsql_emulator.background import BackgroundLoop
-from cloudsql_emulator.certificates import InstanceCertificates
-from cloudsql_emulator.postgres import Server
-from cloudsql_emulator.standalone import CHECKOUT, StandaloneInstance, populated_server, standalone_instance
-from cloudsql_emulator.tunnel import Tunnel
+from cloudsql_emulator.standalone import CHECKOUT, StandaloneGround, StandaloneInstance, standalone_ground
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[BackgroundLoop]:
-    with BackgroundLoop() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
-def server(loop: BackgroundLoop) -> Iterator[Server]:
-    with populated_server(loop) as server:
-        yield server
+def ground() -> Iterator[StandaloneGround]:
+    with standalone_ground() as ground:
+        yield ground
 
 
 @pytest.fixture
-def instance(loop: BackgroundLoop, server: Server) -> Iterator[StandaloneInstance]:
-    with standalone_instance(loop, server) as instance:
+def instance(ground: StandaloneGround) -> Iterator[StandaloneInstance]:
+    with ground.instance() as instance:
         yield instance
-
-
-def refusal(instance: StandaloneInstance, user: str, password: str, **options: str) -> str:
-    with pytest.raises(psycopg.OperationalError) as caught:
-        instance.connect(user, password, **options)
-    return str(caught.value)
-
-
-def tunnel_to(
-    instance: StandaloneInstance, principal: str | None, *, issuer: InstanceCertificates | None = None
-) -> Tunnel:
-    return Tunnel(instance.plane.address, instance.certificates, principal, issuer=issuer)
 
 
 def test_a_rotated_server_authority_is_what_new_clients_have_to_trust(
@@ -55,7 +33,7 @@ def test_a_rotated_server_authority_is_what_new_clients_have_to_trust(
 
     instance.certificates.rotate_server_authority()
 
-    assert "certificate verify failed" in refusal(instance, "bob", "bob-password", sslrootcert=str(former))
+    assert "certificate verify failed" in instance.refusal("bob", "bob-password", sslrootcert=str(former))
     instance.connect("bob", "bob-password").close()
 
 
@@ -72,7 +50,7 @@ def test_a_groups_member_gets_its_user_at_the_first_login(instance: StandaloneIn
 def test_a_member_of_no_group_gets_no_user(instance: StandaloneInstance) -> None:
     instance.google.group_members.clear()
 
-    said = refusal(instance, "newcomer@example.com", "newcomer-token")
+    said = instance.refusal("newcomer@example.com", "newcomer-token")
 
     assert 'password authentication failed for user "newcomer@example.com"' in said
     assert not instance.loop.run(instance.server.role_exists("newcomer@example.com"))
@@ -85,7 +63,7 @@ def test_a_deleted_users_open_session_goes_on_and_a_new_one_is_refused(instance:
         instance.loop.run(instance.server.drop_user("leaver"))
 
         assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert 'password authentication failed for user "leaver"' in refusal(instance, "leaver", "leaver-password")
+        assert 'password authentication failed for user "leaver"' in instance.refusal("leaver", "leaver-password")
 
 
 def test_a_query_is_cancelled_through_the_data_plane(instance: StandaloneInstance) -> None:
@@ -120,7 +98,7 @@ def test_many_sessions_run_at_a_time(instance: StandaloneInstance) -> None:
 
 
 def test_an_abrupt_end_of_a_client_ends_its_session_in_postgresql(instance: StandaloneInstance) -> None:
-    with tunnel_to(instance, CHECKOUT) as tunnel:
+    with instance.tunnel(CHECKOUT) as tunnel:
         tunnel.log_in("checkout@acme.iam", "orders")
         assert instance.sessions_of("checkout@acme.iam") == 1
 

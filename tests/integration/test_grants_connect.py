@@ -1,17 +1,13 @@
 """Connections to an instance: by IAM through Google's connector, and with a password over verified TLS."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import pytest
-from aiohttp import web
-from google.auth.credentials import Credentials, Scoped
 
-from cloudsql_emulator.background import BackgroundLoop
 from cloudsql_emulator.certificates import InstanceCertificates
-from cloudsql_emulator.standalone import StandaloneInstance, populated_server, standalone_instance
+from cloudsql_emulator.connector_api import CheckoutCredentials, connector_api
+from cloudsql_emulator.standalone import StandaloneInstance, standalone_ground
 from cloudsql_iam_operator.adapters.credentials import Identity
 from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
 from cloudsql_iam_operator.adapters.postgres.database import Access
@@ -26,33 +22,13 @@ ORDERS = ConnectionName("acme", "europe-west1", "orders")
 CHECKOUT = "checkout@acme.iam"
 
 
-class Token(Credentials, Scoped):
-    """Credentials of the service account checkout."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # google-auth leaves it untyped
-        self.refresh(None)
-
-    @property
-    def requires_scopes(self) -> bool:
-        return False
-
-    def with_scopes(self, scopes: object, default_scopes: object = None) -> Self:
-        return type(self)()
-
-    def refresh(self, request: object) -> None:
-        self.token = "checkout-token"
-        # google-auth compares with naive times in UTC.
-        self.expiry = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(hours=1)
-
-
 @dataclass(frozen=True, slots=True)
 class Ways:
     instance: StandaloneInstance
     connectors: Connectors
 
     def iam(self, user: str = CHECKOUT, ip_type: IPType = IPType.PUBLIC, name: ConnectionName = ORDERS) -> Connect:
-        return self.connectors.iam(Identity(Token(), "checkout"), name, user, ip_type)
+        return self.connectors.iam(Identity(CheckoutCredentials(), "checkout"), name, user, ip_type)
 
     def password(self, password: str, authority: InstanceCertificates | None = None) -> Connect:
         trusted = authority or self.instance.certificates
@@ -62,14 +38,12 @@ class Ways:
 
 @pytest.fixture(scope="module")
 def ways() -> Iterator[Ways]:
-    with BackgroundLoop() as loop, populated_server(loop) as server, standalone_instance(loop, server) as instance:
-        runner = web.AppRunner(_connector_api(instance))
-        connectors = Connectors(loop.run(_serve(runner)))
+    with standalone_ground() as ground, ground.instance() as instance, connector_api(instance) as url:
+        connectors = Connectors(url)
         try:
             yield Ways(instance, connectors)
         finally:
             connectors.close()
-            loop.run(runner.cleanup())
 
 
 def failure(connect: Connect, database: str = "orders") -> NotYet:
@@ -148,37 +122,3 @@ def test_an_instance_that_google_does_not_know_cannot_be_reached(ways: Ways) -> 
 
     assert found.reason is Reason.DATABASE_UNREACHABLE
     assert "404" in found.message
-
-
-def _connector_api(instance: StandaloneInstance) -> web.Application:
-    """The two calls that the connector makes, answered for one instance."""
-
-    async def settings(_: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "region": "europe-west1",
-                "backendType": "SECOND_GEN",
-                "databaseVersion": "POSTGRES_17",
-                "ipAddresses": [{"type": "PRIMARY", "ipAddress": instance.plane.address}],
-                "serverCaCert": {"cert": instance.certificates.server_ca_pem},
-            }
-        )
-
-    async def certificate(request: web.Request) -> web.Response:
-        body = await request.json()
-        owner = instance.google.token_principal(body.get("access_token", ""))
-        issued = instance.certificates.issue_client(body["public_key"], owner.member if owner else None)
-        return web.json_response({"ephemeralCert": {"cert": issued.pem}})
-
-    application = web.Application()
-    path = "/sql/v1beta4/projects/acme/instances/orders"
-    application.router.add_get(f"{path}/connectSettings", settings)
-    application.router.add_post(f"{path}:generateEphemeralCert", certificate)
-    return application
-
-
-async def _serve(runner: web.AppRunner) -> str:
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    return f"http://{host}:{port}"

@@ -1,101 +1,42 @@
 """The process kubelet on a real control plane: pods become processes, as kubectl and the controllers see them."""
 
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from controlplane import binaries, network
-from controlplane.plane import ControlPlane
-from controlplane.processes import Process
+from controlplane.kubelet.api import Api
+from controlplane.kubelet.events import Events
+from controlplane.kubelet.podlife import Node, PodLife
+from controlplane.kubelet.podspec import parse
+from controlplane.kubelet.sandboxes import Addresses
+from controlplane.kubelet.settings import Images, Settings
 from e2e.kubectl import Kubectl, Refusal
 from e2e.waiting import eventually
+from integration.kubelet_ground import Json, events, forbid_binding, ground, main_container, phase, pod, shell, waiting
 
-Json = dict[str, Any]
-
-IMAGES = [
-    {"image": "shell:*", "entrypoint": ["sh", "-c"], "env": {"FROM_IMAGE": "yes"}, "binds": {"/tool": "/bin/echo"}},
-    {
-        "image": "web:*",
-        "entrypoint": [sys.executable, "-m", "http.server"],
-        "args": ["8080"],
-        "binds": {sys.prefix: sys.prefix},  # the checkout may be under /tmp, of which a container has its own
-    },
-]
 UNTIL_TOLD = "trap 'echo told to end; exit 0' TERM; while :; do sleep 0.1; done"
 
 
 @pytest.fixture(scope="module")
 def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    programs = binaries.ensure(print)
-    network.prepare()
-    directory = tmp_path_factory.mktemp("kubelet")
-    plane = ControlPlane(directory / "plane", programs)
-    plane.start()
-    kubelet = _kubelet(plane, directory)
-    try:
-        told = Kubectl(programs.kubectl, plane.admin)
-        eventually(lambda: told.condition("node", "node-1", "Ready").get("status") == "True", "the node is Ready")
-        eventually(lambda: told.get("serviceaccount", "default", "default"), "the default ServiceAccount is there")
-        yield told
-    finally:
-        kubelet.stop()
-        plane.stop()
+    with ground(tmp_path_factory.mktemp("kubelet")) as cluster:
+        yield cluster
 
 
-def _kubelet(plane: ControlPlane, directory: Path) -> Process:
-    images = directory / "images.json"
-    images.write_text(json.dumps(IMAGES))
-    config = directory / "kubelet.json"
-    told = {"kubeconfig": str(plane.admin), "node": "node-1", "directory": str(directory / "work")}
-    told |= {"images": str(images), "trust": str(plane.ca)}
-    config.write_text(json.dumps({**told, "hosts": ["203.0.113.1 sqladmin.googleapis.com"]}))
-    command: list[str | Path] = [sys.executable, "-m", "controlplane.kubelet", "--config", config]
-    return Process("kubelet", command, directory / "kubelet.log", os.environ)
+class Narrow(Addresses):
+    """One address, and not one that a network can have."""
 
+    def __init__(self) -> None:
+        self.free = ["nowhere"]
 
-def shell(script: str, **more: object) -> Json:
-    return {"name": "main", "image": "shell:1", "args": [script], **more}
+    def take(self) -> str:
+        return self.free.pop()
 
-
-def pod(name: str, container: Json, **spec: object) -> Json:
-    meta = {"name": name, "labels": {"app": name}}
-    fields = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 20, "containers": [container], **spec}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": fields}
-
-
-def phase(kubectl: Kubectl, name: str, wanted: str) -> Json:
-    """The pod's status once it is in this phase."""
-
-    def look() -> Json:
-        status: Json = kubectl.get("pod", name, "default")["status"]
-        assert status["phase"] == wanted, status
-        return status
-
-    return eventually(look, f"pod {name} is {wanted}")
-
-
-def events(kubectl: Kubectl, name: str) -> dict[str, str]:
-    """Reason to message of the pod's Events."""
-    found = kubectl.list("events", "--field-selector", f"involvedObject.name={name}")
-    return {event["reason"]: event["message"] for event in found}
-
-
-def waiting(kubectl: Kubectl, name: str, reason: str) -> Json:
-    """The state of the pod's container once it waits with this reason."""
-
-    def look() -> Json:
-        statuses = kubectl.get("pod", name, "default")["status"].get("containerStatuses", [])
-        told: Json = statuses[0]["state"].get("waiting", {}) if statuses else {}
-        assert told.get("reason") == reason, statuses
-        return told
-
-    return eventually(look, f"pod {name} waits with {reason}")
+    def give_back(self, address: str) -> None:
+        self.free.append(address)
 
 
 def test_a_deployment_becomes_available_through_its_readiness_probe(kubectl: Kubectl) -> None:
@@ -207,7 +148,7 @@ def test_a_failing_container_is_started_again_and_its_last_log_is_kept(kubectl: 
     kubectl.apply(pod("failing", container, restartPolicy="Always"))
 
     def look() -> Json:
-        told: Json = kubectl.get("pod", "failing", "default")["status"]["containerStatuses"][0]
+        told = main_container(kubectl, "failing")
         assert told["restartCount"] >= 1, told
         assert told["lastState"], told
         return told
@@ -229,7 +170,7 @@ def test_a_container_whose_liveness_fails_is_started_again(kubectl: Kubectl) -> 
     kubectl.apply(pod("sick", container, restartPolicy="Always", volumes=[{"name": "notes", "emptyDir": {}}]))
 
     def look() -> bool:
-        told = kubectl.get("pod", "sick", "default")["status"]["containerStatuses"][0]
+        told = main_container(kubectl, "sick")
         return bool(told["restartCount"] == 1 and told["ready"])
 
     eventually(look, "the container runs again")
@@ -275,3 +216,70 @@ def test_a_pod_that_asks_for_what_cannot_be_done_gets_an_event(kubectl: Kubectl)
     with pytest.raises(Refusal, match="ErrImagePull"):
         kubectl("logs", "nameless")
     kubectl("delete", "pod", "greedy", "nameless")
+
+
+def test_a_pod_past_its_deadline_fails_in_its_init_containers_too(kubectl: Kubectl) -> None:
+    first = {**shell("sleep 600"), "name": "first"}
+
+    kubectl.apply(pod("slow", shell("true"), initContainers=[first], activeDeadlineSeconds=3))
+
+    status = phase(kubectl, "slow", "Failed")
+    assert status["reason"] == "DeadlineExceeded"
+    assert status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 143
+    assert "waiting" in status["containerStatuses"][0]["state"]
+
+
+def test_time_in_init_containers_counts_towards_the_deadline(kubectl: Kubectl) -> None:
+    first = {**shell("sleep 4"), "name": "first"}
+
+    kubectl.apply(pod("slower", shell("sleep 600"), initContainers=[first], activeDeadlineSeconds=8))
+
+    ended = phase(kubectl, "slower", "Failed")["containerStatuses"][0]["state"]["terminated"]
+    lived = datetime.fromisoformat(ended["finishedAt"]) - datetime.fromisoformat(ended["startedAt"])
+    assert lived.total_seconds() < 7
+
+
+def test_a_container_named_as_a_folder_of_its_pod_keeps_its_log(kubectl: Kubectl) -> None:
+    mounts = [{"name": "message", "mountPath": "/files"}]
+    others = [{**shell(f"echo {name}"), "name": name} for name in ("containers", "message")]
+    container = {**shell("echo kept > /files/text; cat /files/text", volumeMounts=mounts), "name": "volumes"}
+
+    kubectl.apply(
+        pod("named", container, containers=[container, *others], volumes=[{"name": "message", "emptyDir": {}}])
+    )
+
+    phase(kubectl, "named", "Succeeded")
+    assert kubectl("logs", "named", "-c", "volumes") == "kept\n"
+    assert kubectl("logs", "named", "-c", "containers") == "containers\n"
+    assert kubectl("logs", "named", "-c", "message") == "message\n"
+
+
+def test_a_pod_whose_binding_is_refused_holds_up_no_other(kubectl: Kubectl) -> None:
+    forbid_binding(kubectl, "banned")
+    kubectl.apply(pod("banned", shell("echo late")))
+    eventually(lambda: "FailedScheduling" in events(kubectl, "banned"), "its binding was refused")
+
+    kubectl.apply(pod("welcome", shell("echo soon")))
+
+    phase(kubectl, "welcome", "Succeeded")
+    assert "nodeName" not in kubectl.get("pod", "banned", "default")["spec"]
+    assert "not this one" in events(kubectl, "banned")["FailedScheduling"]
+    kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "--all")
+    phase(kubectl, "banned", "Succeeded")
+
+
+def test_a_pod_without_a_network_gives_its_address_back_and_says_so(kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl.apply(pod("offline", shell("true"), nodeName="elsewhere"))
+    api, addresses = Api(kubectl.kubeconfig, tmp_path), Narrow()
+    settings = Settings(kubectl.kubeconfig, "elsewhere", tmp_path, Images(tmp_path, ()), (), "", run_as_user=False)
+    life = PodLife(
+        Node(api, settings, Events(api, "elsewhere"), addresses), parse(kubectl.get("pod", "offline", "default"))
+    )
+
+    life.start()
+
+    told = eventually(lambda: events(kubectl, "offline").get("FailedCreatePodSandBox"), "its failure is told")
+    assert "nowhere" in str(told)
+    assert addresses.free == ["nowhere"]
+    life.end(0)
+    eventually(life.over.is_set, "nothing is left of it")

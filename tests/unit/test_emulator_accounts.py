@@ -7,7 +7,7 @@ import pytest
 
 from cloudsql_emulator.acme import ALICE, CHECKOUT, PROJECT, TEAM_EMAIL, acme
 from cloudsql_emulator.cloud import Cloud
-from cloudsql_emulator.config import parse_config, to_json
+from cloudsql_emulator.config import Config, Project, parse_config, to_json
 from cloudsql_emulator.iam.directory import NoSuchAccount
 from cloudsql_emulator.iam.members import database_name, is_covered_by, workload_project
 from cloudsql_emulator.iam.policies import modified_roles, normalised
@@ -41,6 +41,7 @@ def test_what_is_granted_again_before_it_ends_never_ends() -> None:
     ("member", "name"),
     [
         ("serviceAccount:App@acme.iam.gserviceaccount.com", "app@acme.iam"),
+        ("serviceAccount:app@acme.example.com.iam.gserviceaccount.com", "app@acme.example.com.iam"),
         ("serviceAccount:123-compute@developer.gserviceaccount.com", "123-compute@developer"),
         ("user:Ann@Acme.com", "ann@acme.com"),
         (
@@ -51,6 +52,22 @@ def test_what_is_granted_again_before_it_ends_never_ends() -> None:
 )
 def test_database_names_follow_members(member: str, name: str) -> None:
     assert database_name(member) == name
+
+
+@pytest.mark.parametrize(
+    ("email", "project"),
+    [
+        ("app@acme.iam.gserviceaccount.com", "acme"),
+        ("app@acme.example.com.iam.gserviceaccount.com", "example.com:acme"),
+        ("app@acme.eu.example.com.iam.gserviceaccount.com", "eu.example.com:acme"),
+        ("123-compute@developer.gserviceaccount.com", "example.com:acme"),
+        ("999-compute@developer.gserviceaccount.com", ""),
+    ],
+)
+def test_a_service_account_is_in_the_project_that_its_address_names(email: str, project: str) -> None:
+    cloud = Cloud(Config(projects=(Project("example.com:acme", "123"),)))
+
+    assert cloud.project_of(email) == project
 
 
 @pytest.mark.parametrize(

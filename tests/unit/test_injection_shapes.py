@@ -20,56 +20,58 @@ from podshapes import (
     warnings,
 )
 
+PROXY = {
+    "name": "cloudsql-proxy",
+    "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0",
+    "imagePullPolicy": "IfNotPresent",
+    "restartPolicy": "Always",
+    "args": [
+        "--auto-iam-authn",
+        "--address=127.0.0.1",
+        "--port=5432",
+        "--private-ip",
+        "--structured-logs",
+        "--health-check",
+        "--http-address=127.0.0.1",
+        "--http-port=9801",
+        "--quitquitquit",
+        "--admin-port=9091",
+        "--exit-zero-on-sigterm",
+        "acme-prod:europe-west1:orders",
+    ],
+    "startupProbe": {
+        "exec": {
+            "command": [
+                "/cloud-sql-proxy",
+                "wait",
+                "--http-address=127.0.0.1",
+                "--http-port=9801",
+                "--max=1s",
+            ]
+        },
+        "periodSeconds": 1,
+        "timeoutSeconds": 5,
+        "failureThreshold": 60,
+    },
+    "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsGroup": 65532,
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}
+
 
 def names(body: dict[str, Any], place: str) -> list[str]:
     return [c["name"] for c in body["spec"][place]]
 
 
 def test_the_proxy_is_a_native_sidecar_that_passes_pod_security_restricted() -> None:
-    assert proxy(injected(pod())) == {
-        "name": "cloudsql-proxy",
-        "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0",
-        "imagePullPolicy": "IfNotPresent",
-        "restartPolicy": "Always",
-        "args": [
-            "--auto-iam-authn",
-            "--address=127.0.0.1",
-            "--port=5432",
-            "--private-ip",
-            "--structured-logs",
-            "--health-check",
-            "--http-address=127.0.0.1",
-            "--http-port=9801",
-            "--quitquitquit",
-            "--admin-port=9091",
-            "--exit-zero-on-sigterm",
-            "acme-prod:europe-west1:orders",
-        ],
-        "startupProbe": {
-            "exec": {
-                "command": [
-                    "/cloud-sql-proxy",
-                    "wait",
-                    "--http-address=127.0.0.1",
-                    "--http-port=9801",
-                    "--max=1s",
-                ]
-            },
-            "periodSeconds": 1,
-            "timeoutSeconds": 5,
-            "failureThreshold": 60,
-        },
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsGroup": 65532,
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-    }
+    assert proxy(injected(pod())) == PROXY
 
 
 def test_lists_that_are_missing_are_made() -> None:  # 1

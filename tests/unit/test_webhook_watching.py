@@ -99,7 +99,9 @@ def test_events_that_arrive_in_pieces_are_put_together(stop: threading.Event) ->
 
     watched = copy_of(server, stop)
 
-    until(lambda: watched.get("a", "new") == "n")
+    until(lambda: watched.get("a", "new") is not None)
+    assert dict(watched.within("a")) == {"new": "n"}
+    assert server.asked[:2] == ["list", "watch from 10"]
     server.end.set()
 
 
@@ -109,7 +111,9 @@ def test_an_expired_watch_leads_to_a_full_list_that_forgets_what_is_gone(stop: t
 
     watched = copy_of(server, stop)
 
-    until(lambda: dict(watched.within("a")) == {"new": "n"})
+    until(lambda: watched.get("a", "new") is not None)
+    assert dict(watched.within("a")) == {"new": "n"}
+    assert server.asked[:3] == ["list", "watch from 10", "list"]
     server.end.set()
 
 
@@ -122,7 +126,10 @@ def test_a_broken_watch_is_taken_up_again(stop: threading.Event, error: Exceptio
 
     watched = copy_of(server, stop)
 
-    until(lambda: watched.get("a", "new") == "n")
+    until(lambda: watched.get("a", "new") is not None)
+    assert dict(watched.within("a")) == {"new": "n"}
+    assert server.asked[1] == "watch from 10"
+    assert "watch from 10" in server.asked[2:]
     server.end.set()
 
 
@@ -132,6 +139,8 @@ def test_an_object_that_the_reader_leaves_out_is_not_kept(stop: threading.Event)
     watched = copy_of(server, stop)
 
     until(lambda: not watched.within("a"))
+    assert dict(watched.within("a")) == {}
+    assert (watched.get("a", "old"), watched.get("a", "empty")) == (None, None)
     server.end.set()
 
 

@@ -24,7 +24,7 @@ class ResourceManager:
             f"{PREFIX}.get": self.get,
             f"{PREFIX}.getIamPolicy": self.get_policy,
             f"{PREFIX}.setIamPolicy": self.set_policy,
-            f"{PREFIX}.testIamPermissions": self.test_permissions,
+            f"{PREFIX}.testIamPermissions": self.held_permissions,
         }
 
     async def get(self, call: Call) -> Json:
@@ -55,7 +55,7 @@ class ResourceManager:
         """Replace a project's policy."""
         return self._policies.set(call, self._place(call))
 
-    async def test_permissions(self, call: Call) -> Json:
+    async def held_permissions(self, call: Call) -> Json:
         """Which of some permissions the caller holds."""
         return self._policies.test(call, self._place(call))
 

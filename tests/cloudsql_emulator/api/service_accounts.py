@@ -31,7 +31,7 @@ class ServiceAccounts:
             f"{PREFIX}.get": self.get,
             f"{PREFIX}.getIamPolicy": self.get_policy,
             f"{PREFIX}.setIamPolicy": self.set_policy,
-            f"{PREFIX}.testIamPermissions": self.test_permissions,
+            f"{PREFIX}.testIamPermissions": self.held_permissions,
             "iamcredentials.projects.serviceAccounts.generateAccessToken": self.generate_access_token,
         }
 
@@ -57,7 +57,7 @@ class ServiceAccounts:
         """Replace a service account's policy."""
         return self._policies.set(call, self._place(call, "iam.serviceAccounts.setIamPolicy"))
 
-    async def test_permissions(self, call: Call) -> Json:
+    async def held_permissions(self, call: Call) -> Json:
         """Which of some permissions the caller holds."""
         return self._policies.test(call, self._place(call, "iam.serviceAccounts.get"))
 

@@ -15,15 +15,16 @@ import urllib3
 from controlplane.kubelet.api import Api, Json, Refused
 from controlplane.kubelet.events import Events
 from controlplane.kubelet.logs import PORT, serve
-from controlplane.kubelet.node import HEARTBEAT_SECONDS, beat, bind, register
+from controlplane.kubelet.node import HEARTBEAT_SECONDS, beat, register
 from controlplane.kubelet.podlife import Node, PodLife
 from controlplane.kubelet.podspec import parse
 from controlplane.kubelet.sandboxes import Addresses
+from controlplane.kubelet.scheduling import Scheduler
 from controlplane.kubelet.settings import Settings, load
+from controlplane.kubelet.watching import follow
 
 STOP_GRACE_SECONDS = 2.0
 STOP_LIMIT_SECONDS = 10.0
-RETRY_SECONDS = 0.5
 _log = logging.getLogger("kubelet")
 
 
@@ -37,6 +38,7 @@ class Kubelet:
         self._pods: dict[str, PodLife] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._scheduler = Scheduler(self._api, self._node.events, settings.node, self._stopped)
 
     def pods(self) -> Mapping[str, PodLife]:
         """All pods here, by uid."""
@@ -47,7 +49,9 @@ class Kubelet:
         """Register the node and keep its pods until `stop`."""
         server = serve(self.pods, self._settings.kubeconfig, self._settings.directory)
         register(self._api, self._settings.node, PORT)
-        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+        self._scheduler.start()
+        following = (self._api, self._take, self._keep, self._stopped)
+        threading.Thread(target=follow, args=following, name="watch", daemon=True).start()
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             try:
                 beat(self._api, self._settings.node)
@@ -69,24 +73,7 @@ class Kubelet:
             pod.over.wait(max(until - time.monotonic(), 0))
         shutil.rmtree(self._settings.directory / "pods", ignore_errors=True)
 
-    def _follow(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                listed = self._api.get("/api/v1/pods")
-                self._take_all(listed)
-                for event in self._api.watch("/api/v1/pods", listed["metadata"]["resourceVersion"]):
-                    if event["type"] == "ERROR":
-                        break
-                    if event["type"] != "BOOKMARK":
-                        self._take(event["object"], gone=event["type"] == "DELETED")
-            except (Refused, urllib3.exceptions.HTTPError) as error:
-                _log.warning("watch of pods ended: %s", error)
-                self._stopped.wait(RETRY_SECONDS)
-
-    def _take_all(self, listed: Json) -> None:
-        present = {told["metadata"]["uid"] for told in listed["items"]}
-        for told in listed["items"]:
-            self._take(told, gone=False)
+    def _keep(self, present: frozenset[str]) -> None:
         for uid, pod in self.pods().items():
             if uid not in present:
                 pod.end(0)
@@ -94,8 +81,7 @@ class Kubelet:
     def _take(self, told: Json, gone: bool) -> None:
         uid, spec = told["metadata"]["uid"], told["spec"]
         if not spec.get("nodeName"):
-            if not gone and not told["metadata"].get("deletionTimestamp") and not spec.get("schedulingGates"):
-                bind(self._api, told, self._settings.node)
+            self._scheduler.take(told, gone)
             return
         if spec["nodeName"] != self._settings.node or self._stopped.is_set():
             return

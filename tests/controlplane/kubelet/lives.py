@@ -20,8 +20,13 @@ from controlplane.kubelet.status import Record, Running, Terminated, Waiting
 BACKOFF_SECONDS, BACKOFF_MOST, BACKOFF_FORGOTTEN = 1.0, 60.0, 120.0
 """Faster than the real kubelet's 10 s to 5 min: tests wait for restarts."""
 
+MINIMUM_GRACE_SECONDS = 2.0
+"""What TERM is given before KILL even when the hook used up all: kubelet, minimumGracePeriodInSeconds."""
+
 RETRY_SECONDS = 1.0
-FOREVER = 1e9
+FOREVER = 1e6
+"""Eleven days; poll(2) takes no more than 24."""
+
 CANNOT_START = 128
 
 
@@ -56,6 +61,8 @@ class Life:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._instance: Instance | None = None
+        self._hooking = threading.Lock()
+        self._hooked: Instance | None = None
         self._backoff = 0.0
         self._runs = 0
         self._thread = threading.Thread(target=self._live, name=f"life-{container.name}", daemon=True)
@@ -74,15 +81,12 @@ class Life:
         return self.record.restarts == restarts and isinstance(self.record.state, Running)
 
     def stop(self, deadline: float) -> None:
-        """End it, preStop hook first, by a moment of time.monotonic(). Returns when it has ended."""
+        """End it, preStop hook first, by a moment of time.monotonic(), or soon after it. Returns when it has ended."""
         self._stopping.set()
         instance = self._instance
         if instance is not None and instance.alive():
             self._around.say("Normal", "Killing", f"Stopping container {self.container.name}")
-            hook = self.container.pre_stop
-            if hook is not None:
-                self._run_hook("preStop", hook, instance, deadline - time.monotonic())
-            instance.stop(deadline - time.monotonic())
+            self._end(instance, deadline)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -91,6 +95,15 @@ class Life:
         self._stopping.set()
         if self._instance is not None:
             self._instance.kill()
+
+    def _end(self, instance: Instance, deadline: float) -> None:
+        """Its hook, once however many ask for the end, then TERM with what is left of the time, but never nothing."""
+        hook = self.container.pre_stop
+        with self._hooking:
+            if hook is not None and self._hooked is not instance:
+                self._hooked = instance
+                self._run_hook("preStop", hook, instance, deadline - time.monotonic())
+        instance.stop(max(deadline - time.monotonic(), MINIMUM_GRACE_SECONDS))
 
     def _live(self) -> None:
         while not self._stopping.is_set():
@@ -180,7 +193,7 @@ class Life:
         if container.post_start is not None and not self._run_hook(
             "postStart", container.post_start, instance, FOREVER
         ):
-            instance.stop(0)
+            self._end(instance, time.monotonic() + self._around.grace)
             return
         if container.startup is not None:
             if not self._probe("Startup", container.startup, instance):
@@ -220,7 +233,7 @@ class Life:
     def _kill_unhealthy(self, kind: str, instance: Instance) -> None:
         name = self.container.name
         self._around.say("Normal", "Killing", f"Container {name} failed {kind.lower()} probe, will be restarted")
-        instance.stop(self._around.grace)
+        self._end(instance, time.monotonic() + self._around.grace)
 
     def _run_hook(self, kind: str, hook: Handler, instance: Instance, seconds: float) -> bool:
         tried = attempt(hook, Target(self._around.ip, self.container, instance.pid), max(seconds, 0.1))

@@ -43,7 +43,10 @@ def bind(api: Api, pod: Json, node: str) -> None:
     meta = pod["metadata"]
     path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/binding"
     try:
-        api.post(path, {"metadata": {"name": meta["name"]}, "target": {"kind": "Node", "name": node}})
+        # with the uid, another pod of this name is a conflict
+        api.post(
+            path, {"metadata": {"name": meta["name"], "uid": meta["uid"]}, "target": {"kind": "Node", "name": node}}
+        )
     except Refused as refusal:
         if refusal.status not in {404, 409}:
             raise

@@ -5,7 +5,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import urllib3
 
@@ -52,7 +54,8 @@ class PodLife:
         self._verdict: tuple[str, str] | None = None
         self._waiting = Waiting("ContainerCreating")
         self._ip = ""
-        self._began = now()
+        # as it was said before: a kubelet that is started again does not begin a pod anew
+        self._began: str = pod.told.get("status", {}).get("startTime") or now()
         self._reporter = Reporter(node.api, pod, self._moment)
         self._thread = threading.Thread(target=self._live, name=f"pod-{pod.name}", daemon=True)
 
@@ -97,7 +100,8 @@ class PodLife:
             except Exception as error:  # noqa: BLE001 - one pod's trouble is told in its Events, and is not the node's
                 _log.exception("%s failed", self.pod)
                 self._say("Warning", "FailedCreatePodSandBox", f"{type(error).__name__}: {error}")
-        self._until(lambda: False)
+        with self._changed:
+            self._changed.wait_for(self._ending)
         self._reporter.stop()
         self._delete()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -110,29 +114,27 @@ class PodLife:
         self._reporter.changed()
 
     def _in_sandbox(self) -> None:
-        ip = self._node.addresses.take()
-        namespace = network.attach(ip)
-        place = Place(self.pod, ip, objects(self._node.api, self.pod.namespace))
-        volumes = Volumes(self._node.api.post, place, self._directory / "volumes")
-        orders = Orders(self._node.settings, namespace, volumes)
-        self._ip = ip
-        self._reporter.flush()
-        try:
-            if self._mounted(volumes):
-                around = self._surroundings(place, orders)
-                self._run(around, volumes)
-        finally:
-            self._stop_all()
-            end_all_within(namespace)
-            volumes.remove()
-            self._node.addresses.give_back(ip)
+        with ExitStack() as taken:
+            taken.callback(self._reporter.flush)
+            ip = self._node.addresses.take()
+            taken.callback(self._node.addresses.give_back, ip)
+            namespace = network.attach(ip)
+            place = Place(self.pod, ip, objects(self._node.api, self.pod.namespace))
+            volumes = Volumes(self._node.api.post, place, self._directory / "volumes")
+            taken.callback(volumes.remove)
+            taken.callback(end_all_within, namespace)
+            taken.callback(self._stop_all)
+            self._ip = ip
             self._reporter.flush()
+            if self._mounted(volumes):
+                orders = Orders(self._node.settings, namespace, volumes)
+                self._run(self._surroundings(place, orders), volumes)
 
     def _surroundings(self, place: Place, orders: Orders) -> Callable[[Container], Surroundings]:
         return lambda container: Surroundings(
             ip=place.ip,
             grace=float(self.pod.grace),
-            directory=self._directory / container.name,
+            directory=self._directory / "containers" / container.name,
             order=lambda one, message: orders.order(place, one, message),
             changed=self._note,
             say=self._say,
@@ -140,7 +142,7 @@ class PodLife:
 
     def _mounted(self, volumes: Volumes) -> bool:
         """Write the volumes, waiting for what they need; False when the pod ended meanwhile."""
-        while not self._ending():
+        while not self._leaving():
             try:
                 volumes.refresh(self.pod)
             except (Missing, Refused, urllib3.exceptions.HTTPError) as obstacle:
@@ -158,21 +160,17 @@ class PodLife:
                 self._until(lambda one=life: one.record.started)  # type: ignore[misc]  # the loop's own
             else:
                 self._until(life.over.is_set)
-            if self._ending() or _failed(life):
+            if self._leaving() or _failed(life):
                 return
         for container in self.pod.containers:
             self._start(container, around)
         self._keep(volumes)
 
     def _keep(self, volumes: Volumes) -> None:
-        """Until every container is over: keep the volumes fresh and the pod within its deadline."""
-        deadline = None if self.pod.deadline is None else time.monotonic() + self.pod.deadline
+        """Until every container is over: keep the volumes fresh."""
         apps = [self.lives[one.name] for one in self.pod.containers]
         while not self._until(lambda: all(app.over.is_set() for app in apps), REFRESH_SECONDS):
-            if self._ending():
-                return
-            if deadline is not None and time.monotonic() > deadline:
-                self._verdict = _DEADLINE
+            if self._leaving():
                 return
             try:
                 volumes.refresh(self.pod)
@@ -207,11 +205,26 @@ class PodLife:
     def _ending(self) -> bool:
         return self._ends_at is not None
 
+    def _leaving(self) -> bool:
+        """Whether nothing is to be started any more."""
+        return self._ending() or self._verdict is not None
+
     def _until(self, holds: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Wait for a condition, for the pod's end, or so long; whether the condition holds."""
+        """Wait for a condition, for the pod's end or deadline, or so long; whether the condition holds."""
+        left = self._left()
+        last = left is not None and (seconds is None or left <= seconds)
         with self._changed:
-            self._changed.wait_for(lambda: holds() or self._ending(), seconds)
+            told = self._changed.wait_for(lambda: holds() or self._ending(), left if last else seconds)
+        if last and not told:
+            self._verdict = _DEADLINE
         return holds()
+
+    def _left(self) -> float | None:
+        """Seconds until the pod's deadline, which counts from its start: Kubernetes API, activeDeadlineSeconds."""
+        if self.pod.deadline is None:
+            return None
+        age = datetime.now(UTC) - datetime.fromisoformat(self._began)
+        return max(self.pod.deadline - age.total_seconds(), 0)
 
     def _note(self) -> None:
         with self._changed:

@@ -46,15 +46,17 @@ class Addresses:
 
 def end_all_within(namespace: PodNamespace) -> None:
     """Kill every process in the pod's network, whoever started it, the pause process last."""
-    inode = Path(f"/proc/{namespace.pid}/ns/net").stat().st_ino
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal() or int(entry.name) == namespace.pid:
-            continue
-        # a process may end while it is looked at
-        with suppress(OSError):
-            if (entry / "ns/net").stat().st_ino == inode:
-                os.kill(int(entry.name), signal.SIGKILL)
-    namespace.detach()
+    try:
+        inode = Path(f"/proc/{namespace.pid}/ns/net").stat().st_ino
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == namespace.pid:
+                continue
+            # a process may end while it is looked at
+            with suppress(OSError):
+                if (entry / "ns/net").stat().st_ino == inode:
+                    os.kill(int(entry.name), signal.SIGKILL)
+    finally:
+        namespace.detach()
 
 
 class Orders:
