@@ -34,26 +34,26 @@ end $$
 """100 schemas of 100 tables, 10 sequences and 10 functions, and 200 roles."""
 
 
-FEW = """
+BARE = """
 do $$
 begin
-  for place in 1..30 loop
+  for place in 1..100 loop
     execute format('create schema s%s authorization app_owner', place);
     set local role app_owner;
-    for one in 1..100 loop execute format('create table s%s.t%s (id int, note varchar(9))', place, one); end loop;
-    reset role;
+    for one in 1..100 loop execute format('create table s%s.t%s (id int)', place, one); end loop;
+    commit;
   end loop;
 end $$
 """
-FEW_TABLES = [(f"s{schema}", f"t{table}") for schema in range(1, 31) for table in range(1, 101)]
-"""Less of that, tables only."""
+BARE_TABLES = [(f"s{schema}", f"t{table}") for schema in range(1, SCHEMAS + 1) for table in range(1, 101)]
+"""Its tables and nothing else."""
 
 
-def filled(setting: Setting) -> Place:
-    """A database with all schemas and objects and no grants."""
+def filled(setting: Setting, layout: str = LAYOUT) -> Place:
+    """A database with all schemas and objects of a layout and no grants."""
     place = setting.place()
     place.limits = Limits(writing=600)
-    place.sql(LAYOUT)
+    place.sql(layout)
     place.sql("vacuum analyze")
     return place
 
@@ -69,10 +69,10 @@ def wanted() -> dict[Key, GrantWant]:
 
 
 def tables_only(roles: tuple[str, ...]) -> dict[Key, GrantWant]:
-    """Every table of FEW for the same roles."""
+    """Every table of BARE for the same roles."""
     return {
         key(f"s{number}"): want(Entry(ObjectKind.TABLE, roles, ("SELECT",), f"s{number}", ("*",)))
-        for number in range(1, 31)
+        for number in range(1, SCHEMAS + 1)
     }
 
 

@@ -133,3 +133,28 @@ def _held(cloud: Cloud, user: str = "clerk@acme-prod.iam") -> dict[str, str]:
         for grantee, _, rights in parts
         if grantee.strip('"') == user
     }
+
+
+def test_a_membership_that_a_grant_in_another_database_declares_outlives_this_one(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    cloud.sql("orders", "CREATE ROLE app_reader")
+    cloud.sql("orders", 'GRANT app_reader TO "operator@acme-prod.iam" WITH ADMIN OPTION')
+    tenant.account("member")
+    tenant.instance(tenant.rule(databases=["orders", "postgres"], databaseRoles=["app_reader"]))
+    tenant.user("member")
+    joins: dict[str, Any] = {"grants": [], "memberships": [{"role": "app_reader"}]}
+    tenant.grant("here", "member", **joins)
+    tenant.grant("there", "member", **{**joins, "database": "postgres"})
+    for name in ("here", "there"):
+        tenant.ready("dbg", name)
+    before = len(cloud.granting_statements())
+
+    tenant.delete("dbg", "here")
+
+    members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid = 'app_reader'::regrole"
+    assert ('"member@acme-prod.iam"',) in cloud.sql("orders", members)
+    assert cloud.granting_statements()[before:] == []
+
+    tenant.delete("dbg", "there")
+    assert ('"member@acme-prod.iam"',) not in cloud.sql("orders", members)
+    cloud.sql("orders", "DROP ROLE app_reader")

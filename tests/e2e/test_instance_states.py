@@ -1,6 +1,7 @@
 """What the state of the instance means for the users on it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from e2e.scenes import Stage
 from e2e.tenant import Tenant
 
 ORDERS = ("acme-prod", "orders")
+_MERGE = ("--type=merge", "-p")
 
 
 @pytest.fixture
@@ -56,6 +58,55 @@ def test_a_stopped_instance_is_waited_for_and_used_when_it_runs_again(control: A
     tenant.ready("csqli")
     tenant.ready("csqlu", "patient")
     assert "patient@acme-prod.iam" in tenant.stage.cloud.users()
+
+
+def test_a_deletion_waits_for_a_stopped_instance_until_it_runs_or_a_person_gives_up(
+    control: AdminClient, tenant: Tenant
+) -> None:
+    for name in ("waiter", "quitter"):
+        tenant.account(name)
+    tenant.instance()
+    for name in ("waiter", "quitter"):
+        tenant.user(name)
+        tenant.grant(name, name)
+        tenant.ready("dbg", name)
+    control.stop_instance(*ORDERS)
+    tenant.look_now("csqli")
+
+    tenant.kubectl("delete", "dbg", "waiter", "quitter", "-n", tenant.name, "--wait=false")
+
+    for name in ("waiter", "quitter"):
+        assert "start it" in tenant.ready("dbg", name, status="False", reason="InstanceStopped")["message"]
+    tenant.kubectl("patch", "dbg", "quitter", "-n", tenant.name, *_MERGE, '{"spec": {"deletionPolicy": "Retain"}}')
+    tenant.kubectl.gone("dbg", "quitter", tenant.name)
+    assert tenant.kubectl.get("dbg", "waiter", tenant.name)["metadata"]["finalizers"] == ["iam.cloudsql.dev/finalizer"]
+
+    control.start_instance(*ORDERS)
+    tenant.look_now("csqli")
+    tenant.kubectl.gone("dbg", "waiter", tenant.name)
+    left = str(tenant.stage.cloud.acls("orders"))
+    assert ("quitter@acme-prod.iam" in left, "waiter@acme-prod.iam" in left) == (True, False)
+    tenant.stage.cloud.sql("orders", 'DROP OWNED BY "quitter@acme-prod.iam"')
+
+
+def test_an_instance_that_was_deleted_holds_up_no_deletion(control: AdminClient, tenant: Tenant) -> None:
+    tenant.account("survivor")
+    tenant.instance()
+    tenant.user("survivor")
+    tenant.grant("survivor", "survivor")
+    tenant.ready("dbg", "survivor")
+    absent: dict[str, Any] = {"status": 404, "times": None, "message": "The Cloud SQL instance does not exist."}
+    for method in ("sql.instances.get", "sql.users.list", "sql.users.delete"):
+        control.add_fault(method, **absent)
+    tenant.look_now("csqli")
+
+    tenant.delete("dbg", "survivor")
+    tenant.delete("csqlu", "survivor")
+
+    assert "survivor" not in tenant.stage.cloud.policy_text()
+    control.clear_faults()
+    tenant.stage.cloud.sql("orders", 'DROP OWNED BY "survivor@acme-prod.iam"')
+    tenant.stage.cloud.delete_user("survivor@acme-prod.iam")
 
 
 def test_an_instance_that_google_does_not_have_is_named(tenant: Tenant) -> None:

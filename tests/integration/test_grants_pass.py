@@ -189,21 +189,6 @@ def test_drift_is_mended_with_one_statement(place: Place) -> None:
     assert answer.executed == ('GRANT SELECT ON TABLE "app"."items" TO "x"',)
 
 
-def test_an_unchanged_fingerprint_answers_without_looking_at_rights(place: Place) -> None:
-    only = key("a")
-    wanted = want(table("SELECT"))
-    first = place.run({only: wanted})
-    before = sum("with recursive wanted" in one.sql for one in place.cluster.statements())
-
-    second = place.run({only: wanted}, memory=first.memory)
-
-    assert sum("with recursive wanted" in one.sql for one in place.cluster.statements()) == before
-    assert second.clean
-    answer = second.answers[only]
-    assert isinstance(answer, GrantAnswer)
-    assert answer.observed == Observed(desired=2, held=2)
-
-
 def test_a_dry_object_says_what_it_would_do_and_does_nothing(place: Place) -> None:
     entries = want(table("SELECT")).entries
 

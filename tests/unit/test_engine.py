@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, Key
@@ -82,8 +83,13 @@ class Counts:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
+        self.changes: list[tuple[str, str]] = []
+
     def reconciled(self, kind: str, reason: str, seconds: float) -> None:
         self.seen.append(reason)
+
+    def changed(self, kind: str, change: str) -> None:
+        self.changes.append((kind, change))
 
 
 class Scene:
@@ -130,6 +136,22 @@ def test_a_status_is_written_once_and_not_again_while_nothing_changes() -> None:
     assert scene.cluster.writes == 1
     assert scene.cluster.stored[KEY]["status"]["conditions"][0]["reason"] == "Succeeded"
     assert scene.cluster.notices == ["Succeeded"]
+
+
+def test_what_was_changed_is_counted_and_told_once() -> None:
+    corrected = replace(HOLDS, changes=(("DriftCorrected", "created database user a"),))
+    story = Told(corrected, HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        await until(lambda: scene.cluster.writes == 1)
+        scene.queue.add(KEY)
+        await until(lambda: len(scene.counts.seen) == 2)
+
+    scene = play(story, act)
+
+    assert scene.counts.changes == [("CloudSQLInstance", "DriftCorrected")]
+    assert scene.cluster.notices == ["DriftCorrected", "Succeeded"]
 
 
 def test_nothing_is_done_before_the_finalizer_stands() -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import kubernetes.config
+
 from cloudsql_iam_operator.adapters import rest
 from cloudsql_iam_operator.adapters.rest import JSON, Answered, Rest
 from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
@@ -24,6 +26,10 @@ NOTICE_LENGTH = 1024
 _KINDS: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
 
+class NoCluster(ValueError):
+    """This process runs in no cluster, and no KUBECONFIG names one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A Kubernetes Event to be: about which object, its reason, and one sentence."""
@@ -34,13 +40,30 @@ class Notice:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one field manager holds of a ConfigMap that several share."""
+
+    namespace: str
+    name: str
+    manager: str
+
+    @property
+    def path(self) -> str:
+        """Where the ConfigMap is."""
+        return f"/api/v1/namespaces/{quote(self.namespace)}/configmaps/{quote(self.name)}"
+
+
 def connect() -> "Cluster":
     """The cluster this process runs in, or the one that KUBECONFIG names.
 
     Raises:
-        kubernetes.config.ConfigException: neither is there.
+        NoCluster: neither is there.
     """
-    return Cluster(rest.connect())
+    try:
+        return Cluster(rest.connect())
+    except kubernetes.config.ConfigException as error:
+        raise NoCluster(f"no cluster to talk to: run in one, or set KUBECONFIG ({error})") from error
 
 
 class Cluster:
@@ -105,6 +128,33 @@ class Cluster:
         definition = self._found(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind.plural}.{GROUP}")
         return definition is None or "deletionTimestamp" in definition["metadata"]
 
+    def store(self, part: Part, entries: Mapping[str, bytes], owner: Mapping[str, str]) -> None:
+        """Make these the manager's entries in the ConfigMap, which lives as long as one of its owners."""
+        told = {name: base64.b64encode(value).decode() for name, value in entries.items()}
+        self._server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], told), part.manager)
+
+    def withdraw(self, part: Part) -> None:
+        """Take the manager's entries out of the ConfigMap, and delete that when nobody else has any.
+
+        A refusal is logged and no failure: a namespace that is going refuses this when the ConfigMap went before.
+        """
+        try:
+            left = self._server.apply(part.path, CALL_SECONDS, _config_map(part, [], {}), part.manager)
+        except Answered as answered:
+            if answered.status != 403:
+                raise
+            log.warning("entry in ConfigMap %s/%s not taken out: %s", part.namespace, part.name, answered)
+            return
+        if left.get("binaryData") or left.get("data"):
+            return
+        unchanged = {"resourceVersion": left["metadata"]["resourceVersion"]}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged}
+        try:
+            self._server.send("DELETE", part.path, CALL_SECONDS, options)
+        except Answered as answered:
+            if answered.status not in {404, 409}:
+                raise
+
     def post(self, notice: Notice) -> None:
         """Record an Event. Best effort: an Event that cannot be written is logged and dropped."""
         namespace = notice.body["metadata"].get("namespace") or "default"
@@ -125,6 +175,11 @@ class Cluster:
 def _path(key: Key) -> str:
     place = f"/namespaces/{quote(key.namespace)}" if key.namespace else ""
     return f"/apis/{GROUP}/{VERSION}{place}/{_KINDS[key.kind].plural}/{quote(key.name)}"
+
+
+def _config_map(part: Part, owners: list[JSON], entries: Mapping[str, str]) -> JSON:
+    metadata = {"name": part.name, "namespace": part.namespace, "ownerReferences": owners}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": dict(entries)}
 
 
 def _event(notice: Notice) -> JSON:

@@ -11,6 +11,12 @@ FIELD_MANAGER = "cloudsql-iam-operator"
 ALLOW_REMOVALS = f"{GROUP}/allow-removals"
 """Annotation on a CloudSQLInstance: "true" lets one pass remove unusually many members of its project's policy."""
 
+APPROVE = f"{GROUP}/approve"
+"""Annotation on a DatabaseGrant with mode Plan: the hash of the plan that may be executed, once."""
+
+PLANS = "cloudsql-iam-operator-plans"
+"""The ConfigMap of a namespace that holds plans too long for a status; the operator may write no other."""
+
 WORKLOAD_IDENTITY_ANNOTATION = "iam.gke.io/gcp-service-account"
 """GKE's annotation on a Kubernetes ServiceAccount: the Google service account that its pods act as."""
 

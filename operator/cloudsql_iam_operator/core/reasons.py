@@ -95,6 +95,7 @@ class Reason(Enum):
     REVOKE_BLOCKED = _stalled("RevokeBlocked")
     READ_ONLY = _waits("ReadOnly")
     PLANNED = _waits("Planned")
+    PLAN_CHANGED = _waits("PlanChanged")
     CONFLICTING_GRANT = _stalled("ConflictingGrant")
 
     DEPENDENT_GRANTS_EXIST = _waits("DependentGrantsExist")

@@ -15,6 +15,7 @@ STALE_SECONDS = 30.0
 """How old the event loop's heartbeat may be before the process counts as stuck."""
 
 RECONCILES = Counter("cloudsql_iam_reconcile_total", "Looks at one object, by how they ended", ["kind", "reason"])
+CHANGES = Counter("cloudsql_iam_changes_total", "What was changed outside, by kind of object", ["kind", "change"])
 SECONDS = Histogram(
     "cloudsql_iam_reconcile_duration_seconds",
     "Seconds of one look at one object",
@@ -38,6 +39,10 @@ class Counts:
         """One look at one object ended so."""
         RECONCILES.labels(kind, reason).inc()
         SECONDS.labels(kind).observe(seconds)
+
+    def changed(self, kind: str, change: str) -> None:
+        """Something outside was changed for an object."""
+        CHANGES.labels(kind, change).inc()
 
     def called(self, service: str, method: str, code: int, seconds: float) -> None:
         """One request to Google was answered so; code 0 is no answer."""

@@ -1,12 +1,13 @@
 """How the parts are put together. What each does is in the module of its name."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.cluster import Cluster
 from cloudsql_iam_operator.adapters.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google import Fence, Observer
+from cloudsql_iam_operator.adapters.google import Fence, Observer, unobserved
 from cloudsql_iam_operator.adapters.postgres.connect import Connectors
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
 from cloudsql_iam_operator.services.database_access import Accesses, Secrets
@@ -16,11 +17,14 @@ from cloudsql_iam_operator.services.google import Identities
 from cloudsql_iam_operator.services.grant import GrantStory
 from cloudsql_iam_operator.services.instance import InstanceStory
 from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.preview import Previews
 from cloudsql_iam_operator.services.principal import Principals
 from cloudsql_iam_operator.services.systems import Systems, now
 from cloudsql_iam_operator.services.threads import Threads
 from cloudsql_iam_operator.services.user import UserStory
 from cloudsql_iam_operator.services.workqueue import Backoff, WorkQueue
+
+PREVIEW_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,24 @@ def assemble(wiring: Wiring) -> Parts:
         return await threads.call(wiring.cluster.served, timeout=CLUSTER_SECONDS)
 
     return Parts(engine, queue, served, close)
+
+
+@contextmanager
+def previewing(cluster: Cluster, namespace: str, endpoints: Endpoints) -> Iterator[Previews]:
+    """The parts that look and never write, for as long as the block runs. Enter in the event loop they belong to."""
+    threads = Threads(PREVIEW_THREADS)
+    identities = Identities(endpoints, _no_writing, unobserved)
+    connectors = Connectors(_given(endpoints.sqladmin))
+    accesses = Accesses(Secrets(cluster, namespace), identities, connectors, _no_writing)
+    try:
+        yield Previews(Systems(cluster, threads, identities, accesses, ""))
+    finally:
+        accesses.close()
+        threads.close()
+
+
+def _no_writing() -> None:
+    raise PermissionError("a preview writes nothing")
 
 
 def _given(sqladmin: str) -> str:

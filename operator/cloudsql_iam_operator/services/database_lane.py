@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
@@ -44,6 +44,7 @@ class DatabaseLane:
         self._claims = claims
         self._passes = passes
         self._memory: Memory | None = None
+        self._tried: dict[Key, GrantWant] = {}
         self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace)
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
@@ -59,8 +60,10 @@ class DatabaseLane:
     def forget(self, key: Key) -> None:
         """Want nothing for this key any more, and take nothing back."""
         self._lane.forget(key)
+        self._tried.pop(key, None)
 
-    async def _pass(self, wants: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
+    async def _pass(self, standing: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
+        wants = {key: self._once(key, want) for key, want in standing.items()}
         claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
         async with self._passes.slots:
             passed: Passed = await self._passes.threads.call(
@@ -68,3 +71,12 @@ class DatabaseLane:
             )
         self._memory = passed.memory
         return PassResult(passed.answers, passed.clean)
+
+    def _once(self, key: Key, want: GrantWant) -> GrantWant:
+        """The want, without its approval when a pass has had that: a want stands for later passes, an approval not."""
+        if not want.approved:
+            return want
+        if self._tried.get(key) is want:
+            return replace(want, approved="")
+        self._tried[key] = want
+        return want

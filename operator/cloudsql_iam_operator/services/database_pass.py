@@ -48,7 +48,8 @@ class GrantAnswer:
 
     `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
     are the statements of this pass that it had a share in, with the privileges they gave and took. `planned` and
-    `plan_hash` are filled for dry wants.
+    `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was the approved one, and was
+    executed.
     """
 
     grantees: tuple[GranteeRole, ...] = ()
@@ -62,6 +63,7 @@ class GrantAnswer:
     planned: tuple[str, ...] = ()
     plan_hash: str = ""
     advice: tuple[str, ...] = ()
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,12 @@ class Memory:
     fingerprint: str
     wants: Wants
     claims: Claims
+    asked: Lookups
     answers: Mapping[Key, GrantAnswer]
 
-    def holds(self, fingerprint: str, wants: Wants, claims: Claims) -> bool:
-        """Whether everything is as it was then."""
-        return (self.fingerprint, self.wants, self.claims) == (fingerprint, wants, claims)
+    def serves(self, wants: Wants, claims: Claims) -> bool:
+        """Whether the same is asked as then."""
+        return (self.wants, self.claims) == (wants, claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +121,50 @@ class _Pass:
         self._wants = wants
         self._claims = claims
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
+        self._approved: frozenset[Key] = frozenset()
         self._done: list[Statement] = []
         self._refused: list[Refusal] = []
-        self._seen = ""
+        self._seen: str | None = None
 
     def run(self, memory: Memory | None) -> Passed:
+        if memory is not None and not memory.serves(self._wants, self._claims):
+            memory = None
+        asked = memory.asked if memory is not None else lookups(self._wants, self._claims)
         # Taken before each look: what changes in between changes it, and is then seen by the next pass.
-        self._seen = self._database.fingerprint()
-        if memory is not None and memory.holds(self._seen, self._wants, self._claims):
+        self._seen = self._database.fingerprint(asked.kinds)
+        if memory is not None and memory.fingerprint == self._seen:
             return Passed(memory.answers, clean=True, memory=memory)
-        asked = lookups(self._wants, self._claims)
         snapshot, found, reach = self._look(asked)
+        self._approved = self._approvals(snapshot, found, reach)
+        held = self._dry - self._approved
         for _ in range(ROUNDS):
-            todo = found.without(self._dry)
+            todo = found.without(held)
             if todo.empty or snapshot.server.read_only:
                 break
             self._write(todo, snapshot, reach)
-            self._seen = self._database.fingerprint()
-            snapshot, found, reach = self._look(asked)
+            snapshot, found, reach = self._look_again(asked, snapshot, todo)
             if not any(refusal.vanished for refusal in self._refused):
                 break
+            held = self._dry  # what was approved is what the first look saw, and no more
         answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
-        return Passed(answers, clean=not self._done and not self._refused, memory=self._memory(answers))
+        return Passed(answers, clean=not self._done and not self._refused, memory=self._memory(asked, answers))
 
     def _look(self, asked: Lookups) -> tuple[Snapshot, Plan, Reach]:
-        snapshot = self._database.inspect(asked)
+        return self._judged(self._database.inspect(asked))
+
+    def _look_again(self, asked: Lookups, before: Snapshot, done: Plan) -> tuple[Snapshot, Plan, Reach]:
+        """Look where something was done; when it is not as it should be, at everything, so as to remember how it is."""
+        touched = before.schemas_of(frozenset(oid for operation in done.operations for oid in operation.objects))
+        later = self._database.inspect(asked.within(touched))
+        snapshot, found, reach = self._judged(before.renewed(later, touched))
+        if found.without(self._dry - self._approved).empty:
+            # What others changed elsewhere since the first look was not seen: the next pass looks at everything.
+            self._seen = None
+            return snapshot, found, reach
+        self._seen = self._database.fingerprint(asked.kinds)
+        return self._look(asked)
+
+    def _judged(self, snapshot: Snapshot) -> tuple[Snapshot, Plan, Reach]:
         reach = Reach(snapshot, self._access.owner_roles)
         return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
 
@@ -176,14 +198,37 @@ class _Pass:
             residual=found.residual.get(key, ()),
             advice=found.advice.get(key, ()),
         )
-        if want.dry:
-            statements = self._statements(left, snapshot, reach)
-            texts = tuple(self._database.shown(statement) for statement in statements)
-            hash_ = digest(statements, snapshot.server.identity)
-            return replace(answer, ledger=want.ledger, planned=texts, plan_hash=hash_)
-        if not left.empty:
+        if not left.empty and self._was_tried(key, snapshot):
             answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
-        return replace(answer, ledger=self._ledger(want, answer))
+        if want.dry:
+            answer = self._with_plan(answer, left, snapshot, reach)
+            if key not in self._approved:
+                return replace(answer, ledger=want.ledger)
+        return replace(answer, ledger=self._ledger(want, answer), approved=want.dry)
+
+    def _was_tried(self, key: Key, snapshot: Snapshot) -> bool:
+        """Whether what is left was to be done in this pass; of an approved plan, what a second look found was not."""
+        want = self._wants[key]
+        if key in self._approved:
+            return any(key in refusal.statement.keys for refusal in self._refused)
+        return not want.dry or (bool(want.approved) and snapshot.server.read_only)
+
+    def _with_plan(self, answer: GrantAnswer, left: Plan, snapshot: Snapshot, reach: Reach) -> GrantAnswer:
+        statements = self._statements(left, snapshot, reach)
+        texts = tuple(self._database.shown(statement) for statement in statements)
+        return replace(answer, planned=texts, plan_hash=digest(statements, snapshot.server.identity))
+
+    def _approvals(self, snapshot: Snapshot, found: Plan, reach: Reach) -> frozenset[Key]:
+        """Dry wants whose plan is, as this look shows it, the very one that was approved."""
+        if snapshot.server.read_only:
+            return frozenset()
+        plans = {key: found.caused_by(key) for key in self._dry if self._wants[key].approved}
+        hashes = {
+            key: digest(self._statements(plan, snapshot, reach), snapshot.server.identity)
+            for key, plan in plans.items()
+            if not plan.empty
+        }
+        return frozenset(key for key, hash_ in hashes.items() if hash_ == self._wants[key].approved)
 
     def _why(self, key: Key, snapshot: Snapshot) -> tuple[Problem, ...]:
         """Why something is left to do."""
@@ -211,11 +256,13 @@ class _Pass:
         every = [want.entries for want in self._wants.values()]
         return any(entry.kind in OUTSIDE_SCHEMAS for one in every for entry in (*one.privileges, *one.public))
 
-    def _memory(self, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if any(refusal.passing for refusal in self._refused) or self._looks_outside_schemas():
+    def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
+        if self._seen is None or any(refusal.passing for refusal in self._refused) or self._looks_outside_schemas():
             return None
-        quiet = {key: replace(answer, executed=(), granted=0, revoked=0) for key, answer in answers.items()}
-        return Memory(self._seen, dict(self._wants), dict(self._claims), quiet)
+        quiet = {
+            key: replace(answer, executed=(), granted=0, revoked=0, approved=False) for key, answer in answers.items()
+        }
+        return Memory(self._seen, dict(self._wants), dict(self._claims), asked, quiet)
 
 
 _KNOWN_BY_NAME = frozenset({ObjectKind.DATABASE, ObjectKind.SCHEMA}) | OUTSIDE_SCHEMAS

@@ -44,6 +44,10 @@ class Observer(Protocol):
         """One look at one object ended so."""
         ...
 
+    def changed(self, kind: str, change: str) -> None:
+        """Something outside was changed for an object: Created, Granted, DriftCorrected …."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -127,12 +131,17 @@ class Engine:
         if report is None:
             return
         await self._store(live, report)
-        self._outside.observer.reconciled(key.kind, _reason(report), asyncio.get_running_loop().time() - began)
+        self._count(key.kind, report, asyncio.get_running_loop().time() - began)
         if live.deleting and report.holds:
             self._queue.forget(key)
             self._gone.setdefault(key, asyncio.Event()).set()
         else:
             self._plan(key, report)
+
+    def _count(self, kind: str, report: Report, seconds: float) -> None:
+        self._outside.observer.reconciled(kind, _reason(report), seconds)
+        for change, _ in report.changes:
+            self._outside.observer.changed(kind, change)
 
     async def _told(self, live: Live) -> Report | None:
         story = self._stories[live.key.kind]

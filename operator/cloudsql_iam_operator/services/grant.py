@@ -1,29 +1,35 @@
 """The story of a DatabaseGrant: who its grantees are, whether the rules allow it, and what the database shows."""
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion, Grantee, GrantMode, RoleRef
+from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
-from cloudsql_iam_operator.api.names import GRANT, USER
-from cloudsql_iam_operator.core.access import GrantRequest, Lifetime, allow_grant
+from cloudsql_iam_operator.api.names import APPROVE, GRANT
 from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.grants.entries import Entries, entries_of, expanded
+from cloudsql_iam_operator.core.grants.approval import Approval, approval
+from cloudsql_iam_operator.core.grants.entries import Entries
 from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of, recorded
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.resolution import Problem
-from cloudsql_iam_operator.core.instances import require_engine, require_running
-from cloudsql_iam_operator.core.powers import powers_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.grant_status import Named, kept, place, told, worst
-from cloudsql_iam_operator.services.grantees import named
+from cloudsql_iam_operator.services.grant_checks import GrantChecks, expired, only_planned
+from cloudsql_iam_operator.services.grant_status import (
+    Named,
+    kept,
+    place,
+    plan_told,
+    told,
+    waits_for_approval,
+    worst,
+)
 from cloudsql_iam_operator.services.layers import Blocked, Layers
-from cloudsql_iam_operator.services.objects import instance_named, readable, tenant_of
+from cloudsql_iam_operator.services.objects import readable
+from cloudsql_iam_operator.services.plan_store import PlanStore
 from cloudsql_iam_operator.services.registry import Live
 from cloudsql_iam_operator.services.reports import Report, max_age
 from cloudsql_iam_operator.services.systems import Systems
@@ -42,6 +48,15 @@ class Visit:
     interval: float = 300.0
 
     @property
+    def approved(self) -> str:
+        """The hash of the plan that a person approved, by annotation; "" without one."""
+        return str((self.live.body["metadata"].get("annotations") or {}).get(APPROVE, ""))
+
+    def approval(self, answer: GrantAnswer) -> Approval:
+        """How that stands to the plan of this answer."""
+        return approval(self.approved, self.fields.get("approved", ""), answer.plan_hash)
+
+    @property
     def ledger(self) -> Ledger:
         """What the status records as caused."""
         return recorded(self.fields.get("applied", ()))
@@ -56,10 +71,14 @@ class GrantStory:
 
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
+        self._checks = GrantChecks(systems)
+        self._plans = PlanStore(systems.cluster, systems.threads)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
         visit = Visit(live, fields=kept(live.status))
+        if visit.fields.get("approved") != visit.approved:
+            visit.fields.pop("approved", None)  # taken off or replaced: the next one counts anew
         with suppress(Blocked):
             await self._declare(visit)
         return visit.report()
@@ -77,21 +96,18 @@ class GrantStory:
             self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
-        instance = await visit.layers.hold(ConditionType.READY, self._instance(spec))
+        instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(spec))
         visit.interval = _until(spec, float(instance.interval))
         await self._let_in(visit, spec, instance)
-        await visit.layers.hold(ConditionType.READY, self._serving(instance))
-        grantees = await visit.layers.hold(ConditionType.READY, self._grantees(visit, spec))
-        entries = await visit.layers.hold(ConditionType.GRANTS_APPLIED, _entries(spec, grantees.roles))
+        await visit.layers.hold(ConditionType.READY, self._checks.serving(instance))
+        grantees = await visit.layers.hold(ConditionType.READY, self._checks.grantees(spec, visit.ledger))
+        entries = await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.entries(spec, grantees.roles))
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._apply(visit, spec, (instance, grantees, entries)))
-
-    async def _instance(self, spec: DatabaseGrant) -> CloudSQLInstance:
-        return instance_named(self._systems.registry, spec.instance)
 
     async def _let_in(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
         try:
             await visit.layers.hold(
-                ConditionType.ACCESS_ALLOWED, self._allowed(spec, instance), "an access rule allows it"
+                ConditionType.ACCESS_ALLOWED, self._checks.allowed(spec, instance), "an access rule allows it"
             )
         except Blocked as blocked:
             refused = isinstance(blocked.__cause__, Refused)
@@ -99,53 +115,54 @@ class GrantStory:
                 await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, spec, instance))
             raise
 
-    async def _allowed(self, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
-        whole = expanded(spec)
-        tenant = await tenant_of(self._systems.cluster, self._systems.threads, spec.metadata.key.namespace)
-        schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
-        schemas |= {schema for entry in whole.public for schema in entry.schemas}
-        privileges = {p for entry in whole.grants for p in entry.privileges}
-        privileges |= {p for entry in whole.future for p in entry.privileges}
-        roles = [m.role for m in whole.memberships] + [g.name for g in whole.grantees if isinstance(g, RoleRef)]
-        request = GrantRequest(
-            tenant=tenant,
-            database=spec.database,
-            schemas=tuple(sorted(schemas)),
-            privileges=tuple(sorted(privileges)),
-            roles=tuple(sorted(roles)),
-            lifetime=Lifetime(spec.expires_at, datetime.now(UTC)),
-            operator=await self._systems.own_username(instance),
-            powers=powers_of(whole),
-        )
-        allow_grant(instance.access, request)
-
-    async def _serving(self, instance: CloudSQLInstance) -> None:
-        facts = await self._systems.facts(instance)
-        require_engine(instance.connection, facts)
-        require_running(instance.connection, facts)
-
-    async def _grantees(self, visit: Visit, spec: DatabaseGrant) -> Named:
-        found = named(spec, self._systems.registry, visit.ledger)
-        if found.missing and visit.ledger and await self._systems.kind_is_going(USER):
-            text = "the definition of CloudSQLIAMUser is being deleted; what its objects hold is left as it is"
-            raise NotYet(Reason.USER_NOT_READY, text)
-        return found
-
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
-        dry = spec.mode is GrantMode.PLAN
-        caused = visit.ledger if dry else visit.ledger | ledger_of(entries)
-        before = place(spec, instance, caused)
-        if caused != visit.ledger:
-            await self._systems.remember(visit.live, before)
-        visit.fields |= before
-        want = GrantWant(entries, visit.ledger, spec.enforcement, dry)
-        answer = await self._bring(visit, spec, instance, want)
+        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
+        if want.dry:
+            visit.fields |= place(spec, instance, visit.ledger)
+            answer = await self._planned(visit, spec, instance, want)
+        else:
+            await self._record(visit, place(spec, instance, visit.ledger | ledger_of(entries)))
+            answer = await self._bring(visit, spec, instance, want)
         visit.fields |= told(answer, grantees, visit.fields)
-        if not answer.plan_hash:
-            visit.fields.pop("plan", None)
+        await self._publish(visit, answer)
         _tell(visit, answer)
-        _judge(visit, spec, (*grantees.missing, *answer.problems))
+        _judge(visit, spec, answer, (*grantees.missing, *answer.problems))
+
+    async def _planned(
+        self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance, want: GrantWant
+    ) -> GrantAnswer:
+        """What would be done; or what was done, when a person approved that and nothing else."""
+        answer = await self._bring(visit, spec, instance, want)
+        if not answer.planned or visit.approval(answer) is not Approval.FITS:
+            return answer
+        before = place(spec, instance, visit.ledger | ledger_of(want.entries))
+        await self._record(visit, {**before, "approved": visit.approved})
+        answer = await self._bring(visit, spec, instance, replace(want, approved=visit.approved))
+        if not answer.approved:
+            del visit.fields["approved"]
+        return answer
+
+    async def _record(self, visit: Visit, fields: dict[str, Any]) -> None:
+        """Store what is about to be caused, unless that is on record already."""
+        used = visit.fields.get("approved")
+        if recorded(fields["applied"]) != visit.ledger or fields.get("approved", used) != used:
+            await self._systems.remember(visit.live, fields)
+        visit.fields |= fields
+
+    async def _publish(self, visit: Visit, answer: GrantAnswer) -> None:
+        """Keep a plan that the status cannot hold beside it, for as long as it stands."""
+        before = visit.fields.pop("plan", None)
+        if answer.planned:
+            visit.fields["plan"] = await self._shown(visit, answer)
+        if before and before.get("ref") and "ref" not in visit.fields.get("plan", {}):
+            await self._plans.drop(visit.live)
+
+    async def _shown(self, visit: Visit, answer: GrantAnswer) -> dict[str, Any]:
+        shown = plan_told(answer)
+        if len(shown["sample"]) < len(answer.planned) or shown["sample"] != list(answer.planned):
+            shown["ref"] = await self._plans.put(visit.live, answer.planned)
+        return shown
 
     async def _bring(
         self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance, want: GrantWant
@@ -163,37 +180,38 @@ class GrantStory:
 
     async def _take_back(self, visit: Visit) -> None:
         spec = visit.live.spec
+        await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._plan_dropped(visit))
         retained = isinstance(spec, DatabaseGrant) and spec.deletion_policy is GrantDeletion.RETAIN
         if retained or not visit.ledger or await self._systems.kind_is_going(GRANT):
             self._systems.forget(visit.live.key)
             return
         readable_spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
-        instance = await visit.layers.hold(ConditionType.READY, self._instance(readable_spec))
+        instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(readable_spec))
         visit.interval = float(instance.interval)
-        await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, readable_spec, instance))
+        if not await self._systems.gone(instance):
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.serving(instance))
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, readable_spec, instance))
         self._systems.forget(visit.live.key)
+
+    async def _plan_dropped(self, visit: Visit) -> None:
+        if visit.fields.pop("plan", {}).get("ref"):
+            await self._plans.drop(visit.live)
 
 
 async def _read(live: Live) -> DatabaseGrant:
     return readable(live, DatabaseGrant)
 
 
-async def _entries(spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
-    return Entries() if _expired(spec) else entries_of(spec, roles)
-
-
-def _expired(spec: DatabaseGrant) -> bool:
-    return spec.expires_at is not None and spec.expires_at <= datetime.now(UTC)
-
-
 def _until(spec: DatabaseGrant, interval: float) -> float:
     """Seconds until the next look: at the declared end when that comes before the interval."""
-    if spec.expires_at is None or _expired(spec):
+    if spec.expires_at is None or expired(spec):
         return interval
     return min(interval, (spec.expires_at - datetime.now(UTC)).total_seconds() + SOON)
 
 
 def _tell(visit: Visit, answer: GrantAnswer) -> None:
+    if answer.approved:
+        visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
     if answer.granted:
         visit.layers.changed("Granted", f"granted {answer.granted} privileges in {len(answer.executed)} statements")
         for sentence in answer.advice:
@@ -202,17 +220,16 @@ def _tell(visit: Visit, answer: GrantAnswer) -> None:
         visit.layers.changed("Revoked", f"revoked {answer.revoked} privileges in {len(answer.executed)} statements")
 
 
-def _judge(visit: Visit, spec: DatabaseGrant, problems: tuple[Problem, ...]) -> None:
+def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:
     found = worst(problems)
     if found is not None:
         visit.layers.note(ConditionType.GRANTS_APPLIED, *found)
-    elif _expired(spec):
+    elif answer.planned:
+        standing = visit.approval(answer)
+        visit.layers.note(ConditionType.GRANTS_APPLIED, *waits_for_approval(visit.live.key, standing, answer))
+    elif expired(spec):
         visit.layers.note(
             ConditionType.GRANTS_APPLIED, Reason.EXPIRED, f"expired at {spec.expires_at}: nothing is held"
-        )
-    elif spec.mode is GrantMode.PLAN:
-        visit.layers.note(
-            ConditionType.GRANTS_APPLIED, Reason.PLANNED, "mode Plan: see status.plan; nothing is written"
         )
     else:
         visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, "the database shows all privileges")

@@ -6,6 +6,8 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.names import APPROVE, Key
+from cloudsql_iam_operator.core.grants.approval import Approval
 from cloudsql_iam_operator.core.grants.ledger import Ledger, rendered
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason, Standing
@@ -16,7 +18,10 @@ SAMPLE = 5
 
 STATEMENT_LENGTH = 500
 
-_KEPT = ("instance", "database", "grantees", "observed", "applied", "plan", "residual", "last")
+PLAN_BYTES = 8192
+"""How long the statements of a plan may be together to be shown whole."""
+
+_KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", "plan", "residual", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,6 @@ def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[s
             for r in answer.residual
         ],
         "last": before.get("last"),
-        "plan": None,
     }
     if answer.executed:
         fields["last"] = {
@@ -69,10 +73,28 @@ def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[s
             "statements": len(answer.executed),
             "sample": shortened(answer.executed),
         }
-    if answer.plan_hash:
-        sample = shortened(answer.planned)
-        fields["plan"] = {"hash": answer.plan_hash, "statements": len(answer.planned), "sample": sample}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def plan_told(answer: GrantAnswer) -> dict[str, Any]:
+    """A plan as the status shows it: all statements when they are few and short, else the first of them."""
+    whole = sum(len(text.encode()) for text in answer.planned) <= PLAN_BYTES
+    sample = list(answer.planned) if whole else shortened(answer.planned)
+    return {"hash": answer.plan_hash, "statements": len(answer.planned), "sample": sample}
+
+
+def waits_for_approval(key: Key, standing: Approval, answer: GrantAnswer) -> tuple[Reason, str]:
+    """Why a plan is not executed, and how to approve it."""
+    what = f"{len(answer.planned)} statements would be executed, see status.plan"
+    command = f"kubectl annotate dbg {key.name} -n {key.namespace} --overwrite {APPROVE}={answer.plan_hash}"
+    match standing:
+        case Approval.MISSING | Approval.FITS:
+            return Reason.PLANNED, f"{what}; to approve: {command}"
+        case Approval.OTHER:
+            return Reason.PLAN_CHANGED, f"the annotation {APPROVE} names another plan: {what}; to approve: {command}"
+        case Approval.USED:
+            text = f"the plan that the annotation {APPROVE} names was executed once, and is there again: {what}"
+            return Reason.PLAN_CHANGED, f"{text}; to approve it anew, take the annotation off first, then: {command}"
 
 
 def shortened(statements: Sequence[str]) -> list[str]:

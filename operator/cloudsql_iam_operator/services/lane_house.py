@@ -8,7 +8,7 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.core.bindings import BindingRef
-from cloudsql_iam_operator.core.grants.ledger import Ledger, recorded
+from cloudsql_iam_operator.core.grants.ledger import Ledger, of_the_server, recorded
 from cloudsql_iam_operator.core.users import UserClaim
 from cloudsql_iam_operator.services.database_lane import DatabaseLane, Passes
 from cloudsql_iam_operator.services.google import Google
@@ -108,12 +108,13 @@ class Lanes:
         }
 
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
-        """What the status of a live grant in the database records as applied."""
-        return {
-            live.key: recorded(live.status.get("applied", ()))
-            for live in self._live(GRANT)
-            if live.status.get("instance") == str(connection) and live.status.get("database") == database
-        }
+        """What live grants record as applied in the database, and what those of other databases did to the server."""
+        ledgers: dict[Key, Ledger] = {}
+        for live in self._live(GRANT):
+            if live.status.get("instance") == str(connection):
+                ledger = recorded(live.status.get("applied", ()))
+                ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
+        return ledgers
 
     def _live(self, kind: Kind) -> list[Live]:
         found = [self._registry.get(key) for key in self._registry.all_keys() if key.kind == kind.name]

@@ -9,7 +9,9 @@ from typing import Any
 from cloudsql_iam_operator.adapters.cluster import Cluster
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import Key, Kind
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.database_access import Accesses
 from cloudsql_iam_operator.services.database_lane import DatabaseLane
 from cloudsql_iam_operator.services.google import Google, Identities
@@ -83,6 +85,14 @@ class Systems:
         facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
         self._sightings[instance.connection] = Sighting(facts, self._clock())
         return facts
+
+    async def gone(self, instance: CloudSQLInstance) -> bool:
+        """Whether Google has the instance no more, nor then anything that was on it."""
+        try:
+            await self.facts(instance)
+        except NotYet as failure:
+            return failure.reason is Reason.INSTANCE_NOT_FOUND
+        return False
 
     async def policy_lane(self, instance: CloudSQLInstance) -> PolicyLane:
         """The one writer of the policy of the instance's project."""

@@ -205,6 +205,12 @@ class UserStory:
 
     async def _drop(self, visit: Visit, instance: CloudSQLInstance) -> None:
         username = visit.record.username
+        if await self._systems.gone(instance):
+            visit.layers.changed(
+                "Deleted", f"instance {instance.connection} is gone, and database user {username} with it"
+            )
+            visit.record = replace(visit.record, ownership=Ownership.NONE)
+            return
         grants = self._systems.registry.grants_to(visit.live.key)
         holders = sorted(live.key.name for live, _ in grants if _holds(live, username))
         if holders:

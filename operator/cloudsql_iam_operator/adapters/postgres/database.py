@@ -48,9 +48,9 @@ class Database:
         """End the connection."""
         self._connection.close()
 
-    def fingerprint(self) -> str:
-        """A text that changes whenever a name, a right, a role or a membership does."""
-        return self._guarded(lambda: fingerprint(self._connection, self._access.set_role))
+    def fingerprint(self, kinds: Iterable[ObjectKind]) -> str:
+        """A text that changes whenever a name, a right, a role or a membership does; of objects, those of `kinds`."""
+        return self._guarded(lambda: fingerprint(self._connection, self._access.set_role, kinds))
 
     def inspect(self, lookups: Lookups) -> Snapshot:
         """What was asked for, at one moment."""

@@ -50,10 +50,10 @@ _NAMES = {
 }
 
 
-def fingerprint(connection: Connection, role: str) -> str:
-    """A text that changes whenever a name, a right, a role or a membership does."""
+def fingerprint(connection: Connection, role: str, kinds: Iterable[ObjectKind]) -> str:
+    """A text that changes whenever a name, a right, a role or a membership does; of objects, those of `kinds`."""
     with reading(connection, role):
-        found = connection.execute(query("fingerprint"))
+        found = connection.execute(query("fingerprint"), {"kinds": _values(kinds)})
     row = found.fetchone()
     assert row is not None
     return str(row[0])
@@ -66,7 +66,11 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         roles = _ask(connection, "roles")
         role_grants = _ask(connection, "role_grants")
         schemas = _ask(connection, "schemas")
-        rights_of = {"roles": sorted(lookups.roles), "schemas": sorted(lookups.schemas)}
+        rights_of = {
+            "roles": sorted(lookups.roles),
+            "schemas": sorted(lookups.schemas),
+            "kinds": _values(lookups.kinds),
+        }
         groups = _ask(connection, "acl_groups", rights_of, binary=True)
         names = {
             Catalog.RELATION: _named(connection, "named_relations", lookups, Catalog.RELATION),
@@ -111,6 +115,10 @@ def object_names(
             types = tuple(zip(*arguments, strict=True)) if arguments else ()
             found[kind, oid] = ObjectName(schema, name, types)
     return found
+
+
+def _values(kinds: Iterable[ObjectKind]) -> list[str]:
+    return sorted(kind.value for kind in kinds)
 
 
 def _ask(
@@ -189,7 +197,8 @@ def _group(row: Row) -> AclGroup:
     kind, schema, owner, column, members, grantees, grantors, masks = row
     acl: dict[int, tuple[Holding, ...]] = {}
     for grantee, grantor, mask in zip(grantees or (), grantors or (), masks or (), strict=True):
-        acl[grantee] = (*acl.get(grantee, ()), _holding(grantor, mask))
+        alone = _alone(grantor, mask)
+        acl[grantee] = (*acl[grantee], *alone) if grantee in acl else alone
     return AclGroup(
         _KINDS[kind],
         schema,
@@ -203,9 +212,9 @@ def _group(row: Row) -> AclGroup:
 
 
 @lru_cache(maxsize=1024)
-def _holding(grantor: int, mask: int) -> Holding:
+def _alone(grantor: int, mask: int) -> tuple[Holding]:
     """One and the same value for the thousands of alike ones that a large database has."""
-    return Holding(grantor, mask)
+    return (Holding(grantor, mask),)
 
 
 def _by_schema(asked: Mapping[Catalog, Cursor]) -> dict[tuple[Catalog, str], dict[int, str]]:

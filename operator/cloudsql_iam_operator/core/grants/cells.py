@@ -81,15 +81,14 @@ class Verdict:
 
 def verdict(cell: Cell, elsewhere: int = 0) -> Verdict:
     """The verdict on a cell; `elsewhere` is what its roles hold on the column's whole table."""
-    by_standing = dict.fromkeys(Standing, 0)
+    by_standing: dict[Standing, int] = {}
     for wish in cell.wishes:
-        by_standing[wish.standing] |= wish.mask
+        by_standing[wish.standing] = by_standing.get(wish.standing, 0) | wish.mask
     held = elsewhere
     for holding in cell.holdings:
         held |= holding.mask
-    wanted = by_standing[Standing.WANTED]
-    kept = wanted | by_standing[Standing.CLAIMED]
-    return Verdict(wanted, kept, by_standing[Standing.RECORDED], by_standing[Standing.OWNED], held)
+    wanted, recorded, claimed, owned = (by_standing.get(standing, 0) for standing in Standing)
+    return Verdict(wanted, wanted | claimed, recorded, owned, held)
 
 
 def cells(group: AclGroup, wishes: Sequence[Wish], *, besides: frozenset[int] = frozenset()) -> Iterator[Cell]:

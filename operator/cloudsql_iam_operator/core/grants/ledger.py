@@ -1,7 +1,8 @@
 """What an object caused, as recorded in its status: the only ground on which it takes anything back later."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import ObjectKind
@@ -33,30 +34,24 @@ class AppliedEntry:
 
 Ledger = frozenset[AppliedEntry]
 
+_OF_THE_SERVER = frozenset({_MEMBERSHIP, ObjectKind.PARAMETER.value, ObjectKind.TABLESPACE.value})
 
+
+@lru_cache(maxsize=1024)
 def ledger_of(entries: Entries) -> Ledger:
-    """What is to be recorded when these entries were applied."""
-    applied = {
-        AppliedEntry(
-            _FUTURE + entry.kind.value if entry.future else entry.kind.value,
-            role,
-            entry.privileges,
-            entry.schema,
-            name,
-            entry.excluded,
-            entry.columns,
-            entry.option,
-        )
-        for entry in entries.privileges
-        for role in entry.roles
-        for name in (entry.owners if entry.future else entry.names or ("",))
-    }
+    """What is to be recorded when these entries were applied. Kept, since every pass asks again for every object."""
+    applied = {one for entry in entries.privileges for one in _applied(entry)}
     memberships = {
         AppliedEntry(_MEMBERSHIP, member, ("MEMBER",), name=entry.role)
         for entry in entries.memberships
         for member in entry.members
     }
     return frozenset(applied | memberships)
+
+
+def of_the_server(ledger: Ledger) -> Ledger:
+    """The part that every database of the server shares: memberships, parameters, tablespaces."""
+    return frozenset(entry for entry in ledger if entry.kind in _OF_THE_SERVER)
 
 
 def entries_from(ledger: Iterable[AppliedEntry]) -> Entries:
@@ -116,6 +111,16 @@ def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
         )
         for entry in applied
     )
+
+
+def _applied(entry: Entry) -> Iterator[AppliedEntry]:
+    kind = entry.kind.value
+    words = (entry.excluded, entry.columns, entry.option)
+    for name in entry.owners if entry.future else entry.names or ("",):
+        for role in entry.roles:
+            yield AppliedEntry(
+                _FUTURE + kind if entry.future else kind, role, entry.privileges, entry.schema, name, *words
+            )
 
 
 def _entry(applied: AppliedEntry, roles: tuple[str, ...]) -> Entry:

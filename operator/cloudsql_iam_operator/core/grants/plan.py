@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
@@ -45,8 +45,8 @@ class GrantWant:
     """What one DatabaseGrant wants of a database.
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
-    would be done. `waiting`: the roles of some grantees are not known yet, so that what the ledger records for roles
-    that no entry names stays.
+    would be done, unless that has the hash `approved`. `waiting`: the roles of some grantees are not known yet, so that
+    what the ledger records for roles that no entry names stays.
     """
 
     entries: Entries
@@ -54,6 +54,7 @@ class GrantWant:
     enforcement: Enforcement = Enforcement.MANAGED
     dry: bool = False
     waiting: bool = False
+    approved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,17 @@ class Plan:
 
 def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Lookups:
     """What a pass must know of the database."""
-    ledgers = [want.ledger for want in wants.values()] + list(claims.values())
-    return lookups_of([*(want.entries for want in wants.values()), *(entries_from(ledger) for ledger in ledgers)])
+    ledgers = [want.ledger - ledger_of(want.entries) for want in wants.values() if want.ledger] + list(claims.values())
+    found = lookups_of([*(want.entries for want in wants.values()), *(entries_from(ledger) for ledger in ledgers)])
+    return replace(found, kinds=found.kinds.union(*(_swept(want) for want in wants.values())))
+
+
+def _swept(want: GrantWant) -> frozenset[ObjectKind]:
+    """Kinds that a want may take something from, though no entry of it names them."""
+    if want.enforcement is Enforcement.EXCLUSIVE:
+        return IN_SCHEMA
+    # The REVOKE of a table takes the rights on its columns along, some of which may be somebody else's.
+    return frozenset({ObjectKind.COLUMN}) if stale(want) or want.entries.public else frozenset()
 
 
 def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot: Snapshot, reach: Reach) -> Plan:
@@ -185,7 +195,7 @@ class _Pool:
 
     def own(self, key: Key, entries: Entries) -> None:
         """Everything that the key's grantees hold in its schemas and on the database."""
-        roles = self._resolver.grantees(Standing.WANTED, sorted(entries.roles), [])
+        roles = self._resolver.grantees(Standing.WANTED, tuple(sorted(entries.roles)), [])
         everywhere = {self._snapshot.schemas[name] for name in entries.schemas if name in self._snapshot.schemas}
         places = [(schema, IN_SCHEMA) for schema in sorted(everywhere)]
         for schema, kinds in [*places, (0, frozenset({ObjectKind.DATABASE}))]:

@@ -1,6 +1,6 @@
 """Privileges as bit masks: one bit each, and the same bits shifted up for their grant options."""
 
-from collections.abc import Iterable
+from functools import cache
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.object_kinds import ALL, SHAPES
@@ -36,17 +36,20 @@ EVERYTHING = PLAIN | PLAIN << OPTION_SHIFT
 _SINCE = {"MAINTAIN": 17, "SET": 15, "ALTER SYSTEM": 15}
 
 
+@cache
 def known(kind: ObjectKind, version: int) -> tuple[str, ...]:
     """Privileges that a server of this major version has for a kind."""
     return tuple(name for name in SHAPES[kind].privileges if _SINCE.get(name, 0) <= version)
 
 
-def unknown(kind: ObjectKind, privileges: Iterable[str], version: int) -> tuple[str, ...]:
+@cache
+def unknown(kind: ObjectKind, privileges: tuple[str, ...], version: int) -> tuple[str, ...]:
     """Those of the privileges that a server of this major version does not have for a kind; sorted."""
     return tuple(sorted(set(privileges) - {ALL, *known(kind, version)}))
 
 
-def mask_of(kind: ObjectKind, privileges: Iterable[str], version: int) -> int:
+@cache
+def mask_of(kind: ObjectKind, privileges: tuple[str, ...], version: int) -> int:
     """The bits of privileges; ALL is what the version has, and what it has not is left out."""
     names = set(privileges)
     return sum(BITS[name] for name in known(kind, version) if ALL in names or name in names)

@@ -84,12 +84,14 @@ def lookups_of(entries: Iterable[Entries]) -> Lookups:
     creators: set[str] = set()
     roles: set[str] = set()
     schemas: set[str] = set()
+    kinds: set[ObjectKind] = set()
     for every in entries:
         roles |= every.roles | {entry.role for entry in every.memberships}
         schemas |= every.schemas
         for entry in (*every.privileges, *every.public):
             roles.update(entry.owners if EVERY not in entry.owners else ())
             creators.update({entry.schema} if EVERY in entry.owners else ())
+            kinds.add(entry.kind)
             catalog = catalog_of(entry.kind)
             listed.update({(catalog, entry.schema)} if entry.excluded else ())
             single = () if entry.everything else entry.names
@@ -102,6 +104,7 @@ def lookups_of(entries: Iterable[Entries]) -> Lookups:
         frozenset(listed),
         frozenset(columns),
         frozenset(creators),
+        frozenset(kinds | ({ObjectKind.TYPE} if _names_types(named) else set())),
     )
 
 
@@ -112,6 +115,7 @@ class Resolver:
         self._snapshot = snapshot
         self._denials = Denials(snapshot)
         self._verdicts: dict[tuple[str, str], int | Problem] = {}
+        self._allowances: dict[tuple[tuple[str, ...], str], tuple[frozenset[int], tuple[Problem, ...]]] = {}
         self._kinds = {
             oid: group.kind
             for group in snapshot.groups
@@ -131,26 +135,27 @@ class Resolver:
         return Resolved(tuple(wishes), tuple(dict.fromkeys(problems)))
 
     def grantees(
-        self, standing: Standing, names: Iterable[str], problems: list[Problem], what: str = "grantee"
+        self, standing: Standing, names: tuple[str, ...], problems: list[Problem], what: str = "grantee"
     ) -> frozenset[int]:
         """Oids of the roles that exist; what is wanted now must be allowed too, and what is not becomes a problem."""
         if standing is Standing.WANTED:
-            return self._allowed(names, problems, what)
+            # Entries of one object name the same roles over and over.
+            if (names, what) not in self._allowances:
+                self._allowances[names, what] = self._allowed(names, what)
+            allowed, refused = self._allowances[names, what]
+            problems += refused
+            return allowed
         # What was granted once is taken back whatever has become of the role since.
         known = (self._snapshot.roles.get(name) for name in names)
         return frozenset(role.oid for role in known if role is not None)
 
-    def _allowed(self, names: Iterable[str], problems: list[Problem], what: str) -> frozenset[int]:
-        found: set[int] = set()
+    def _allowed(self, names: Iterable[str], what: str) -> tuple[frozenset[int], tuple[Problem, ...]]:
         for name in names:
             if (name, what) not in self._verdicts:
                 self._verdicts[name, what] = self._verdict(name, what)
-            verdict = self._verdicts[name, what]
-            if isinstance(verdict, Problem):
-                problems.append(verdict)
-            else:
-                found.add(verdict)
-        return frozenset(found)
+        verdicts = [self._verdicts[name, what] for name in names]
+        allowed = frozenset(verdict for verdict in verdicts if not isinstance(verdict, Problem))
+        return allowed, tuple(verdict for verdict in verdicts if isinstance(verdict, Problem))
 
     def _verdict(self, name: str, what: str) -> int | Problem:
         role = self._snapshot.roles.get(name)
@@ -169,6 +174,8 @@ class Resolver:
         if entry.schema:
             check_schema(entry.schema)
         mask = self._mask(entry, problems)
+        if not mask:
+            return []  # this server has nothing of what it names, and so nothing to be missing
         # Only `Entries.public` has entries that are about everybody and name no role.
         everybody = standing is Standing.OWNED
         roles = frozenset({PUBLIC}) if everybody else self.grantees(standing, entry.roles, problems)
@@ -244,6 +251,11 @@ class Resolver:
         missing = [name for name in entry.owners if name not in self._snapshot.roles]
         problems += [Problem(Reason.ROLE_NOT_FOUND, f"owner {name!r} does not exist yet") for name in missing]
         return frozenset(role.oid for role in found if role is not None)
+
+
+def _names_types(named: Iterable[tuple[Catalog, str, str]]) -> bool:
+    """Whether one is a routine, which is found by the types of its arguments."""
+    return any(catalog is Catalog.ROUTINE for catalog, _, _ in named)
 
 
 def _kinds(kind: ObjectKind) -> frozenset[ObjectKind]:

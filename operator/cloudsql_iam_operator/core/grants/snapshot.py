@@ -1,7 +1,7 @@
 """What one look at a database shows: roles, schemas, names, and who holds what, in groups of equal rights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -65,7 +65,8 @@ class Lookups:
 
     `named` are single objects by (catalog, schema, name); `listed` are schemas all of whose names are wanted.
     `columns` are relations by (schema, name) whose columns are wanted; `creators` are schemas whose possible
-    creators of objects are wanted.
+    creators of objects are wanted. `kinds` are those whose rights count, besides relations, schemas and the database,
+    which are always looked at.
     """
 
     roles: frozenset[str]
@@ -74,6 +75,18 @@ class Lookups:
     listed: frozenset[tuple[Catalog, str]] = frozenset()
     columns: frozenset[tuple[str, str]] = frozenset()
     creators: frozenset[str] = frozenset()
+    kinds: frozenset[ObjectKind] = frozenset()
+
+    def within(self, schemas: frozenset[str]) -> "Lookups":
+        """As much of it as is about these schemas, or about what is in none."""
+        return replace(
+            self,
+            schemas=self.schemas & schemas,
+            named=frozenset(place for place in self.named if place[1] in schemas or not place[1]),
+            listed=frozenset(place for place in self.listed if place[1] in schemas),
+            columns=frozenset(place for place in self.columns if place[0] in schemas),
+            creators=self.creators & schemas,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,25 @@ class Snapshot:
     def role_names(self) -> dict[int, str]:
         """Names of roles by oid; `public`, which no role can have, for everybody."""
         return {PUBLIC: EVERYBODY, **{role.oid: role.name for role in self.roles.values()}}
+
+    def renewed(self, later: "Snapshot", schemas: frozenset[str]) -> "Snapshot":
+        """The later snapshot, which is `within` these schemas only, and of all others what this one shows."""
+        gone = {0, *(oid for seen in (self, later) for name, oid in seen.schemas.items() if name in schemas)}
+        kept = tuple(group for group in self.groups if group.schema not in gone)
+        names = {place: oid for place, oid in self.names.items() if place[1] and place[1] not in schemas}
+        return replace(
+            later,
+            groups=(*kept, *later.groups),
+            names={**names, **later.names},
+            listed={**self.listed, **later.listed},
+            columns={**self.columns, **later.columns},
+            creators={**self.creators, **later.creators},
+        )
+
+    def schemas_of(self, objects: frozenset[int]) -> frozenset[str]:
+        """Names of the schemas that these objects are in, or are themselves."""
+        found = {group.schema for group in self.groups if not objects.isdisjoint(group.members)}
+        return frozenset(name for name, oid in self.schemas.items() if oid in found)
 
     def outside_schemas(self) -> list[tuple[ObjectKind, int, str]]:
         """Kind, oid and name of the objects found that are in no schema."""

@@ -1,5 +1,6 @@
 """Numbers of privileges per key, and who stood in the way; filled while wishes are compared with what is held."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -43,21 +44,22 @@ class Tallies:
     """The tallies of all keys."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, Tally] = {}
+        self._by_key: dict[Key, Tally] = defaultdict(Tally)
 
     def of(self, key: Key) -> Tally:
         """The tally of a key; empty when nothing concerned it."""
-        return self._by_key.setdefault(key, Tally())
+        return self._by_key[key]
 
     def counted(self, cell: Cell, said: Verdict, *, reachable: bool) -> None:
         """Count what each key wants of a cell, what of it is held, and what somebody else gave there."""
+        size, foreign = cell.size, count(_foreign(cell, said))
         for key, mask in _wanted(cell.wishes).items():
             tally = self.of(key)
-            tally.desired += count(mask) * cell.size
-            tally.held += count(mask & said.held) * cell.size
+            tally.desired += count(mask) * size
+            tally.held += count(mask & said.held) * size
             if not reachable:
-                tally.unreachable += count(mask & ~said.held) * cell.size
-            tally.foreign += count(_foreign(cell, said)) * cell.size
+                tally.unreachable += count(mask & ~said.held) * size
+            tally.foreign += foreign * size
 
     def owning(self, group: AclGroup, wishes: Sequence[Wish]) -> None:
         """Count what the owner, when among the grantees, has by owning."""

@@ -1,5 +1,6 @@
 -- Objects with equal kind, schema, owner and rights are one row, so that a right is taken apart once for all of them.
 -- Rights of the wanted roles, of the operator, of all roles above these, and of PUBLIC; everybody else's are left out.
+-- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
 with recursive wanted as materialized (
     select oid from pg_roles where rolname::text = any(%(roles)s::text[]) or rolname = session_user
     union
@@ -22,13 +23,14 @@ folded (kind, schema, owner, acl, col, members) as (
     union all
     select 'routine', p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), '', array_agg(p.oid)
     from pg_proc p
-    where p.pronamespace in (select oid from place)
+    where p.pronamespace in (select oid from place) and 'Routine' = any(%(kinds)s::text[])
     group by 1, 2, 3, 4
     union all
     select 'type', t.typnamespace, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)), '', array_agg(t.oid)
     from pg_type t
     where
         t.typnamespace in (select oid from place)
+        and 'Type' = any(%(kinds)s::text[])
         and t.typcategory <> 'A'
         and (
             t.typtype in ('b', 'd', 'e', 'r')
@@ -48,7 +50,11 @@ folded (kind, schema, owner, acl, col, members) as (
     select 'column', c.relnamespace, c.relowner, a.attacl, a.attname::text, array[c.oid]
     from pg_attribute a
     join pg_class c on c.oid = a.attrelid
-    where a.attacl is not null and not a.attisdropped and c.relnamespace in (select oid from place)
+    where
+        a.attacl is not null
+        and not a.attisdropped
+        and c.relnamespace in (select oid from place)
+        and 'Column' = any(%(kinds)s::text[])
     union all
     select 'future ' || f.defaclobjtype::text, f.defaclnamespace, f.defaclrole, f.defaclacl, '', array[f.defaclnamespace]
     from pg_default_acl f

@@ -1,5 +1,6 @@
 -- Changes when a name, an owner, a right, a role or a membership does; a tenth of the cost of looking at them.
 -- In the big catalogs a row's version stands for what is in it: whoever changes a right writes the row anew.
+-- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
 -- Types that are made with tables are left out, all but those with rights of their own; those of their own right are
 -- relations of kind c too, which is where their name and owner change.
 select concat_ws(
@@ -12,20 +13,21 @@ select concat_ws(
     (
         select bit_xor(hash_record_extended((p.oid, p.proname, p.pronamespace, p.proowner, p.proacl, p.proargtypes), 0))
         from pg_proc p
-        where p.pronamespace <> 'pg_catalog'::regnamespace
+        where p.pronamespace <> 'pg_catalog'::regnamespace and 'Routine' = any(%(kinds)s::text[])
     ),
     (
         select bit_xor(hash_record_extended((t.oid, t.typname, t.typnamespace, t.typowner, t.typacl), 0))
         from pg_type t
         where
             t.typnamespace <> 'pg_catalog'::regnamespace
+            and 'Type' = any(%(kinds)s::text[])
             and t.typcategory <> 'A'
             and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and t.typacl is not null))
     ),
     (
         select bit_xor(hash_record_extended((a.attrelid, a.attnum, a.attname, a.attacl), 0))
         from pg_attribute a
-        where a.attacl is not null and not a.attisdropped
+        where a.attacl is not null and not a.attisdropped and 'Column' = any(%(kinds)s::text[])
     ),
     (
         select bit_xor(hash_record_extended((n.oid, n.nspname, n.nspowner, n.nspacl), 0)) from pg_namespace n

@@ -1,0 +1,273 @@
+"""Plans on the chain: shown, approved by their hash, executed once, and the same from the command line."""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e import world
+from e2e.chain import IMAGE
+from e2e.kubectl import Refusal
+from e2e.tenant import API, Tenant
+from e2e.waiting import eventually
+
+ROLE = "clerk@acme-prod.iam"
+GRANT_ORDERS = f'GRANT SELECT ON TABLE "app"."orders" TO "{ROLE}"'
+EVERY = {"kind": "Table", "schema": "app", "names": ["*"], "privileges": ["SELECT"]}
+ORDERS = {"kind": "Table", "schema": "app", "names": ["orders"], "privileges": ["SELECT"]}
+PLANS = "cloudsql-iam-operator-plans"
+MANY = """
+CREATE SCHEMA wide AUTHORIZATION app_owner;
+SET ROLE app_owner;
+DO $$ BEGIN FOR i IN 1..5000 LOOP
+    EXECUTE format('CREATE TABLE wide.t%s (c%s int)', i, i);
+    EXECUTE format('GRANT SELECT (c%s) ON wide.t%s TO "clerk@acme-prod.iam"', i, i);
+END LOOP; END $$;
+"""
+"""Rights on columns of 5,000 names, which no two tables share: nothing that takes them away can be one statement."""
+
+
+@pytest.fixture
+def planner(tenant: Tenant) -> Iterator[Tenant]:
+    """A tenant with the user `clerk`, Ready; at the end nobody holds more in the database than before."""
+    before = tenant.stage.cloud.acls("orders")
+    tenant.account("clerk")
+    tenant.instance()
+    tenant.user("clerk")
+    tenant.ready("csqlu", "clerk")
+    yield tenant
+    tenant.kubectl("delete", "dbg", "--all", "-n", tenant.name, "--timeout=60s")
+    assert tenant.stage.cloud.acls("orders") == before
+
+
+def test_a_plan_is_shown_and_writes_nothing_until_its_hash_is_approved(planner: Tenant) -> None:
+    sent = planner.stage.cloud.granting_statements()
+    planner.grant("careful", "clerk", ORDERS, mode="Plan")
+    told = planner.ready("dbg", "careful", status="False", reason="Planned")
+    plan = status(planner, "careful")["plan"]
+
+    assert plan["sample"] == [GRANT_ORDERS]
+    assert f"iam.cloudsql.dev/approve={plan['hash']}" in told["message"]
+    assert planner.stage.cloud.granting_statements() == sent
+
+    approve(planner, "careful", plan["hash"])
+
+    planner.ready("dbg", "careful")
+    after = status(planner, "careful")
+    assert planner.stage.cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
+    assert "plan" not in after
+    assert (after["approved"], after["last"]["sample"]) == (plan["hash"], [GRANT_ORDERS])
+    assert "Approved" in reasons_of_events(planner)
+
+    planner.delete("dbg", "careful")
+    assert planner.stage.cloud.granting_statements()[-1].startswith("REVOKE SELECT")
+
+
+def test_an_approved_plan_is_not_executed_once_the_database_has_changed(planner: Tenant) -> None:
+    cloud = planner.stage.cloud
+    planner.grant("outrun", "clerk", EVERY, mode="Plan")
+    planner.ready("dbg", "outrun", status="False", reason="Planned")
+    first = status(planner, "outrun")["plan"]
+    sent = cloud.granting_statements()
+    cloud.sql("orders", "CREATE TABLE app.later (id int); ALTER TABLE app.later OWNER TO app_owner")
+    try:
+        approve(planner, "outrun", first["hash"])
+
+        told = planner.ready("dbg", "outrun", status="False", reason="PlanChanged")
+        second = status(planner, "outrun")
+        assert cloud.granting_statements() == sent
+        assert second["plan"]["hash"] != first["hash"]
+        assert '"app"."later"' in second["plan"]["sample"][0]
+        assert f"iam.cloudsql.dev/approve={second['plan']['hash']}" in told["message"]
+        assert (second["applied"], "approved" in second) == ([], False)
+
+        approve(planner, "outrun", second["plan"]["hash"])
+
+        planner.ready("dbg", "outrun")
+        assert cloud.granting_statements()[len(sent) :] == second["plan"]["sample"]
+    finally:
+        planner.delete("dbg", "outrun")
+        cloud.sql("orders", "DROP TABLE app.later")
+
+
+def test_an_approval_counts_once(planner: Tenant) -> None:
+    cloud = planner.stage.cloud
+    planner.grant("once", "clerk", ORDERS, mode="Plan")
+    planner.ready("dbg", "once", status="False", reason="Planned")
+    hash_ = status(planner, "once")["plan"]["hash"]
+    approve(planner, "once", hash_)
+    planner.ready("dbg", "once")
+
+    cloud.sql("orders", f'SET ROLE app_owner; REVOKE SELECT ON app.orders FROM "{ROLE}"')
+    sent = cloud.granting_statements()
+    planner.look_now("dbg", "once")
+
+    told = planner.ready("dbg", "once", status="False", reason="PlanChanged")
+    assert "executed once" in told["message"]
+    assert status(planner, "once")["plan"]["hash"] == hash_
+    assert cloud.granting_statements() == sent
+
+    approve(planner, "once", "")
+    planner.ready("dbg", "once", status="False", reason="Planned")
+    approve(planner, "once", hash_)
+    planner.ready("dbg", "once")
+    assert cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
+
+
+def test_the_command_shows_the_plan_that_the_operator_shows_and_writes_nothing(planner: Tenant) -> None:
+    cloud = planner.stage.cloud
+    planner.grant("same", "clerk", ORDERS, mode="Plan")
+    planner.ready("dbg", "same", status="False", reason="Planned")
+    hash_ = status(planner, "same")["plan"]["hash"]
+    sent = cloud.granting_statements()
+
+    code, text = command(planner, "-o", "json", manifest=manifest(planner, "same", ORDERS))
+    told = json.loads(text)["grants"]
+
+    assert code == 2
+    assert [(one["name"], one["database"], one["statements"], one["hash"], one["problems"]) for one in told] == [
+        ("same", "orders", [GRANT_ORDERS], hash_, [])
+    ]
+    code, text = command(planner, manifest=manifest(planner, "other", ORDERS, EVERY))
+    assert code == 2
+    assert text.splitlines()[0] == f"-- instance {world.CONNECTION}, database orders"
+    assert f'GRANT SELECT ON TABLE "app"."items", "app"."orders", "app"."secrets" TO "{ROLE}";' in text.splitlines()
+    assert cloud.granting_statements() == sent
+    assert planner.kubectl.get("dbg", "other", planner.name) == {}
+
+    approve(planner, "same", hash_)
+    planner.ready("dbg", "same")
+    code, text = command(planner, manifest=manifest(planner, "same", ORDERS))
+    assert (code, f"-- DatabaseGrant {planner.name}/same: nothing to do" in text) == (0, True)
+
+    greedy = {**ORDERS, "privileges": ["DELETE"]}
+    code, text = command(planner, manifest=manifest(planner, "same", greedy))
+    assert (code, "-- PrivilegeNotAllowed: " in text) == (1, True)
+
+
+def test_a_retained_grant_leaves_what_it_granted_and_sends_nothing(planner: Tenant) -> None:
+    cloud = planner.stage.cloud
+    planner.grant("kept", "clerk", ORDERS, deletionPolicy="Retain")
+    planner.ready("dbg", "kept")
+    before, sent = cloud.acls("orders"), cloud.granting_statements()
+
+    planner.delete("dbg", "kept")
+
+    assert cloud.granting_statements() == sent
+    assert cloud.acls("orders") == before
+    cloud.sql("orders", f'SET ROLE app_owner; REVOKE SELECT ON app.orders FROM "{ROLE}"')
+
+
+def test_a_plan_of_5000_statements_is_whole_beside_a_small_status(planner: Tenant) -> None:
+    cloud = planner.stage.cloud
+    planner.instance(planner.rule(schemas=["wide"], allowExclusive=True))
+    cloud.sql("orders", MANY)
+    usage = {"kind": "Schema", "schemas": ["wide"], "privileges": ["USAGE"]}
+    try:
+        planner.grant("many", "clerk", usage, mode="Plan", enforcement="Exclusive")
+
+        planner.ready("dbg", "many", status="False", reason="Planned")
+        first = status(planner, "many")
+        assert first["plan"]["statements"] == 5001
+        assert len(json.dumps(first)) < 8192
+        assert first["plan"]["ref"] == {"name": PLANS, "key": "many.sql.gz"}
+        lines = stored(planner, "many").splitlines()
+        assert len(lines) == 5001
+        assert lines[0] == f'GRANT USAGE ON SCHEMA "wide" TO "{ROLE}";'
+        assert f'REVOKE SELECT ("c4711") ON TABLE "wide"."t4711" FROM "{ROLE}";' in lines
+
+        planner.look_now("dbg", "many")
+        assert status(planner, "many")["plan"] == first["plan"]
+
+        planner.grant("many", "clerk", usage, mode="Plan", enforcement="Managed")
+        planner.ready("dbg", "many", status="False", reason="Planned")
+        eventually(lambda: "ref" not in status(planner, "many")["plan"], "the plan is short")
+        assert planner.kubectl.get("configmap", PLANS, planner.name) == {}
+    finally:
+        planner.delete("dbg", "many")
+        cloud.sql("orders", "SET client_min_messages = warning; DROP SCHEMA wide CASCADE")
+
+
+def test_the_operator_may_write_no_other_config_map(planner: Tenant) -> None:
+    account = f"--as=system:serviceaccount:{world.NAMESPACE}:cloudsql-iam-operator"
+    every = ("create", "patch", "delete")
+
+    assert [may(planner, verb, f"configmaps/{PLANS}", account) for verb in every] == ["yes", "yes", "yes"]
+    assert [may(planner, verb, "configmaps/other", account) for verb in (*every, "get")] == ["no", "no", "no", "no"]
+    assert may(planner, "get", f"configmaps/{PLANS}", account) == "no"
+
+
+def may(tenant: Tenant, verb: str, what: str, account: str) -> str:
+    try:
+        return tenant.kubectl("auth", "can-i", verb, what, "-n", tenant.name, account).strip()
+    except Refusal:
+        return "no"
+
+
+def stored(tenant: Tenant, name: str) -> str:
+    """A plan that the status has no room for, as SQL."""
+    found = tenant.kubectl.get("configmap", PLANS, tenant.name)
+    owners = [owner["name"] for owner in found["metadata"]["ownerReferences"]]
+    assert owners == [name]
+    return gzip.decompress(base64.b64decode(found["binaryData"][f"{name}.sql.gz"])).decode()
+
+
+def manifest(tenant: Tenant, name: str, *grants: dict[str, Any]) -> dict[str, Any]:
+    """A DatabaseGrant as a file in a repository has it."""
+    spec = {
+        "instanceRef": {"name": tenant.name},
+        "database": "orders",
+        "grantees": [{"userRef": {"name": "clerk"}}],
+        "grants": list(grants),
+    }
+    return {"apiVersion": API, "kind": "DatabaseGrant", "metadata": {"name": name}, "spec": spec}
+
+
+def command(tenant: Tenant, *flags: str, manifest: dict[str, Any]) -> tuple[int, str]:
+    """Exit status and output of `plan`, run by a pod under the operator's own account."""
+    kubectl, where = tenant.kubectl, ("-n", world.NAMESPACE)
+    files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "manifests", "namespace": world.NAMESPACE}}
+    kubectl.apply({**files, "data": {"grant.yaml": json.dumps(manifest)}})
+    container = {
+        "name": "plan",
+        "image": f"{IMAGE}:any",
+        "args": ["plan", "-f", "/manifests", "-n", tenant.name, *flags],
+        "volumeMounts": [{"name": "manifests", "mountPath": "/manifests"}],
+    }
+    spec = {
+        "serviceAccountName": "cloudsql-iam-operator",
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "manifests", "configMap": {"name": "manifests"}}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plan", "namespace": world.NAMESPACE}, "spec": spec}
+    kubectl.apply(pod)
+    try:
+
+        def ended() -> dict[str, Any]:
+            found = kubectl.get("pod", "plan", world.NAMESPACE)["status"]
+            assert found["phase"] in {"Succeeded", "Failed"}, found
+            state: dict[str, Any] = found["containerStatuses"][0]["state"]["terminated"]
+            return state
+
+        code: int = eventually(ended, "the command ended")["exitCode"]
+        return code, kubectl("logs", "plan", *where)
+    finally:
+        kubectl("delete", "pod/plan", "configmap/manifests", *where, "--timeout=60s")
+
+
+def status(tenant: Tenant, name: str) -> dict[str, Any]:
+    told: dict[str, Any] = tenant.kubectl.get("dbg", name, tenant.name)["status"]
+    return told
+
+
+def approve(tenant: Tenant, name: str, hash_: str) -> None:
+    note = f"iam.cloudsql.dev/approve={hash_}" if hash_ else "iam.cloudsql.dev/approve-"
+    tenant.kubectl("annotate", "dbg", name, "-n", tenant.name, "--overwrite", note)
+
+
+def reasons_of_events(tenant: Tenant) -> set[str]:
+    return {event["reason"] for event in tenant.kubectl.list("events", "-n", tenant.name)}

@@ -1,0 +1,116 @@
+"""Passes over a real PostgreSQL in which one object's plan may be executed only if it is the one that was approved."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.database_lane import DatabaseLane, Passes
+from cloudsql_iam_operator.services.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes import Pace
+from cloudsql_iam_operator.services.threads import Threads
+from granting.setting import Place, Setting
+from granting.wording import caused, key, table, want
+
+DRY = replace(want(table("SELECT")), dry=True)
+BOTH_TABLES = 'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"'
+
+
+@pytest.fixture(scope="module")
+def setting() -> Iterator[Setting]:
+    with Setting() as running:
+        yield running
+
+
+@pytest.fixture
+def place(setting: Setting) -> Place:
+    return setting.place()
+
+
+def approved(place: Place, wanted: GrantWant) -> GrantWant:
+    """The want with the plan approved that there is for it now."""
+    return replace(wanted, approved=place.answer(wanted).plan_hash)
+
+
+def test_the_approved_plan_is_executed_and_goes_on_record(place: Place) -> None:
+    answer = place.answer(approved(place, DRY))
+
+    assert (answer.approved, answer.executed, answer.planned, answer.problems) == (True, (BOTH_TABLES,), (), ())
+    assert answer.ledger == caused(table("SELECT"))
+
+
+def test_a_plan_that_grew_since_it_was_approved_is_shown_and_not_executed(place: Place) -> None:
+    wanted = approved(place, DRY)
+    place.sql("set role app_owner; create table app.later ()")
+
+    answer = place.answer(wanted)
+
+    assert (answer.approved, answer.executed, answer.ledger, place.sent()) == (False, (), frozenset(), [])
+    assert answer.planned == ('GRANT SELECT ON TABLE "app"."items", "app"."later", "app"."orders" TO "x"',)
+    assert answer.plan_hash != wanted.approved
+
+
+def test_the_plan_of_another_database_has_another_hash(setting: Setting) -> None:
+    one, other = setting.place(), setting.place()
+
+    assert one.answer(DRY).planned == other.answer(DRY).planned
+    assert one.answer(DRY).plan_hash != other.answer(DRY).plan_hash
+
+
+def test_an_approval_lets_through_no_plan_of_another_object(place: Place) -> None:
+    mine = approved(place, DRY)
+    theirs = replace(want(table("INSERT")), dry=True)
+
+    answers = place.run({key("mine"): mine, key("theirs"): theirs}).answers
+
+    said = answers[key("theirs")]
+    assert isinstance(said, GrantAnswer)
+    assert said.planned == ('GRANT INSERT ON TABLE "app"."items", "app"."orders" TO "x"',)
+    assert place.acl("app.orders") == ["x=r/app_owner"]
+
+
+def test_an_approved_plan_on_a_read_only_server_says_so_and_stays(place: Place) -> None:
+    wanted = approved(place, DRY)
+    place.sql(f"alter database {place.name} set default_transaction_read_only = on")
+
+    answer = place.answer(wanted)
+
+    assert [problem.reason for problem in answer.problems] == [Reason.READ_ONLY]
+    assert (answer.approved, answer.planned) == (False, (BOTH_TABLES,))
+
+
+def test_of_an_approved_plan_that_is_refused_the_refused_part_is_planned_anew(place: Place) -> None:
+    place.sql(
+        "create function public.veto() returns event_trigger language plpgsql as "
+        "$$ begin raise exception 'not here'; end $$;"
+        "create event trigger veto on ddl_command_end when tag in ('GRANT') execute function public.veto()"
+    )
+
+    answer = place.answer(approved(place, DRY))
+
+    assert (answer.approved, answer.executed, answer.planned) == (True, (), (BOTH_TABLES,))
+    assert "not here" in answer.problems[0].message
+
+
+def test_an_approval_does_not_stand_for_the_passes_of_other_objects(place: Place) -> None:
+    wanted = approved(place, DRY)
+
+    async def story() -> GrantAnswer:
+        threads = Threads(2)
+        passes = Passes(threads, asyncio.Semaphore(2), Pace(quiet=0.01, longest=1.0))
+        lane = DatabaseLane(place.name, place.access, dict, passes)
+        try:
+            first = await lane.apply(key("careful"), wanted)
+            place.sql("set role app_owner; revoke select on app.items, app.orders from x")
+            await lane.apply(key("other"), want(table("INSERT", to=("y",))))
+        finally:
+            threads.close()
+        return first
+
+    first = asyncio.run(story())
+
+    assert first.executed == (BOTH_TABLES,)
+    assert place.acl("app.orders") == ["y=a/app_owner"]
