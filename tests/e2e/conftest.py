@@ -50,6 +50,19 @@ def tenant(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Tenant]:
     assert cloud.users() == users
 
 
+@pytest.fixture
+def clerk(tenant: Tenant) -> Iterator[Tenant]:
+    """A tenant with the user `clerk`, Ready; at the end nobody holds more in the database than before."""
+    before = tenant.stage.cloud.acls("orders")
+    tenant.account("clerk")
+    tenant.instance()
+    tenant.user("clerk")
+    tenant.ready("csqlu", "clerk")
+    yield tenant
+    tenant.kubectl("delete", "dbg", "--all", "-n", tenant.name, "--timeout=60s")
+    assert tenant.stage.cloud.acls("orders") == before
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

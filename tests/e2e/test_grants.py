@@ -1,9 +1,6 @@
 """Grants on the chain: what is named, what is missing, what is narrowed, what is deleted, and what two give at once."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from e2e.cloud import Cloud
 from e2e.tenant import Tenant
@@ -13,27 +10,14 @@ CONNECT: dict[str, Any] = {"kind": "Database", "privileges": ["CONNECT"]}
 USAGE: dict[str, Any] = {"kind": "Schema", "schemas": ["app"], "privileges": ["USAGE"]}
 
 
-@pytest.fixture
-def reader(tenant: Tenant) -> Iterator[Tenant]:
-    """A tenant with the user `clerk`, Ready; at the end nobody holds more in the database than before."""
-    before = tenant.stage.cloud.acls("orders")
-    tenant.account("clerk")
-    tenant.instance()
-    tenant.user("clerk")
-    tenant.ready("csqlu", "clerk")
-    yield tenant
-    tenant.kubectl("delete", "dbg", "--all", "-n", tenant.name, "--timeout=60s")
-    assert tenant.stage.cloud.acls("orders") == before
-
-
-def test_names_stars_and_sequences_are_granted_and_nothing_else(reader: Tenant) -> None:
+def test_names_stars_and_sequences_are_granted_and_nothing_else(clerk: Tenant) -> None:
     sequences = {"kind": "Sequence", "schema": "app", "names": ["*"], "privileges": ["USAGE"]}
     audit = {"kind": "Table", "schema": "audit", "names": ["*"], "privileges": ["INSERT"]}
 
-    reader.grant("mixed", "clerk", CONNECT, USAGE, _tables(["orders", "items"], "SELECT"), sequences, audit)
+    clerk.grant("mixed", "clerk", CONNECT, USAGE, _tables(["orders", "items"], "SELECT"), sequences, audit)
 
-    reader.ready("dbg", "mixed")
-    assert _held(reader.stage.cloud) == {
+    clerk.ready("dbg", "mixed")
+    assert _held(clerk.stage.cloud) == {
         "database orders": "c",
         "schema app": "U",
         "r app.items": "r",
@@ -43,81 +27,81 @@ def test_names_stars_and_sequences_are_granted_and_nothing_else(reader: Tenant) 
     }
 
 
-def test_a_missing_table_is_waited_for_by_name_and_granted_once_it_is_there(reader: Tenant) -> None:
-    cloud = reader.stage.cloud
+def test_a_missing_table_is_waited_for_by_name_and_granted_once_it_is_there(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
 
-    reader.grant("early", "clerk", _tables(["orders", "refunds"], "SELECT"))
+    clerk.grant("early", "clerk", _tables(["orders", "refunds"], "SELECT"))
 
-    message = reader.ready("dbg", "early", status="False", reason="ObjectNotFound")["message"]
+    message = clerk.ready("dbg", "early", status="False", reason="ObjectNotFound")["message"]
     assert "refunds" in message
     assert _held(cloud) == {"r app.orders": "r"}
     cloud.sql("orders", "CREATE TABLE app.refunds (id int); ALTER TABLE app.refunds OWNER TO app_owner")
     try:
-        reader.look_now("dbg", "early")
-        reader.ready("dbg", "early")
+        clerk.look_now("dbg", "early")
+        clerk.ready("dbg", "early")
         assert _held(cloud) == {"r app.orders": "r", "r app.refunds": "r"}
     finally:
-        reader.delete("dbg", "early")
+        clerk.delete("dbg", "early")
         cloud.sql("orders", "DROP TABLE app.refunds")
 
 
-def test_narrowing_a_grant_revokes_what_it_no_longer_names(reader: Tenant) -> None:
-    cloud = reader.stage.cloud
-    reader.grant("wide", "clerk", _tables(["orders", "items"], "SELECT", "INSERT"))
-    reader.ready("dbg", "wide")
+def test_narrowing_a_grant_revokes_what_it_no_longer_names(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("wide", "clerk", _tables(["orders", "items"], "SELECT", "INSERT"))
+    clerk.ready("dbg", "wide")
     assert _held(cloud) == {"r app.orders": "ar", "r app.items": "ar"}
 
-    reader.grant("wide", "clerk", _tables(["orders"], "SELECT"))
+    clerk.grant("wide", "clerk", _tables(["orders"], "SELECT"))
 
-    reader.ready("dbg", "wide")
+    clerk.ready("dbg", "wide")
     assert _held(cloud) == {"r app.orders": "r"}
 
 
-def test_deleting_a_grant_revokes_only_what_no_other_grant_gives(reader: Tenant) -> None:
-    cloud = reader.stage.cloud
-    reader.grant("first", "clerk", USAGE, _tables(["orders"], "SELECT"))
-    reader.grant("second", "clerk", _tables(["orders"], "SELECT", "UPDATE"), _tables(["items"], "SELECT"))
-    reader.ready("dbg", "first")
-    reader.ready("dbg", "second")
+def test_deleting_a_grant_revokes_only_what_no_other_grant_gives(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("first", "clerk", USAGE, _tables(["orders"], "SELECT"))
+    clerk.grant("second", "clerk", _tables(["orders"], "SELECT", "UPDATE"), _tables(["items"], "SELECT"))
+    clerk.ready("dbg", "first")
+    clerk.ready("dbg", "second")
     assert _held(cloud) == {"schema app": "U", "r app.orders": "rw", "r app.items": "r"}
 
-    reader.delete("dbg", "second")
+    clerk.delete("dbg", "second")
 
     assert _held(cloud) == {"schema app": "U", "r app.orders": "r"}
-    reader.look_now("dbg", "first")
-    reader.ready("dbg", "first")
+    clerk.look_now("dbg", "first")
+    clerk.ready("dbg", "first")
 
 
-def test_a_privilege_that_somebody_else_gave_outlives_the_grant(reader: Tenant) -> None:
-    cloud = reader.stage.cloud
+def test_a_privilege_that_somebody_else_gave_outlives_the_grant(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
     cloud.sql("orders", 'SET ROLE app_owner; GRANT SELECT ON app.items TO "clerk@acme-prod.iam"')
-    reader.grant("mine", "clerk", _tables(["orders"], "SELECT"))
-    reader.ready("dbg", "mine")
+    clerk.grant("mine", "clerk", _tables(["orders"], "SELECT"))
+    clerk.ready("dbg", "mine")
 
-    reader.delete("dbg", "mine")
+    clerk.delete("dbg", "mine")
 
     assert _held(cloud) == {"r app.items": "r"}
     cloud.sql("orders", 'SET ROLE app_owner; REVOKE SELECT ON app.items FROM "clerk@acme-prod.iam"')
 
 
-def test_a_privilege_that_the_rule_does_not_allow_is_refused_and_nothing_is_granted(reader: Tenant) -> None:
-    reader.grant("greedy", "clerk", _tables(["orders"], "SELECT", "DELETE"))
+def test_a_privilege_that_the_rule_does_not_allow_is_refused_and_nothing_is_granted(clerk: Tenant) -> None:
+    clerk.grant("greedy", "clerk", _tables(["orders"], "SELECT", "DELETE"))
 
-    assert "DELETE" in reader.stalled("dbg", "greedy", "PrivilegeNotAllowed")
-    assert _held(reader.stage.cloud) == {}
+    assert "DELETE" in clerk.stalled("dbg", "greedy", "PrivilegeNotAllowed")
+    assert _held(clerk.stage.cloud) == {}
 
 
-def test_a_grant_waits_for_its_user_and_is_applied_when_that_comes(reader: Tenant) -> None:
-    reader.account("late")
-    reader.grant("waiting", "late", _tables(["orders"], "SELECT"))
-    message = reader.ready("dbg", "waiting", status="False", reason="UserNotReady")["message"]
+def test_a_grant_waits_for_its_user_and_is_applied_when_that_comes(clerk: Tenant) -> None:
+    clerk.account("late")
+    clerk.grant("waiting", "late", _tables(["orders"], "SELECT"))
+    message = clerk.ready("dbg", "waiting", status="False", reason="UserNotReady")["message"]
     assert "late" in message
 
-    reader.user("late")
+    clerk.user("late")
 
-    reader.ready("dbg", "waiting")
-    eventually(lambda: _held(reader.stage.cloud, "late@acme-prod.iam"), "the late user reads orders")
-    assert _held(reader.stage.cloud, "late@acme-prod.iam") == {"r app.orders": "r"}
+    clerk.ready("dbg", "waiting")
+    eventually(lambda: _held(clerk.stage.cloud, "late@acme-prod.iam"), "the late user reads orders")
+    assert _held(clerk.stage.cloud, "late@acme-prod.iam") == {"r app.orders": "r"}
 
 
 def _tables(names: list[str], *privileges: str) -> dict[str, Any]:

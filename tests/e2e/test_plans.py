@@ -3,10 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from e2e import world
 from e2e.chain import IMAGE
@@ -30,174 +27,161 @@ END LOOP; END $$;
 """Rights on columns of 5,000 names, which no two tables share: nothing that takes them away can be one statement."""
 
 
-@pytest.fixture
-def planner(tenant: Tenant) -> Iterator[Tenant]:
-    """A tenant with the user `clerk`, Ready; at the end nobody holds more in the database than before."""
-    before = tenant.stage.cloud.acls("orders")
-    tenant.account("clerk")
-    tenant.instance()
-    tenant.user("clerk")
-    tenant.ready("csqlu", "clerk")
-    yield tenant
-    tenant.kubectl("delete", "dbg", "--all", "-n", tenant.name, "--timeout=60s")
-    assert tenant.stage.cloud.acls("orders") == before
-
-
-def test_a_plan_is_shown_and_writes_nothing_until_its_hash_is_approved(planner: Tenant) -> None:
-    sent = planner.stage.cloud.granting_statements()
-    planner.grant("careful", "clerk", ORDERS, mode="Plan")
-    told = planner.ready("dbg", "careful", status="False", reason="Planned")
-    plan = status(planner, "careful")["plan"]
+def test_a_plan_is_shown_and_writes_nothing_until_its_hash_is_approved(clerk: Tenant) -> None:
+    sent = clerk.stage.cloud.granting_statements()
+    clerk.grant("careful", "clerk", ORDERS, mode="Plan")
+    told = clerk.ready("dbg", "careful", status="False", reason="Planned")
+    plan = status(clerk, "careful")["plan"]
 
     assert plan["sample"] == [GRANT_ORDERS]
     assert f"iam.cloudsql.dev/approve={plan['hash']}" in told["message"]
-    assert planner.stage.cloud.granting_statements() == sent
+    assert clerk.stage.cloud.granting_statements() == sent
 
-    approve(planner, "careful", plan["hash"])
+    approve(clerk, "careful", plan["hash"])
 
-    planner.ready("dbg", "careful")
-    after = status(planner, "careful")
-    assert planner.stage.cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
+    clerk.ready("dbg", "careful")
+    after = status(clerk, "careful")
+    assert clerk.stage.cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
     assert "plan" not in after
     assert (after["approved"], after["last"]["sample"]) == (plan["hash"], [GRANT_ORDERS])
-    assert "Approved" in reasons_of_events(planner)
+    assert "Approved" in reasons_of_events(clerk)
 
-    planner.delete("dbg", "careful")
-    assert planner.stage.cloud.granting_statements()[-1].startswith("REVOKE SELECT")
+    clerk.delete("dbg", "careful")
+    assert clerk.stage.cloud.granting_statements()[-1].startswith("REVOKE SELECT")
 
 
-def test_an_approved_plan_is_not_executed_once_the_database_has_changed(planner: Tenant) -> None:
-    cloud = planner.stage.cloud
-    planner.grant("outrun", "clerk", EVERY, mode="Plan")
-    planner.ready("dbg", "outrun", status="False", reason="Planned")
-    first = status(planner, "outrun")["plan"]
+def test_an_approved_plan_is_not_executed_once_the_database_has_changed(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("outrun", "clerk", EVERY, mode="Plan")
+    clerk.ready("dbg", "outrun", status="False", reason="Planned")
+    first = status(clerk, "outrun")["plan"]
     sent = cloud.granting_statements()
     cloud.sql("orders", "CREATE TABLE app.later (id int); ALTER TABLE app.later OWNER TO app_owner")
     try:
-        approve(planner, "outrun", first["hash"])
+        approve(clerk, "outrun", first["hash"])
 
-        told = planner.ready("dbg", "outrun", status="False", reason="PlanChanged")
-        second = status(planner, "outrun")
+        told = clerk.ready("dbg", "outrun", status="False", reason="PlanChanged")
+        second = status(clerk, "outrun")
         assert cloud.granting_statements() == sent
         assert second["plan"]["hash"] != first["hash"]
         assert '"app"."later"' in second["plan"]["sample"][0]
         assert f"iam.cloudsql.dev/approve={second['plan']['hash']}" in told["message"]
         assert (second["applied"], "approved" in second) == ([], False)
 
-        approve(planner, "outrun", second["plan"]["hash"])
+        approve(clerk, "outrun", second["plan"]["hash"])
 
-        planner.ready("dbg", "outrun")
+        clerk.ready("dbg", "outrun")
         assert cloud.granting_statements()[len(sent) :] == second["plan"]["sample"]
     finally:
-        planner.delete("dbg", "outrun")
+        clerk.delete("dbg", "outrun")
         cloud.sql("orders", "DROP TABLE app.later")
 
 
-def test_an_approval_counts_once(planner: Tenant) -> None:
-    cloud = planner.stage.cloud
-    planner.grant("once", "clerk", ORDERS, mode="Plan")
-    planner.ready("dbg", "once", status="False", reason="Planned")
-    hash_ = status(planner, "once")["plan"]["hash"]
-    approve(planner, "once", hash_)
-    planner.ready("dbg", "once")
+def test_an_approval_counts_once(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("once", "clerk", ORDERS, mode="Plan")
+    clerk.ready("dbg", "once", status="False", reason="Planned")
+    hash_ = status(clerk, "once")["plan"]["hash"]
+    approve(clerk, "once", hash_)
+    clerk.ready("dbg", "once")
 
     cloud.sql("orders", f'SET ROLE app_owner; REVOKE SELECT ON app.orders FROM "{ROLE}"')
     sent = cloud.granting_statements()
-    planner.look_now("dbg", "once")
+    clerk.look_now("dbg", "once")
 
-    told = planner.ready("dbg", "once", status="False", reason="PlanChanged")
+    told = clerk.ready("dbg", "once", status="False", reason="PlanChanged")
     assert "executed once" in told["message"]
-    assert status(planner, "once")["plan"]["hash"] == hash_
+    assert status(clerk, "once")["plan"]["hash"] == hash_
     assert cloud.granting_statements() == sent
 
-    approve(planner, "once", "")
-    planner.ready("dbg", "once", status="False", reason="Planned")
-    approve(planner, "once", hash_)
-    planner.ready("dbg", "once")
+    approve(clerk, "once", "")
+    clerk.ready("dbg", "once", status="False", reason="Planned")
+    approve(clerk, "once", hash_)
+    clerk.ready("dbg", "once")
     assert cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
 
 
-def test_the_command_shows_the_plan_that_the_operator_shows_and_writes_nothing(planner: Tenant) -> None:
-    cloud = planner.stage.cloud
-    planner.grant("same", "clerk", ORDERS, mode="Plan")
-    planner.ready("dbg", "same", status="False", reason="Planned")
-    hash_ = status(planner, "same")["plan"]["hash"]
+def test_the_command_shows_the_plan_that_the_operator_shows_and_writes_nothing(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("same", "clerk", ORDERS, mode="Plan")
+    clerk.ready("dbg", "same", status="False", reason="Planned")
+    hash_ = status(clerk, "same")["plan"]["hash"]
     sent = cloud.granting_statements()
 
-    code, text = command(planner, "-o", "json", manifest=manifest(planner, "same", ORDERS))
+    code, text = command(clerk, "-o", "json", manifest=manifest(clerk, "same", ORDERS))
     told = json.loads(text)["grants"]
 
     assert code == 2
     assert [(one["name"], one["database"], one["statements"], one["hash"], one["problems"]) for one in told] == [
         ("same", "orders", [GRANT_ORDERS], hash_, [])
     ]
-    code, text = command(planner, manifest=manifest(planner, "other", ORDERS, EVERY))
+    code, text = command(clerk, manifest=manifest(clerk, "other", ORDERS, EVERY))
     assert code == 2
     assert text.splitlines()[0] == f"-- instance {world.CONNECTION}, database orders"
     assert f'GRANT SELECT ON TABLE "app"."items", "app"."orders", "app"."secrets" TO "{ROLE}";' in text.splitlines()
     assert cloud.granting_statements() == sent
-    assert planner.kubectl.get("dbg", "other", planner.name) == {}
+    assert clerk.kubectl.get("dbg", "other", clerk.name) == {}
 
-    approve(planner, "same", hash_)
-    planner.ready("dbg", "same")
-    code, text = command(planner, manifest=manifest(planner, "same", ORDERS))
-    assert (code, f"-- DatabaseGrant {planner.name}/same: nothing to do" in text) == (0, True)
+    approve(clerk, "same", hash_)
+    clerk.ready("dbg", "same")
+    code, text = command(clerk, manifest=manifest(clerk, "same", ORDERS))
+    assert (code, f"-- DatabaseGrant {clerk.name}/same: nothing to do" in text) == (0, True)
 
     greedy = {**ORDERS, "privileges": ["DELETE"]}
-    code, text = command(planner, manifest=manifest(planner, "same", greedy))
+    code, text = command(clerk, manifest=manifest(clerk, "same", greedy))
     assert (code, "-- PrivilegeNotAllowed: " in text) == (1, True)
 
 
-def test_a_retained_grant_leaves_what_it_granted_and_sends_nothing(planner: Tenant) -> None:
-    cloud = planner.stage.cloud
-    planner.grant("kept", "clerk", ORDERS, deletionPolicy="Retain")
-    planner.ready("dbg", "kept")
+def test_a_retained_grant_leaves_what_it_granted_and_sends_nothing(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("kept", "clerk", ORDERS, deletionPolicy="Retain")
+    clerk.ready("dbg", "kept")
     before, sent = cloud.acls("orders"), cloud.granting_statements()
 
-    planner.delete("dbg", "kept")
+    clerk.delete("dbg", "kept")
 
     assert cloud.granting_statements() == sent
     assert cloud.acls("orders") == before
     cloud.sql("orders", f'SET ROLE app_owner; REVOKE SELECT ON app.orders FROM "{ROLE}"')
 
 
-def test_a_plan_of_5000_statements_is_whole_beside_a_small_status(planner: Tenant) -> None:
-    cloud = planner.stage.cloud
-    planner.instance(planner.rule(schemas=["wide"], allowExclusive=True))
+def test_a_plan_of_5000_statements_is_whole_beside_a_small_status(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.instance(clerk.rule(schemas=["wide"], allowExclusive=True))
     cloud.sql("orders", MANY)
     usage = {"kind": "Schema", "schemas": ["wide"], "privileges": ["USAGE"]}
     try:
-        planner.grant("many", "clerk", usage, mode="Plan", enforcement="Exclusive")
+        clerk.grant("many", "clerk", usage, mode="Plan", enforcement="Exclusive")
 
-        planner.ready("dbg", "many", status="False", reason="Planned")
-        first = status(planner, "many")
+        clerk.ready("dbg", "many", status="False", reason="Planned")
+        first = status(clerk, "many")
         assert first["plan"]["statements"] == 5001
         assert len(json.dumps(first)) < 8192
         assert first["plan"]["ref"] == {"name": PLANS, "key": "many.sql.gz"}
-        lines = stored(planner, "many").splitlines()
+        lines = stored(clerk, "many").splitlines()
         assert len(lines) == 5001
         assert lines[0] == f'GRANT USAGE ON SCHEMA "wide" TO "{ROLE}";'
         assert f'REVOKE SELECT ("c4711") ON TABLE "wide"."t4711" FROM "{ROLE}";' in lines
 
-        planner.look_now("dbg", "many")
-        assert status(planner, "many")["plan"] == first["plan"]
+        clerk.look_now("dbg", "many")
+        assert status(clerk, "many")["plan"] == first["plan"]
 
-        planner.grant("many", "clerk", usage, mode="Plan", enforcement="Managed")
-        planner.ready("dbg", "many", status="False", reason="Planned")
-        eventually(lambda: "ref" not in status(planner, "many")["plan"], "the plan is short")
-        assert planner.kubectl.get("configmap", PLANS, planner.name) == {}
+        clerk.grant("many", "clerk", usage, mode="Plan", enforcement="Managed")
+        clerk.ready("dbg", "many", status="False", reason="Planned")
+        eventually(lambda: "ref" not in status(clerk, "many")["plan"], "the plan is short")
+        assert clerk.kubectl.get("configmap", PLANS, clerk.name) == {}
     finally:
-        planner.delete("dbg", "many")
+        clerk.delete("dbg", "many")
         cloud.sql("orders", "SET client_min_messages = warning; DROP SCHEMA wide CASCADE")
 
 
-def test_the_operator_may_write_no_other_config_map(planner: Tenant) -> None:
+def test_the_operator_may_write_no_other_config_map(clerk: Tenant) -> None:
     account = f"--as=system:serviceaccount:{world.NAMESPACE}:cloudsql-iam-operator"
     every = ("create", "patch", "delete")
 
-    assert [may(planner, verb, f"configmaps/{PLANS}", account) for verb in every] == ["yes", "yes", "yes"]
-    assert [may(planner, verb, "configmaps/other", account) for verb in (*every, "get")] == ["no", "no", "no", "no"]
-    assert may(planner, "get", f"configmaps/{PLANS}", account) == "no"
+    assert [may(clerk, verb, f"configmaps/{PLANS}", account) for verb in every] == ["yes", "yes", "yes"]
+    assert [may(clerk, verb, "configmaps/other", account) for verb in (*every, "get")] == ["no", "no", "no", "no"]
+    assert may(clerk, "get", f"configmaps/{PLANS}", account) == "no"
 
 
 def may(tenant: Tenant, verb: str, what: str, account: str) -> str:
