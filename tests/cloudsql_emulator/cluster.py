@@ -216,7 +216,7 @@ def _stop_process(process: subprocess.Popen[bytes]) -> None:
 def statements_in(log: str) -> list[Statement]:
     statements: list[Statement] = []
     continued = False
-    for line in log.splitlines():
+    for line in log.split("\n"):
         if continued and line.startswith("\t"):
             last = statements[-1]
             statements[-1] = Statement(last.user, last.database, f"{last.sql}\n{line[1:]}")

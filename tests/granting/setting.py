@@ -1,6 +1,7 @@
 """One PostgreSQL for a module's tests, and a database of its own for each test, with an ordinary role as operator."""
 
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
+from granting.servers import check
 
 LAYOUT = """
 create role app_owner nologin;
@@ -52,6 +54,7 @@ class Setting:
         self.cluster.start()
         try:
             with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
+                check(connection.info.server_version, os.environ)
                 connection.execute(LAYOUT)
         except BaseException:
             self.cluster.stop()
@@ -80,6 +83,11 @@ class Place:
         self.fences = 0
         self.limits = Limits()
         self._owner_roles = owner_roles
+
+    @property
+    def version(self) -> int:
+        """Major version of the server."""
+        return self.cluster.version
 
     def access(self) -> Access:
         """How the operator gets here."""

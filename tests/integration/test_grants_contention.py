@@ -1,6 +1,5 @@
 """Passes while others change the same tables: nobody's migration fails because of us, and we come through."""
 
-import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +8,9 @@ import psycopg
 import pytest
 
 from cloudsql_iam_operator.adapters.postgres.session import Limits
-from cloudsql_iam_operator.core.grants.ledger import AppliedEntry
 from cloudsql_iam_operator.core.reasons import Reason
 from granting.setting import Place, Setting
-from granting.wording import caused, key, table, want
+from granting.wording import key, table, want
 
 LIMIT = 60.0
 
@@ -77,56 +75,3 @@ def test_grants_in_a_loop_by_somebody_else_are_outlasted(place: Place) -> None:
         assert contender.result(LIMIT) > 0
     assert [answer.problems for answer in answers] == [()] * 4
     assert place.acl("app.orders") == ["x=rwdD/app_owner", "y=a/app_owner"]
-
-
-MIGRATIONS: tuple[str, ...] = (
-    "alter table app.orders add column c{0} integer",
-    "create trigger t{0} before insert on app.orders for each row execute function app.nothing()",
-    "create table app.child{0} (id integer references app.parent (id))",
-    "alter table app.orders enable row level security",
-    "drop table if exists app.child{0}",
-)
-
-
-def test_no_migration_fails_because_of_grants(place: Place) -> None:
-    place.sql(
-        """set role app_owner; create table app.parent (id integer primary key);
-        create function app.nothing() returns trigger language plpgsql as $$ begin return new; end $$"""
-    )
-    stop, granted = threading.Event(), threading.Semaphore(0)
-    privileges = ("SELECT", "UPDATE", "DELETE", "INSERT")
-
-    def grant() -> None:
-        for privilege in itertools.cycle(privileges):
-            if stop.is_set():
-                return
-            place.answer(want(table(privilege), ledger=_all_of(privileges)))
-            granted.release()
-
-    with ThreadPoolExecutor(1) as pool:
-        granting = pool.submit(grant)
-        try:
-            failures = [failure for number in range(30) for failure in _migrate(place, number)]
-            passed = [granted.acquire(timeout=LIMIT) for _ in range(4)]
-        finally:
-            stop.set()
-        granting.result(LIMIT)
-
-    assert failures == []
-    assert passed == [True] * 4
-
-
-def _all_of(privileges: tuple[str, ...]) -> frozenset[AppliedEntry]:
-    return frozenset().union(*(caused(table(privilege)) for privilege in privileges))
-
-
-def _migrate(place: Place, number: int) -> list[str]:
-    failures = []
-    with psycopg.connect(place.cluster.dsn(None, place.name), autocommit=True) as connection:
-        connection.execute("set role app_owner")
-        for migration in MIGRATIONS:
-            try:
-                connection.execute(migration.format(number).encode())
-            except psycopg.Error as error:
-                failures.append(f"{migration}: {error}")
-    return failures

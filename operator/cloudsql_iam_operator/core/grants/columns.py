@@ -1,6 +1,7 @@
 """Columns, whose rights hang on those of their table: it may cover them already, and its REVOKE takes theirs too."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.operations import Operation, Verb
@@ -58,16 +59,18 @@ class Tables:
 
 def column_groups(snapshot: Snapshot, wished: Iterable[Wish]) -> Mapping[tuple[int, str], AclGroup]:
     """Columns by relation and name: those that have rights of their own, and those that somebody wants some on."""
-    groups = {(g.members[0], g.column): g for g in snapshot.groups if g.kind is ObjectKind.COLUMN}
-    relations = {oid: wish.schema for wish in wished for oid in wish.objects or ()}
-    if not relations:
-        return groups
-    owners = {oid: g.owner for g in _relations(snapshot) for oid in g.members if oid in relations}
+    seen = [group for group in snapshot.groups if group.kind is ObjectKind.COLUMN]
+    wanted = {oid for wish in wished for oid in wish.objects or ()}.union(group.members[0] for group in seen)
+    if not wanted:
+        return {}
+    tables = {oid: group for group in _relations(snapshot) for oid in wanted.intersection(group.members)}
+    groups = {(g.members[0], g.column): _locked_with(tables.get(g.members[0]), g) for g in seen}
     for wish in wished:
         for relation in wish.objects or ():
             for column in wish.columns & snapshot.columns.get(relation, frozenset()):
-                bare = AclGroup(ObjectKind.COLUMN, wish.schema, owners[relation], (relation,), column=column)
-                groups.setdefault((relation, column), bare)
+                table = tables[relation]
+                bare = AclGroup(ObjectKind.COLUMN, wish.schema, table.owner, (relation,), column=column)
+                groups.setdefault((relation, column), _locked_with(table, bare))
     return groups
 
 
@@ -85,6 +88,11 @@ def lost(holdings: Iterable[Holding], operation: Operation) -> int:
         if holding.grantor == operation.grantor:
             mask |= holding.mask & with_option(operation.mask)
     return mask
+
+
+def _locked_with(table: AclGroup | None, column: AclGroup) -> AclGroup:
+    """The column's group, whose table is locked where tables can be: ALTER TABLE rewrites the rows of columns too."""
+    return replace(column, lockable=table is not None and table.lockable)
 
 
 def _relations(snapshot: Snapshot) -> Iterable[AclGroup]:

@@ -27,7 +27,11 @@ select concat_ws(
     (
         select bit_xor(hash_record_extended((a.attrelid, a.attnum, a.attname, a.attacl), 0))
         from pg_attribute a
-        where a.attacl is not null and not a.attisdropped and 'Column' = any(%(kinds)s::text[])
+        where
+            -- a rename does not touch the table's row, and may be what makes a column that is waited for
+            (a.attacl is not null or a.attnum > 0)
+            and not a.attisdropped
+            and 'Column' = any(%(kinds)s::text[])
     ),
     (
         select bit_xor(hash_record_extended((n.oid, n.nspname, n.nspowner, n.nspacl), 0)) from pg_namespace n
