@@ -42,13 +42,19 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # --- tests ------------------------------------------------------------------
 
-.PHONY: test test-unit test-integration test-e2e bench
+.PHONY: test parts chain test-unit test-integration test-postgres test-e2e bench
 test: binaries ## unit, integration and end-to-end tests
-	@$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),$(MAKE) --jobs=2 --keep-going parts chain)
+parts:
+	@$(SANDBOX) -- $(BIN)/python -m pytest tests/unit tests/integration 2>&1 | sed -u 's/^/parts: /'
+chain:
+	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e 2>&1 | sed -u 's/^/chain: /'
 test-unit: $(STAMP) ## the pure parts only
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 test-integration: binaries ## emulator, PostgreSQL, API server
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/integration $(ARGS)
+test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="14 17" narrows
+	@$(BIN)/python -m granting.versions $(VERSIONS) -- $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e $(ARGS)
 bench: binaries ## figures; ONLY=name runs one
