@@ -15,6 +15,7 @@ from cloudsql_emulator.admin_client import AdminClient
 from cloudsql_emulator.cluster import statements_in
 from controlplane.addresses import GOOGLE_APIS
 from e2e import world
+from e2e.waiting import eventually
 
 OWNER = "user:olga@acme.example"
 _PROJECT = f"projects/{world.PROJECT}"
@@ -57,17 +58,19 @@ class Cloud:
         return sorted(user["name"] for user in self.control.users(world.PROJECT, _INSTANCE))
 
     def delete_user(self, name: str) -> None:
-        """Delete a database user through the Admin API."""
+        """Delete a database user through the Admin API, and return when it is gone."""
         path = f"/v1/{_PROJECT}/instances/{_INSTANCE}/users?name={quote(name)}"
         status, answer = self._call("DELETE", path)
         assert status == 200, answer
         assert "error" not in answer, answer
+        eventually(lambda: name not in self.users(), f"database user {name} is gone")
 
     def create_user(self, name: str, user_type: str) -> None:
-        """Make a database user through the Admin API."""
+        """Make a database user through the Admin API, and return when it is there."""
         body = {"name": name, "type": user_type}
         status, answer = self._call("POST", f"/v1/{_PROJECT}/instances/{_INSTANCE}/users", body)
         assert status == 200, answer
+        eventually(lambda: name in self.users(), f"database user {name} is there")
 
     def sql(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement as the server's own superuser, past everything that Cloud SQL checks; its rows."""

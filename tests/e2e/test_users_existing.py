@@ -46,3 +46,18 @@ def test_adoption_needs_the_rule_to_allow_it(tenant: Tenant) -> None:
     tenant.delete("csqlu", "unadopted")
     assert "unadopted@acme-prod.iam" in cloud.users()
     cloud.delete_user("unadopted@acme-prod.iam")
+
+
+def test_a_principal_whose_user_is_somebody_elses_gets_no_right_to_log_in_as_it(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("former-admin")
+    cloud.create_user("former-admin@acme-prod.iam", USER_TYPE)
+    tenant.instance()
+    before = cloud.policy_text()
+
+    tenant.user("former-admin")
+
+    tenant.stalled("csqlu", "former-admin", "ExternalResourceExists")
+    assert cloud.policy_text() == before
+    tenant.delete("csqlu", "former-admin")
+    cloud.delete_user("former-admin@acme-prod.iam")

@@ -1,11 +1,12 @@
 """Principals of every kind, and those that Google or the rules do not know."""
 
 from e2e import world
-from e2e.scenes import members_of
+from e2e.scenes import members_of, service_account
 from e2e.tenant import CLIENT, INSTANCE_USER, Tenant
 from e2e.waiting import eventually
 
 OPERATOR = f"serviceAccount:{world.OPERATOR}"
+WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
 GHOST = "ghost@acme-prod.iam.gserviceaccount.com"
 
 
@@ -110,3 +111,28 @@ def test_a_field_without_behaviour_is_refused_by_name_and_nothing_is_written(ten
     assert "spec.expiresAt" in tenant.stalled("csqlu", "later", "NotImplemented")
     assert "spec.databaseRoles" in tenant.stalled("csqlu", "member", "NotImplemented")
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
+
+
+def test_a_service_account_that_acts_as_another_takes_users_and_privileges_along(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    first, second = tenant.account("mover"), "mover-2@acme-prod.iam.gserviceaccount.com"
+    tenant.instance()
+    tenant.user("mover")
+    tenant.grant("reads", "mover")
+    tenant.ready("dbg", "reads")
+    cloud.control.add_principal("serviceAccount", second)
+    workload = f"serviceAccount:{world.POOL}[{tenant.name}/mover]"
+    cloud.control.add_binding(f"projects/acme-prod/serviceAccounts/{second}", WORKLOAD_IDENTITY_USER, workload)
+
+    service_account(tenant.stage, "mover", second, tenant.name)
+    tenant.look_now("csqlu", "mover")
+
+    def moved() -> bool:
+        held = str(cloud.acls("orders"))
+        return "mover-2@acme-prod.iam" in held and "mover@acme-prod.iam" not in held
+
+    eventually(moved, "the privileges are the new account's")
+    tenant.ready("csqlu", "mover")
+    tenant.ready("dbg", "reads")
+    assert "mover@acme-prod.iam" not in cloud.users()
+    assert f"serviceAccount:{first}" not in cloud.policy_text()

@@ -202,11 +202,28 @@ def test_a_failing_story_is_tried_again_and_a_bug_in_it_stops_nobody() -> None:
 
     async def act(scene: Scene) -> None:
         scene.show(body())
-        await until(lambda: scene.cluster.writes == 1)
+        await until(lambda: len(story.asked) == 3)
 
     play(story, act)
 
     assert story.asked == ["reconcile"] * 3
+
+
+def test_a_bug_is_told_in_the_status_which_keeps_all_else_it_tells() -> None:
+    story = Told(HOLDS, ValueError("a bug in which a secret may stand"))
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        await until(lambda: scene.cluster.writes == 1)
+        scene.queue.add(KEY)
+        await until(lambda: scene.cluster.writes == 2)
+
+    status = play(story, act).cluster.stored[KEY]["status"]
+
+    assert (status["state"], status["observedGeneration"]) == ("RUNNABLE", 1)
+    ready = status["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("False", "InternalError")
+    assert ready["message"] == "unexpected ValueError, which is a bug: the operator's log tells more"
 
 
 def test_an_object_that_a_full_list_does_not_show_is_forgotten() -> None:

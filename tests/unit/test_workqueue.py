@@ -97,6 +97,14 @@ def test_the_backoff_doubles_with_failures_and_starts_anew_after_success() -> No
     run(story)
 
 
+def test_a_pause_can_be_bounded() -> None:
+    async def story() -> list[float]:
+        queue: WorkQueue[str] = WorkQueue(Backoff(first=64.0, longest=300.0))
+        return [queue.retry("a", 30.0) for _ in range(4)]
+
+    assert asyncio.run(story()) == [30.0] * 4
+
+
 def test_a_forgotten_key_is_not_handed_out_by_its_delay() -> None:
     async def story() -> None:
         clock = Clock()

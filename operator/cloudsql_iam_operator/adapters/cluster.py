@@ -15,6 +15,7 @@ from cloudsql_iam_operator.adapters.rest import JSON, Answered, Rest
 from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,9 @@ class Cluster:
         secret = self._found(f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}")
         if secret is None:
             return None
-        return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+        return {
+            key: _text(f"Secret {namespace}/{name}", key, value) for key, value in (secret.get("data") or {}).items()
+        }
 
     def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's own definition is being deleted, which abandons and revokes nothing."""
@@ -170,6 +173,13 @@ class Cluster:
             if answered.status == 404:
                 return None
             raise
+
+
+def _text(secret: str, key: str, value: str) -> str:
+    try:
+        return base64.b64decode(value).decode()
+    except ValueError:  # its own text would quote the value
+        raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{secret}, key {key}, is no UTF-8 text: write it anew") from None
 
 
 def _path(key: Key) -> str:

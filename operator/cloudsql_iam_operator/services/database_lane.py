@@ -12,6 +12,7 @@ from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Pa
 from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.threads import Threads
 
+REACH_SECONDS = 60.0
 PASS_SECONDS = 180.0
 """Longest time of one pass; writing ends well before (see Limits)."""
 
@@ -57,6 +58,14 @@ class DatabaseLane:
         """
         return await self._lane.submit(key, want, max_age=max_age)
 
+    async def reach(self) -> None:
+        """Log in and out.
+
+        Raises:
+            NotYet: there is no way in.
+        """
+        await self._passes.threads.call(_reached, self._access(), self._database, timeout=REACH_SECONDS)
+
     def forget(self, key: Key) -> None:
         """Want nothing for this key any more, and take nothing back."""
         self._lane.forget(key)
@@ -80,3 +89,7 @@ class DatabaseLane:
             return replace(want, approved="")
         self._tried[key] = want
         return want
+
+
+def _reached(access: Access, database: str) -> None:
+    access.connect(database).close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from cloudsql_iam_operator.adapters.cluster import Cluster, Notice
 from cloudsql_iam_operator.adapters.lease import LeadershipLost
 from cloudsql_iam_operator.api.names import KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
-from cloudsql_iam_operator.core.reasons import Standing
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.registry import Live, Registry
-from cloudsql_iam_operator.services.reports import Report, status_of
+from cloudsql_iam_operator.services.reports import Report, fields_of, status_of
 from cloudsql_iam_operator.services.threads import Threads
 from cloudsql_iam_operator.services.workqueue import WorkQueue
 
@@ -23,6 +25,11 @@ log = logging.getLogger(__name__)
 CLUSTER_SECONDS = 60.0
 FINALIZER_SECONDS = 5.0
 """How long to wait for the watch to show our finalizer before looking again."""
+
+NEAR_SECONDS = 30.0
+"""The longest pause where no watch tells of the mending, and looking costs a call to the API server only."""
+
+IN_THE_CLUSTER = frozenset({Reason.SERVICE_ACCOUNT_NOT_FOUND, Reason.SERVICE_ACCOUNT_NOT_ANNOTATED})
 
 
 class Story(Protocol):
@@ -113,8 +120,9 @@ class Engine:
                 raise
             except Failure as failure:
                 log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
-            except Exception:  # a bug in one story must not stop the others
+            except Exception as error:  # a bug in one story must not stop the others
                 log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
+                await self._confess(key, error)
             finally:
                 self._queue.done(key)
 
@@ -136,7 +144,7 @@ class Engine:
             self._queue.forget(key)
             self._gone.setdefault(key, asyncio.Event()).set()
         else:
-            self._plan(key, report)
+            self._plan(live, report)
 
     def _count(self, kind: str, report: Report, seconds: float) -> None:
         self._outside.observer.reconciled(kind, _reason(report), seconds)
@@ -170,14 +178,30 @@ class Engine:
         if _readiness(live.status) != _readiness(status):
             self._wake(live.key)
 
+    async def _confess(self, key: Key, bug: Exception) -> None:
+        """Say in the status that a bug was met, for otherwise it would say what was before; all else in it stays."""
+        live = self._registry.get(key)
+        if live is None or not live.held:
+            return
+        text = f"unexpected {type(bug).__name__}, which is a bug: the operator's log tells more"
+        finding = Finding(ConditionType.READY, Reason.INTERNAL_ERROR, text)
+        try:
+            await self._store(live, Report((finding,), fields_of(live)))
+        except LeadershipLost:
+            raise
+        except Exception:  # it may be the status that is wrong
+            log.exception("%s: the unexpected error is not in its status", key)
+
     def _wake(self, key: Key) -> None:
         for dependent in self._registry.dependents(key):
             self._queue.add(dependent)
 
-    def _plan(self, key: Key, report: Report) -> None:
+    def _plan(self, live: Live, report: Report) -> None:
+        key = live.key
         waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
         if waits and report.again is None:
-            self._queue.retry(key)
+            near = live.deleting or any(f.reason in IN_THE_CLUSTER for f in report.findings)
+            self._queue.retry(key, NEAR_SECONDS if near else math.inf)
             return
         if not waits:
             self._queue.succeeded(key)

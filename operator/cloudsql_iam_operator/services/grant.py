@@ -34,6 +34,7 @@ from cloudsql_iam_operator.services.registry import Live
 from cloudsql_iam_operator.services.reports import Report, max_age
 from cloudsql_iam_operator.services.systems import Systems
 
+GIVE_UP = "; to leave in force what was granted, set spec.deletionPolicy to Retain"
 SOON = 0.5
 """Seconds after the declared end at which a grant is looked at, so that it has surely come."""
 
@@ -85,7 +86,7 @@ class GrantStory:
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
-        visit = Visit(live, fields=kept(live.status))
+        visit = Visit(live, Layers(GIVE_UP), kept(live.status))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -122,6 +123,7 @@ class GrantStory:
             visit.fields |= place(spec, instance, visit.ledger)
             answer = await self._planned(visit, spec, instance, want)
         else:
+            await self._reached(visit, spec, instance)
             await self._record(visit, place(spec, instance, visit.ledger | ledger_of(entries)))
             answer = await self._bring(visit, spec, instance, want)
         visit.fields |= told(answer, grantees, visit.fields)
@@ -142,6 +144,11 @@ class GrantStory:
         if not answer.approved:
             del visit.fields["approved"]
         return answer
+
+    async def _reached(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
+        """Log in before anything is recorded for the first time: what never was reached has nothing to take back."""
+        if not visit.ledger:
+            await (await self._systems.database_lane(instance, spec.database)).reach()
 
     async def _record(self, visit: Visit, fields: dict[str, Any]) -> None:
         """Store what is about to be caused, unless that is on record already."""

@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.access import GrantRequest, Lifetime, allow_gran
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.entries import Entries, entries_of, expanded
 from cloudsql_iam_operator.core.grants.ledger import Ledger
-from cloudsql_iam_operator.core.instances import require_engine, require_running
+from cloudsql_iam_operator.core.instances import require_engine, require_iam_authentication, require_running
 from cloudsql_iam_operator.core.powers import powers_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.grant_status import Named
@@ -55,6 +55,8 @@ class GrantChecks:
         facts = await self._systems.facts(instance)
         require_engine(instance.connection, facts)
         require_running(instance.connection, facts)
+        if instance.admin.database.secret is None:  # then the operator itself logs in by IAM
+            require_iam_authentication(instance.connection, facts)
 
     async def grantees(self, spec: DatabaseGrant, ledger: Ledger) -> Named:
         """The roles of the grantees."""

@@ -46,6 +46,7 @@ class InstanceStory:
             )
             fields |= _shown(facts)
             await layers.hold(ConditionType.READY, _usable(spec, facts))
+            await layers.hold(ConditionType.READY, self._enterable(spec))
             fields |= await layers.hold(ConditionType.READY, self._counts(spec))
             await layers.hold(ConditionType.IAM_AUTHENTICATION_ENABLED, _accepting(spec, facts), "IAM users can log in")
         return layers.report(fields, interval)
@@ -59,6 +60,9 @@ class InstanceStory:
 
     async def _facts(self, spec: CloudSQLInstance, *, fresh: bool) -> InstanceFacts:
         return await self._systems.facts(spec, fresh=fresh)
+
+    async def _enterable(self, spec: CloudSQLInstance) -> None:
+        await self._systems.way_in(spec)
 
     async def _counts(self, spec: CloudSQLInstance) -> dict[str, Any]:
         """Users and members, as the lanes saw them last; {} for what no lane has looked at."""

@@ -18,7 +18,9 @@ class Blocked(Exception):
 class Layers:
     """Findings of one story, in the order of its layers."""
 
-    def __init__(self) -> None:
+    def __init__(self, advice: str = "") -> None:
+        """`advice` is added to the message of every failure: what helps in this story whatever it was."""
+        self._advice = advice
         self._findings: list[Finding] = []
         self._changes: list[tuple[str, str]] = []
         self._retry_after: float | None = None
@@ -42,9 +44,13 @@ class Layers:
         """Note how a layer stands."""
         self._findings.append(Finding(layer, reason, message))
 
+    def lead(self, layer: ConditionType, reason: Reason, message: str) -> None:
+        """Note how a layer stands ahead of all others, because it is why they do not hold."""
+        self._findings.insert(0, Finding(layer, reason, message))
+
     def fail(self, layer: ConditionType, failure: Failure) -> None:
         """Note a verdict, and when it wants to be tried again."""
-        self.note(layer, failure.reason, failure.message)
+        self.note(layer, failure.reason, failure.message + self._advice)
         if isinstance(failure, NotYet):
             self._retry_after = failure.retry_after
 

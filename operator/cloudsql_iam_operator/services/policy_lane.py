@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cloudsql_iam_operator.adapters.resource_manager import PolicyConflict, PolicyRejected
-from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, Key
 from cloudsql_iam_operator.core.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.policy import Policy, PolicyChange, PolicyPlan, plan, removals_allowed
@@ -172,7 +172,8 @@ class PolicyLane:
             return asked, None
         text = (
             f"{len(losers)} members would lose a role in project {self._project} at once, of {len(ours)} that are "
-            f"ours; {allowed} are removed without a person's consent"
+            f"ours; {allowed} are removed without a person's consent: if that is meant, annotate a CloudSQLInstance of "
+            f'the project with {ALLOW_REMOVALS}: "true"'
         )
         return replace(asked, removable=frozenset()), Refused(Reason.REMOVAL_THRESHOLD_EXCEEDED, text)
 

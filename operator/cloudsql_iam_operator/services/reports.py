@@ -42,6 +42,12 @@ def status_of(live: Live, report: Report, now: datetime) -> dict[str, Any]:
     }
 
 
+def fields_of(live: Live) -> dict[str, Any]:
+    """What the stored status tells beside conditions and what was handled."""
+    rewritten = {"observedGeneration", "lastHandledReconcileAt", "conditions"}
+    return {name: value for name, value in live.status.items() if name not in rewritten}
+
+
 def max_age(live: Live, interval: float) -> float:
     """How old a clean pass may be to serve this look, in seconds: 0 when somebody asked for a fresh one."""
     asked = requested_at(live.body)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudsql_iam_operator.adapters.cluster import Cluster
+from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import Key, Kind
 from cloudsql_iam_operator.core.errors import NotYet
@@ -108,9 +109,16 @@ class Systems:
         Raises:
             Failure: there is no way in.
         """
+        return self.lanes.database(instance, database, await self.way_in(instance))
+
+    async def way_in(self, instance: CloudSQLInstance) -> Access:
+        """How the operator gets into the instance's databases; whether it is let in shows when it tries.
+
+        Raises:
+            Failure: there is no way in, as the spec and the Secret stand.
+        """
         facts = await self.facts(instance)
-        access = await self.threads.call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
-        return self.lanes.database(instance, database, access)
+        return await self.threads.call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
 
     async def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's definition is being deleted: uninstalling revokes nothing."""

@@ -29,6 +29,8 @@ from cloudsql_iam_operator.services.user_record import UserRecord, record_in
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
+GIVE_UP = "; to leave all as it is, set spec.deletionPolicy to Abandon"
+
 
 @dataclass(slots=True)
 class Visit:
@@ -67,15 +69,16 @@ class UserStory:
         visit = self._visits[live.key] = Visit(live, Layers(), record_in(live.status))
         try:
             await self._declare(visit)
-        except Blocked:
-            pass
+        except Blocked as blocked:
+            if isinstance(blocked.__cause__, Refused) and not visit.record.owns_anything:
+                self._systems.forget(live.key)  # what is refused must not be made by a later pass for others
         finally:
             del self._visits[live.key]
         return visit.report()
 
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
-        visit = Visit(live, Layers(), record_in(live.status))
+        visit = Visit(live, Layers(GIVE_UP), record_in(live.status))
         with suppress(Blocked):
             await self._take_back(visit, _deletion(live))
         return visit.report()
@@ -96,7 +99,7 @@ class UserStory:
             self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
-        instance = await visit.layers.hold(ConditionType.READY, self._instance(spec))
+        instance = await visit.layers.hold(ConditionType.READY, self._instance(visit, spec))
         visit.interval = float(instance.interval)
         who = await visit.layers.hold(
             ConditionType.PRINCIPAL_RESOLVED, self._principals.resolved(spec), "the principal has a Google account"
@@ -112,10 +115,14 @@ class UserStory:
         )
         declared = Declared(spec, instance, who, allowed)
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
+        await self._settled(visit, declared)
         await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
-        await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
 
-    async def _instance(self, spec: CloudSQLIAMUser) -> CloudSQLInstance:
+    async def _instance(self, visit: Visit, spec: CloudSQLIAMUser) -> CloudSQLInstance:
+        live = self._systems.registry.instance(spec.instance)
+        if live is not None and live.deleting and not visit.record.owns_anything:
+            text = f"CloudSQLInstance {spec.instance} is being deleted and takes no new users: name another"
+            raise NotYet(Reason.INSTANCE_NOT_READY, text)
         return instance_named(self._systems.registry, spec.instance)
 
     async def _let_in(
@@ -140,7 +147,7 @@ class UserStory:
             await self._revoke(visit, instance, UserDeletion.DELETE)
         except Blocked:
             text = f"the ServiceAccount now acts as {who.member}; the access of {former} is being taken back"
-            visit.layers.note(ConditionType.ACCESS_ALLOWED, Reason.ACCESS_WITHDRAWN, text)
+            visit.layers.lead(ConditionType.ACCESS_ALLOWED, Reason.ACCESS_WITHDRAWN, text)
             raise
 
     async def _serving(self, instance: CloudSQLInstance) -> None:
@@ -148,6 +155,15 @@ class UserStory:
         require_engine(instance.connection, facts)
         require_running(instance.connection, facts)
         require_iam_authentication(instance.connection, facts)
+
+    async def _settled(self, visit: Visit, declared: Declared) -> None:
+        """Have the database user first: a principal that may not have it gets, and keeps, no right to log in as it."""
+        try:
+            await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
+        except Blocked as blocked:
+            if isinstance(blocked.__cause__, Refused) and visit.record.bindings:
+                await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
+            raise
 
     async def _bind(self, visit: Visit, declared: Declared) -> None:
         spec, instance = declared.spec, declared.instance
@@ -178,10 +194,9 @@ class UserStory:
         visit.record = replace(visit.record, ownership=answer.standing.ownership)
 
     async def _take_back(self, visit: Visit, policy: UserDeletion) -> None:
-        if policy is UserDeletion.ABANDON or await self._systems.kind_is_going(USER):
+        owns = visit.record.owns_anything
+        if not owns or policy is UserDeletion.ABANDON or await self._systems.kind_is_going(USER):
             self._systems.forget(visit.live.key)
-            return
-        if not visit.record.owns_anything:
             return
         instance = await visit.layers.hold(ConditionType.READY, self._named(visit.live))
         visit.interval = float(instance.interval)

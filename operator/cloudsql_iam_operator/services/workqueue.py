@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -70,10 +71,10 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, next(self._order), key))
         self._changed.set()
 
-    def retry(self, key: K) -> float:
-        """Look at this key again after its backoff; the seconds until then."""
+    def retry(self, key: K, longest: float = math.inf) -> float:
+        """Look at this key again after its backoff, at most `longest` seconds; the seconds until then."""
         self._failures[key] = self._failures.get(key, 0) + 1
-        delay = self._backoff.delay(self._failures[key])
+        delay = min(self._backoff.delay(self._failures[key]), longest)
         self.add_after(key, delay)
         return delay
 
