@@ -130,6 +130,15 @@ def test_names_that_would_be_cut_or_misread_are_refused(name: str) -> None:
         identifier(name, "role")
 
 
+@pytest.mark.parametrize("end", ["1", "2", "@acme.com", "é"])
+def test_grantees_that_differ_only_after_63_bytes_are_all_refused(end: str) -> None:
+    with pytest.raises(Refused) as caught:
+        identifier("x" * 63 + end, "role")
+
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert "PostgreSQL keeps 63 bytes" in caught.value.message
+
+
 @pytest.mark.parametrize("name", ["a", 'x"; DROP TABLE t; --', "x" * 63, "é" * 31, "Ünïcode 雪"])
 def test_names_that_can_be_quoted_pass_unchanged(name: str) -> None:
     assert identifier(name, "role") == name
