@@ -13,7 +13,7 @@ from cloudsql_iam_operator.services.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.lanes import Pace
 from cloudsql_iam_operator.services.threads import Threads
 from granting.setting import Place, Setting
-from granting.wording import caused, key, table, want
+from granting.wording import NOTHING, caused, key, table, want
 
 DRY = replace(want(table("SELECT")), dry=True)
 BOTH_TABLES = 'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"'
@@ -114,3 +114,17 @@ def test_an_approval_does_not_stand_for_the_passes_of_other_objects(place: Place
 
     assert first.executed == (BOTH_TABLES,)
     assert place.acl("app.orders") == ["y=a/app_owner"]
+
+
+def test_a_plan_that_is_only_shown_keeps_nothing_that_its_giver_gave_up(place: Place) -> None:
+    place.run({key("giver"): want(table("SELECT"))})
+    assert place.acl("app.orders") == ["x=r/app_owner"]
+
+    gone = GrantWant(NOTHING, caused(table("SELECT")))
+    answers = place.run({key("giver"): gone, key("shown"): DRY}).answers
+
+    given_up, shown = answers[key("giver")], answers[key("shown")]
+    assert isinstance(given_up, GrantAnswer)
+    assert isinstance(shown, GrantAnswer)
+    assert (place.acl("app.orders"), given_up.ledger) == ([], frozenset())
+    assert shown.planned == ('GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"',)

@@ -138,7 +138,7 @@ class _Pass:
         self._approved = self._approvals(snapshot, found, reach)
         held = self._dry - self._approved
         for _ in range(ROUNDS):
-            todo = found.without(held)
+            todo = self._todo(held, snapshot, found, reach)
             if todo.empty or snapshot.server.read_only:
                 break
             self._write(todo, snapshot, reach)
@@ -157,7 +157,7 @@ class _Pass:
         touched = before.schemas_of(frozenset(oid for operation in done.operations for oid in operation.objects))
         later = self._database.inspect(asked.within(touched))
         snapshot, found, reach = self._judged(before.renewed(later, touched))
-        if found.without(self._dry - self._approved).empty:
+        if self._todo(self._dry - self._approved, snapshot, found, reach).empty:
             # What others changed elsewhere since the first look was not seen: the next pass looks at everything.
             self._seen = None
             return snapshot, found, reach
@@ -167,6 +167,17 @@ class _Pass:
     def _judged(self, snapshot: Snapshot) -> tuple[Snapshot, Plan, Reach]:
         reach = Reach(snapshot, self._access.owner_roles)
         return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
+
+    def _todo(self, held: frozenset[Key], snapshot: Snapshot, found: Plan, reach: Reach) -> Plan:
+        """What is to be executed: what is only shown for some keys is not, nor does it keep what others gave up.
+
+        With an approval that waits until the next pass, because what was approved is a part of the plan as found.
+        """
+        if not held or self._approved:
+            return found.without(held)
+        live = {key: want for key, want in self._wants.items() if key not in held}
+        kept = {key: want.ledger for key, want in self._wants.items() if key in held}
+        return plan(live, {**self._claims, **kept}, snapshot, reach)
 
     def _write(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> None:
         outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))
