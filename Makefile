@@ -57,7 +57,8 @@ test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="
 	@$(BIN)/python -m granting.versions $(VERSIONS) -- $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e $(ARGS)
-bench: binaries ## figures; ONLY=name runs one
+bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants
+	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)
 
 # --- checks -----------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The grants engine on a big database: a full pass, a quiet tick, one new table, one first grant; baselines beside."""
 
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from psycopg.conninfo import make_conninfo
 
-from benchmarks import baselines, ground
+from benchmarks import baselines, ground, peers
 from benchmarks.figures import Figure, median
 from benchmarks.memory import cpu_seconds, own_peak
 from benchmarks.relay import Relay
@@ -41,6 +42,9 @@ def measure() -> Sequence[Figure]:
         recorded = {key: replace(want, ledger=ledger_of(want.entries)) for key, want in wants.items()}
         everything += [*_quiet(place, recorded), *_one_new_table(place, recorded)]
         _say("one table more is granted")
+        if peers.asked(os.environ):
+            everything += peers.compared(place, everything)
+            _say("the peer is measured")
         return [*everything, *_shapes(setting)]
 
 
