@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cloudsql_emulator.iam.policies import Document
+
+R = TypeVar("R")
 
 IAM_FLAG = "cloudsql.iam_authentication"
 
@@ -136,29 +139,46 @@ class Config:
     switches: Mapping[str, Any] = field(default_factory=dict)
 
 
+class BadConfig(ValueError):
+    """A configuration that cannot be read; the text names the field and what is wrong with it, never a value."""
+
+
 def load_config(path: Path) -> Config:
     """The configuration in a JSON file, whose keys are the fields of the records here.
 
     Raises:
-        TypeError, KeyError: a key is unknown or one is missing.
+        BadConfig: the file is not there or no JSON, or a key is unknown, missing or of a wrong type.
     """
-    return parse_config(json.loads(path.read_text()))
+    try:
+        return parse_config(json.loads(path.read_text()))
+    except OSError as error:
+        raise BadConfig(f"{path}: {error.strerror}: name a file that can be read") from error
+    except json.JSONDecodeError as error:
+        raise BadConfig(f"{path}: no JSON: {error}") from error
+    except BadConfig as error:
+        raise BadConfig(f"{path}: {error}") from error
 
 
-def parse_config(told: Mapping[str, Any]) -> Config:
-    """The configuration in a JSON object."""
+def parse_config(told: Any) -> Config:
+    """The configuration in a JSON object.
+
+    Raises:
+        BadConfig: a key is unknown, missing or of a wrong type.
+    """
     return Config(
         **{
-            **told,
-            "projects": _each(Project, told["projects"]),
+            **_checked(Config, told, ""),
+            "projects": _each(Project, told, "projects"),
             "users": tuple(told.get("users", ())),
-            "groups": tuple(_group(each) for each in told.get("groups", ())),
-            "service_accounts": _each(ServiceAccount, told.get("service_accounts", ())),
-            "custom_roles": tuple(_custom_role(each) for each in told.get("custom_roles", ())),
-            "instances": tuple(_instance(each) for each in told.get("instances", ())),
-            "api": Listen(**told.get("api", {})),
+            "groups": tuple(replace(g, members=tuple(g.members)) for g in _each(Group, told, "groups")),
+            "service_accounts": _each(ServiceAccount, told, "service_accounts"),
+            "custom_roles": tuple(
+                replace(role, permissions=tuple(role.permissions)) for role in _each(CustomRole, told, "custom_roles")
+            ),
+            "instances": tuple(_instance(one, where) for one, where in _listed(told, "instances")),
+            "api": _record(Listen, told.get("api", {}), "api"),
             "metadata": _metadata(told["metadata"]) if told.get("metadata") else None,
-            "control": Listen(**told.get("control", {})),
+            "control": _record(Listen, told.get("control", {}), "control"),
         }
     )
 
@@ -168,31 +188,67 @@ def to_json(config: Config) -> dict[str, Any]:
     return asdict(config)
 
 
-def _each(record: Any, told: Any) -> tuple[Any, ...]:
-    return tuple(record(**each) for each in told)
-
-
-def _group(told: Mapping[str, Any]) -> Group:
-    return Group(told["email"], tuple(told.get("members", ())))
-
-
-def _custom_role(told: Mapping[str, Any]) -> CustomRole:
-    return CustomRole(told["name"], tuple(told["permissions"]))
-
-
-def _instance(told: Mapping[str, Any]) -> Instance:
+def _instance(told: Any, where: str) -> Instance:
+    users = _each(DatabaseUser, _checked(Instance, told, where), "users", where)
     return Instance(
         **{
             **told,
             "roles": tuple(told.get("roles", ())),
-            "databases": _each(Database, told.get("databases", ())),
-            "scripts": _each(Script, told.get("scripts", ())),
-            "users": tuple(
-                DatabaseUser(**{**each, "roles": tuple(each.get("roles", ()))}) for each in told.get("users", ())
-            ),
+            "databases": _each(Database, told, "databases", where),
+            "scripts": _each(Script, told, "scripts", where),
+            "users": tuple(replace(user, roles=tuple(user.roles)) for user in users),
         }
     )
 
 
-def _metadata(told: Mapping[str, Any]) -> Metadata:
-    return Metadata(**{**told, "listen": Listen(**told.get("listen", {}))})
+def _metadata(told: Any) -> Metadata:
+    checked = _checked(Metadata, told, "metadata")
+    return Metadata(**{**checked, "listen": _record(Listen, checked.get("listen", {}), "metadata.listen")})
+
+
+def _each(record: type[R], told: Mapping[str, Any], key: str, where: str = "") -> tuple[R, ...]:
+    return tuple(_record(record, one, place) for one, place in _listed(told, key, where))
+
+
+def _listed(told: Mapping[str, Any], key: str, where: str = "") -> list[tuple[Any, str]]:
+    return [(one, f"{_within(where, key)}[{number}]") for number, one in enumerate(told.get(key, ()))]
+
+
+def _record(record: type[R], told: Any, where: str) -> R:
+    return record(**_checked(record, told, where))
+
+
+def _checked(record: type, told: Any, where: str) -> Mapping[str, Any]:
+    """The object, which has every field that the record needs, no other, and each of a type that fits."""
+    if not isinstance(told, Mapping):
+        raise BadConfig(f"{where or 'the file'} must be an object, and is of type {type(told).__name__}")
+    known = {one.name: one for one in fields(record)}
+    for name in sorted(set(told) - set(known)):
+        raise BadConfig(f"{_within(where, name)}: no such field; there are {', '.join(known)}")
+    for name, one in known.items():
+        if name not in told and one.default is MISSING and one.default_factory is MISSING:
+            raise BadConfig(f"{_within(where, name)} is missing")
+    hints = get_type_hints(record)
+    for name, value in told.items():
+        wanted = _wanted(hints[name])
+        if not isinstance(value, wanted):
+            expected = " or ".join(_WORDS[type_] for type_ in wanted if type_ in _WORDS)
+            raise BadConfig(f"{_within(where, name)} must be {expected}, and is of type {type(value).__name__}")
+    return told
+
+
+_WORDS = {str: "a string", int: "a number", bool: "true or false", list: "a list", dict: "an object"}
+
+
+def _wanted(hint: Any) -> tuple[type, ...]:
+    """Types that fit a field: JSON has lists for tuples and objects for records."""
+    if isinstance(hint, UnionType):
+        return tuple(type_ for one in get_args(hint) for type_ in _wanted(one))
+    origin = get_origin(hint) or hint
+    if origin is tuple:
+        return (list, tuple)
+    return (origin,) if origin in (str, int, bool, NoneType) else (dict,)
+
+
+def _within(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

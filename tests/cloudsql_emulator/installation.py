@@ -5,6 +5,7 @@ PostgreSQL refuses to run as root, so root starts it as `postgres` or `nobody`; 
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import os
 import pwd
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,6 +30,13 @@ BINARIES = "POSTGRES_BIN_DIR"
 
 RUN_DIRECTORY = "CHAIN_DIR"
 """Environment variable that names the directory of the present run, shared by its processes."""
+
+
+LEFT_SECONDS = 60.0
+"""Age from which a directory that nobody holds was left behind, and is not just being made."""
+
+_PREFIX = "pg"
+_OWNER = "owner"
 
 
 class PostgresUnavailable(Exception):
@@ -98,11 +107,49 @@ def run_directory() -> Path:
         directory = Path(named, "pg")
         directory.mkdir(exist_ok=True)
     else:
-        directory = Path(tempfile.mkdtemp(prefix="pg", dir=_memory_directory()))
+        parent = _memory_directory() or Path(tempfile.gettempdir())
+        sweep(parent)
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        claim(directory)
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
     directory.chmod(0o700)
     unprivileged_account().own(directory)
     return directory
+
+
+def claim(directory: Path) -> int:
+    """Hold the directory against `sweep` for as long as this process lives; the descriptor that does."""
+    descriptor = os.open(directory / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def sweep(parent: Path) -> None:
+    """Remove what runs that were killed left: claimed once, held by nobody, a minute old, and without a live server."""
+    for directory in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            old = time.time() - directory.stat().st_mtime > LEFT_SECONDS
+            servers = directory.glob("c*/data/postmaster.pid")
+            if old and _abandoned(directory / _OWNER) and not any(map(_lives, servers)):
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def _abandoned(owner: Path) -> bool:
+    """Whether it is ours and nobody holds the lock, in whatever process namespace.
+
+    Raises:
+        OSError: somebody does, or there is none.
+    """
+    descriptor = os.open(owner, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_uid == os.geteuid()
+    finally:
+        os.close(descriptor)
+
+
+def _lives(recorded: Path) -> bool:
+    return Path("/proc", recorded.read_text().split("\n", 1)[0].strip()).exists()
 
 
 def _memory_directory() -> Path | None:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from controlplane import binaries, network
+from controlplane import binaries
 from controlplane.binaries import CannotBuild, cache
-from controlplane.plane import ADMIN, ControlPlane
-from controlplane.processes import Died
 
 STOP_SECONDS = 60.0
+INTERRUPTED = 130
+"""Exit status after a Ctrl-C before anything ran."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +46,8 @@ def _up(port: int, detach: bool) -> int:
     sandbox = [sys.executable, "-m", "controlplane.sandbox", "--forward", str(port)]
     command = [*sandbox, "--", sys.executable, "-m", "controlplane", "inside"]
     if not detach:
+        # a Ctrl-C while the sandbox's Python starts waits until the sandbox takes it; the mask outlives exec
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         os.execv(sys.executable, command)
     return _detached(command)
 
@@ -62,30 +64,10 @@ def _detached(command: Sequence[str]) -> int:
 
 
 def _inside() -> int:
-    """Run one in this sandbox until a signal comes."""
-    directory = Path(os.environ["CHAIN_DIR"]) / "plane"
-    record = _record()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    network.prepare()
-    plane = ControlPlane(directory, binaries.ensure(lambda _: None))
-    try:
-        plane.start()
-        plane.await_controllers()
-        outside = f"https://127.0.0.1:{os.environ['CHAIN_FORWARD']}"
-        kubeconfig = plane.kubeconfig(ADMIN, directory / "outside.kubeconfig", outside)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(os.environ["CHAIN_OWNER"])
-        print(f"export KUBECONFIG={kubeconfig}", flush=True)
-        signal.pause()
-    except KeyboardInterrupt:
-        return 0
-    except Died as error:
-        print(f"controlplane: {error}", file=sys.stderr)
-        return 1
-    finally:
-        record.unlink(missing_ok=True)
-        plane.stop()
-    return 0
+    """Run one in this sandbox; its imports take a second, in which a Ctrl-C must find somebody to catch it."""
+    from controlplane import own
+
+    return own.run(_record())
 
 
 def _down() -> int:
@@ -125,4 +107,8 @@ def _record() -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own end would tell of a second one
+        sys.exit(INTERRUPTED)

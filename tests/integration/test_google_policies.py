@@ -86,6 +86,17 @@ def test_a_refused_policy_names_its_culprit_when_google_does(
     assert caught.value.culprit == culprit
 
 
+def test_a_member_that_is_not_there_is_told_with_what_would_help(stand_in: Google, projects: ResourceManager) -> None:
+    stand_in.refuses(400, "User nobody@acme.example does not exist.", "badRequest")
+
+    with pytest.raises(PolicyRejected) as caught:
+        projects.set_policy("acme-prod", Policy({"etag": "BwX"}))
+
+    assert caught.value.text == (
+        "User nobody@acme.example does not exist. Create it in Google, or correct spec.principal."
+    )
+
+
 def test_a_full_policy_is_told(stand_in: Google, projects: ResourceManager) -> None:
     stand_in.refuses(
         400, "The number of members in the policy (1,501) is larger than the maximum allowed size 1,500.", "badRequest"

@@ -166,6 +166,17 @@ def test_each_known_text_of_the_admin_api_has_its_reason(
     assert "t0ken" not in failure.message
 
 
+def test_a_missing_instance_is_told_with_what_would_help(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(404, "The Cloud SQL instance does not exist.")
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert failure.message == (
+        "could not list the users of instance acme-prod:europe-west1:orders: "
+        "The Cloud SQL instance does not exist.; create it, or correct spec.connectionName"
+    )
+
+
 def test_a_missing_permission_is_named(stand_in: Google, admin: SQLAdmin) -> None:
     stand_in.refuses(403, "The client is not authorized to make this request.", "notAuthorized")
 

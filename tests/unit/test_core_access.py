@@ -181,7 +181,10 @@ def test_two_rules_do_not_add_up() -> None:
     denied = refusal(allow_grant, (RULE, other), replace(GRANT, privileges=("SELECT", "INSERT")))
 
     assert denied.reason is Reason.PRIVILEGE_NOT_ALLOWED
-    assert denied.message == "access rule 'orders-team' does not allow INSERT"
+    assert denied.message == (
+        "access rule 'orders-team' does not allow INSERT: "
+        "ask for it in spec.access['orders-team'].privileges of the CloudSQLInstance, or leave it out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,6 +204,19 @@ def test_a_refusal_names_what_no_rule_allows(request_: GrantRequest, reason: Rea
 
     assert denied.reason is reason
     assert named in denied.message
+
+
+def test_a_refusal_says_which_field_of_the_rule_would_help() -> None:
+    person = replace(USER, principal=User("ann@acme.example"), email="ann@acme.example")
+
+    assert refusal(allow_user, (RULE,), person).message == (
+        "access rule 'orders-team' does not allow ann@acme.example: "
+        "ask for it in spec.access['orders-team'].principals of the CloudSQLInstance, or leave it out"
+    )
+    assert refusal(allow_grant, (RULE,), replace(GRANT, roles=("app_rw",))).message == (
+        "access rule 'orders-team' does not allow database role app_rw: "
+        "ask for it in spec.access['orders-team'].databaseRoles of the CloudSQLInstance, or leave it out"
+    )
 
 
 def test_names_may_be_globs() -> None:

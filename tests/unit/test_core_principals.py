@@ -51,10 +51,23 @@ def test_a_kubernetes_service_account_is_its_google_account() -> None:
 
 def test_a_kubernetes_service_account_without_a_google_account_is_waited_for() -> None:
     with pytest.raises(NotYet) as caught:
-        resolve(KubernetesServiceAccount("checkout"))
+        resolve(KubernetesServiceAccount("checkout"), namespace="orders")
 
     assert caught.value.reason is Reason.SERVICE_ACCOUNT_NOT_ANNOTATED
-    assert "iam.gke.io/gcp-service-account" in caught.value.message
+    assert caught.value.message == (
+        "ServiceAccount orders/checkout names no Google account: "
+        "annotate it with iam.gke.io/gcp-service-account: NAME@PROJECT.iam.gserviceaccount.com"
+    )
+
+
+def test_an_annotation_that_is_no_account_is_named_with_its_object() -> None:
+    with pytest.raises(Refused) as caught:
+        resolve(KubernetesServiceAccount("checkout"), "not an email", "orders")
+
+    assert caught.value.message == (
+        "ServiceAccount orders/checkout, annotation iam.gke.io/gcp-service-account: "
+        "'not an email' is no service account's e-mail: give it in full, such as NAME@PROJECT.iam.gserviceaccount.com"
+    )
 
 
 def test_a_username_of_63_bytes_is_the_longest() -> None:

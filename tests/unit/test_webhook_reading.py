@@ -95,6 +95,29 @@ def test_an_expired_user_is_seen_as_such_although_it_is_ready() -> None:
     assert (seen.login, seen.problem) == (Login.EXPIRED, "Expired: at noon")
 
 
+def stalled(generation: int, *applied: str) -> dict[str, Any]:
+    entries = [{"role": "checkout@p.iam", "privilege": entry} for entry in applied]
+    return {"observedGeneration": generation, "conditions": conditions(Stalled="True"), "applied": entries}
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        ({}, True),
+        (stalled(2), False),
+        (stalled(2, "SELECT"), True),
+        (stalled(1), True),
+        ({"observedGeneration": 2, "conditions": conditions(Ready="False", Reconciling="True")}, True),
+    ],
+)
+def test_a_grant_counts_unless_it_is_refused_as_it_stands_and_holds_nothing(
+    status: dict[str, Any], counts: bool
+) -> None:
+    seen = reading.grant(grant("a", "nodb") | {"status": status})
+
+    assert (seen is not None) is counts
+
+
 def test_a_users_databases_are_those_of_the_grants_that_name_it() -> None:
     seen = reading.user(user(username="checkout@p.iam", member="serviceAccount:checkout@p.iam.gserviceaccount.com"))
     grants = [reading.grant(g) for g in (grant("a", "orders"), grant("b", "orders"), grant("c", "x", to="other"))]

@@ -164,7 +164,10 @@ class Cluster:
         try:
             self._server.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, _event(notice))
         except NotYet as failure:
-            log.warning("event %s about %s not recorded: %s", notice.reason, notice.body["metadata"]["name"], failure)
+            # a namespace that is going takes no Event: that is no news
+            level = logging.DEBUG if _going(failure, namespace) else logging.WARNING
+            about = notice.body["metadata"]["name"]
+            log.log(level, "event %s about %s not recorded: %s", notice.reason, about, failure)
 
     def _found(self, path: str, query: Mapping[str, str] | None = None) -> JSON | None:
         try:
@@ -173,6 +176,17 @@ class Cluster:
             if answered.status == 404:
                 return None
             raise
+
+
+def _going(failure: NotYet, namespace: str) -> bool:
+    """Whether a write was refused because its namespace is being deleted, or is gone: told in the server's words.
+
+    Source: Kubernetes, admission plugin NamespaceLifecycle
+    """
+    if not isinstance(failure, Answered):
+        return False
+    terminating = failure.status == 403 and "because it is being terminated" in failure.message
+    return terminating or (failure.status == 404 and f'namespaces "{namespace}" not found' in failure.message)
 
 
 def _text(secret: str, key: str, value: str) -> str:

@@ -83,6 +83,7 @@ class ResourceManager:
 _FULL = re.compile(r"number of members in the policy|maximum allowed size")
 _NAMED = r"\b(?:service account|user|group|domain|account|principal) (\S+@\S+|\S+://\S+) (?:does not|is of|is not)"
 _CULPRITS = (re.compile(_NAMED, re.IGNORECASE), re.compile(r"\brole (\S+) is not", re.IGNORECASE))
+_ABSENT = re.compile(r"do(es)? not exist", re.IGNORECASE)
 _ABOUT_MEMBERS = re.compile(
     r"do(es)? not exist|is of type|permitted customer|not supported|not valid|invalid (member|principal|account)",
     re.IGNORECASE,
@@ -95,7 +96,9 @@ def _understood(answered: Answered, errand: Errand) -> Exception:
     if answered.code == 400 and _FULL.search(answered.message):
         return Refused(Reason.IAM_POLICY_FULL, f"could not {errand.purpose}: {answered.message}")
     if answered.code == 400 and _ABOUT_MEMBERS.search(answered.message):
-        return PolicyRejected(_culprit(answered.message), answered.message)
+        absent = _ABSENT.search(answered.message)
+        remedy = " Create it in Google, or correct spec.principal." if absent else ""
+        return PolicyRejected(_culprit(answered.message), answered.message + remedy)
     return unexpected(answered, errand)
 
 

@@ -15,6 +15,10 @@ JSON = dict[str, Any]
 Limits = tuple[float, float]
 """Seconds: to connect, and between two pieces of an answer."""
 
+CONNECTIONS = 32
+"""Connections kept for reuse: more than the threads and watches of one process, 16 and a few. One beyond these is
+closed after its answer, and urllib3 warns of each."""
+
 _NONE: Mapping[str, str] = {}
 
 
@@ -45,7 +49,9 @@ def connect() -> "Rest":
         kubernetes.config.load_incluster_config()
     except kubernetes.config.ConfigException:
         kubernetes.config.load_kube_config()
-    return Rest(kubernetes.client.ApiClient())
+    configuration = kubernetes.client.Configuration.get_default_copy()
+    configuration.connection_pool_maxsize = CONNECTIONS
+    return Rest(kubernetes.client.ApiClient(configuration))
 
 
 class Rest:

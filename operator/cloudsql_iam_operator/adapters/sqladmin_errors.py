@@ -31,7 +31,10 @@ def verdict(answered: Answered, errand: Errand) -> Exception:
     if found is not None:
         return _failure(found, f"could not {errand.purpose}: {_detail(text)}")
     plain = {200: Reason.OPERATION_FAILED, 404: Reason.INSTANCE_NOT_FOUND}.get(answered.code)
-    return NotYet(plain, f"could not {errand.purpose}: {text}") if plain else unexpected(answered, errand)
+    if plain is None:
+        return unexpected(answered, errand)
+    remedy = "; create it, or correct spec.connectionName" if plain is Reason.INSTANCE_NOT_FOUND else ""
+    return NotYet(plain, f"could not {errand.purpose}: {text}{remedy}")
 
 
 @dataclass(frozen=True, slots=True)

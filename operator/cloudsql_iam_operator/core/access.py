@@ -189,7 +189,13 @@ def _labelled(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
 def _principal(rule: AccessRule, request: UserRequest) -> tuple[Reason, str] | None:
     if _lets_in(rule.principals, request):
         return None
-    return Reason.PRINCIPAL_NOT_ALLOWED, f"access rule {rule.name!r} does not allow {_described(request)}"
+    principal, who = request.principal, request.email
+    if isinstance(principal, KubernetesServiceAccount):
+        who = f"ServiceAccount {principal.name} acting as {who}"
+        if request.proof is not AccountProof.VERIFIED:
+            unproven = "which is not proven by roles/iam.workloadIdentityUser on that account"
+            return Reason.PRINCIPAL_NOT_ALLOWED, f"access rule {rule.name!r} does not allow {who}, {unproven}"
+    return Reason.PRINCIPAL_NOT_ALLOWED, _told(rule, who, "principals")
 
 
 def _lets_in(match: PrincipalMatch, request: UserRequest) -> bool:
@@ -217,35 +223,29 @@ def _proven(needed: AccountProof, shown: AccountProof) -> bool:
     return needed is AccountProof.ANNOTATED and shown is not AccountProof.NONE
 
 
-def _described(request: UserRequest) -> str:
-    principal = request.principal
-    if not isinstance(principal, KubernetesServiceAccount):
-        return request.email
-    account = f"ServiceAccount {principal.name} acting as {request.email}"
-    if request.proof is AccountProof.VERIFIED:
-        return account
-    return f"{account}, which is not proven by roles/iam.workloadIdentityUser on that account"
+def _told(rule: AccessRule, what: str, field: str) -> str:
+    remedy = f"ask for it in spec.access[{rule.name!r}].{field} of the CloudSQLInstance, or leave it out"
+    return f"access rule {rule.name!r} does not allow {what}: {remedy}"
 
 
 def _roles(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reason, str] | None:
     asked = request.database_roles if isinstance(request, UserRequest) else request.roles
-    return _uncovered(rule, asked, rule.database_roles, (Reason.ROLE_NOT_ALLOWED, "database role"))
+    return _uncovered(rule, asked, rule.database_roles, (Reason.ROLE_NOT_ALLOWED, "database role", "databaseRoles"))
 
 
 def _database(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
-    return _uncovered(rule, (request.database,), rule.databases, (Reason.DATABASE_NOT_ALLOWED, "database"))
+    return _uncovered(rule, (request.database,), rule.databases, (Reason.DATABASE_NOT_ALLOWED, "database", "databases"))
 
 
 def _schemas(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
-    return _uncovered(rule, request.schemas, rule.schemas, (Reason.SCHEMA_NOT_ALLOWED, "schema"))
+    return _uncovered(rule, request.schemas, rule.schemas, (Reason.SCHEMA_NOT_ALLOWED, "schema", "schemas"))
 
 
 def _privileges(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
-    allowed = tuple(privilege.upper() for privilege in rule.privileges)
-    missing = sorted({privilege.upper() for privilege in request.privileges} - set(allowed))
-    if not missing:
+    allowed = {privilege.upper() for privilege in rule.privileges}
+    if not (missing := sorted({privilege.upper() for privilege in request.privileges} - allowed)):
         return None
-    return Reason.PRIVILEGE_NOT_ALLOWED, f"access rule {rule.name!r} does not allow {', '.join(missing)}"
+    return Reason.PRIVILEGE_NOT_ALLOWED, _told(rule, ", ".join(missing), "privileges")
 
 
 def _powers(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
@@ -255,12 +255,12 @@ def _powers(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | Non
 
 
 def _uncovered(
-    rule: AccessRule, asked: Iterable[str], patterns: tuple[str, ...], noun: tuple[Reason, str]
+    rule: AccessRule, asked: Iterable[str], patterns: tuple[str, ...], kind: tuple[Reason, str, str]
 ) -> tuple[Reason, str] | None:
-    missing = [name for name in asked if not any(matches(pattern, name) for pattern in patterns)]
-    if not missing:
+    if not (missing := [name for name in asked if not any(matches(pattern, name) for pattern in patterns)]):
         return None
-    return noun[0], f"access rule {rule.name!r} does not allow {noun[1]} {', '.join(sorted(missing))}"
+    reason, noun, field = kind
+    return reason, _told(rule, f"{noun} {', '.join(sorted(missing))}", field)
 
 
 def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reason, str] | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
 from cloudsql_iam_operator.api.user import (
     Group,
     KubernetesServiceAccount,
@@ -49,8 +50,10 @@ class ResolvedPrincipal:
     email: str
 
 
-def resolve(principal: Principal, google_account: str = "") -> ResolvedPrincipal:
+def resolve(principal: Principal, google_account: str = "", namespace: str = "") -> ResolvedPrincipal:
     """Names of a principal; `google_account` is the e-mail that a Kubernetes ServiceAccount acts as, "" without one.
+
+    `namespace` is that of the ServiceAccount, for messages.
 
     Raises:
         NotYet: the Kubernetes ServiceAccount names no Google account.
@@ -59,7 +62,8 @@ def resolve(principal: Principal, google_account: str = "") -> ResolvedPrincipal
     """
     match principal:
         case KubernetesServiceAccount(name):
-            return _service_account(_account_of(name, google_account))
+            where = f"ServiceAccount {namespace}/{name}" if namespace else f"ServiceAccount {name}"
+            return _service_account(_account_of(where, google_account), f"{where}, annotation {GOOGLE_ACCOUNT}: ")
         case ServiceAccount(email):
             return _service_account(email)
         case User(email):
@@ -72,22 +76,21 @@ def resolve(principal: Principal, google_account: str = "") -> ResolvedPrincipal
             assert_never(principal)
 
 
-def _account_of(name: str, google_account: str) -> str:
+def _account_of(where: str, google_account: str) -> str:
     if google_account:
         return google_account
     raise NotYet(
         Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
-        f"ServiceAccount {name} names no Google account: "
-        f"annotate it with iam.gke.io/gcp-service-account: NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
+        f"{where} names no Google account: annotate it with {GOOGLE_ACCOUNT}: NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
     )
 
 
-def _service_account(email: str) -> ResolvedPrincipal:
+def _service_account(email: str, source: str = "") -> ResolvedPrincipal:
     email = email.strip().lower()
     if not email.endswith(SERVICE_ACCOUNT_SUFFIX) or email.count("@") != 1:
         raise Refused(
             Reason.INVALID_SPEC,
-            f"{email!r} is no service account's e-mail: "
+            f"{source}{email!r} is no service account's e-mail: "
             f"give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
         )
     username = email.removesuffix(SERVICE_ACCOUNT_SUFFIX)

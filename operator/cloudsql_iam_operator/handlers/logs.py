@@ -36,4 +36,6 @@ def configure(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # says at every token that it ignores a timeout which our connections have already
     logging.getLogger("google_auth_httplib2").setLevel(logging.ERROR)
+    # warns of every refusal without naming an object; our own verdict names it, with what would help
+    logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
     logging.getLogger("kopf").setLevel(logging.WARNING if level == "INFO" else level)

@@ -220,11 +220,19 @@ def _tell(visit: Visit, answer: GrantAnswer) -> None:
     if answer.approved:
         visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
     if answer.granted:
-        visit.layers.changed("Granted", f"granted {answer.granted} privileges in {len(answer.executed)} statements")
+        visit.layers.changed("Granted", f"granted {_done(answer.granted, answer)}")
         for sentence in answer.advice:
             visit.layers.changed("GroupRoleAdvised", sentence)
     if answer.revoked:
-        visit.layers.changed("Revoked", f"revoked {answer.revoked} privileges in {len(answer.executed)} statements")
+        visit.layers.changed("Revoked", f"revoked {_done(answer.revoked, answer)}")
+
+
+def _done(privileges: int, answer: GrantAnswer) -> str:
+    return f"{_counted(privileges, 'privilege')} in {_counted(len(answer.executed), 'statement')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:

@@ -43,7 +43,7 @@ class Principals:
         if account is None:
             text = f"there is no ServiceAccount {namespace}/{name}: create it, or correct spec.principal"
             raise NotYet(Reason.SERVICE_ACCOUNT_NOT_FOUND, text)
-        return resolve(spec.principal, account)
+        return resolve(spec.principal, account, namespace)
 
     async def allowed(self, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal) -> Allowed:
         """The rule of the instance that lets the principal in.
@@ -65,12 +65,12 @@ class Principals:
         try:
             return allow_user(instance.access, request)
         except Refused as refused:
-            raise self._with_remedy(refused, request) from refused
+            raise self._with_remedy(refused, request, instance) from refused
 
     async def _proof(self, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal) -> AccountProof:
         if not isinstance(spec.principal, KubernetesServiceAccount):
             return AccountProof.NONE
-        if all(r.principals.kubernetes_service_accounts is not AccountProof.VERIFIED for r in instance.access):
+        if not _asks_for_proof(instance):
             return AccountProof.ANNOTATED
         google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
         pool = await self.threads.call(self.pool, timeout=IAM_SECONDS)
@@ -78,10 +78,17 @@ class Principals:
         admitted = await self.threads.call(google.service_accounts.admits, who.email, workload, timeout=IAM_SECONDS)
         return AccountProof.VERIFIED if admitted else AccountProof.ANNOTATED
 
-    def _with_remedy(self, refused: Refused, request: UserRequest) -> Refused:
-        unproven = isinstance(request.principal, KubernetesServiceAccount) and request.proof is AccountProof.ANNOTATED
-        if not unproven or refused.reason is not Reason.PRINCIPAL_NOT_ALLOWED:
+    def _with_remedy(self, refused: Refused, request: UserRequest, instance: CloudSQLInstance) -> Refused:
+        if refused.reason is not Reason.PRINCIPAL_NOT_ALLOWED or not isinstance(
+            request.principal, KubernetesServiceAccount
+        ):
             return refused
-        member = Workload(self.pool(), request.tenant.name, request.principal.name).member  # type: ignore[union-attr]
+        if request.proof is AccountProof.VERIFIED or not _asks_for_proof(instance):
+            return refused
+        member = Workload(self.pool(), request.tenant.name, request.principal.name).member
         text = f"{request.email} does not let {member} act as it: bind that member to {WORKLOAD_IDENTITY_USER} on it"
         return Refused(Reason.WORKLOAD_IDENTITY_MISMATCH, text)
+
+
+def _asks_for_proof(instance: CloudSQLInstance) -> bool:
+    return any(rule.principals.kubernetes_service_accounts is AccountProof.VERIFIED for rule in instance.access)

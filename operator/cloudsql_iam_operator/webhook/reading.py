@@ -65,7 +65,9 @@ def user(body: Mapping[str, Any]) -> SeenUser | None:
 
 
 def grant(body: Mapping[str, Any]) -> DatabaseGrant | None:
-    """A DatabaseGrant; None when it cannot be read."""
+    """A DatabaseGrant; None when it cannot be read, or was refused as it stands now and holds nothing."""
+    if _refused(body.get("status") or {}, body["metadata"].get("generation")):
+        return None
     try:
         return parse_grant(body)
     except InvalidObject:
@@ -89,6 +91,14 @@ def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[DatabaseGrant
         instance=on,
         databases=tuple(sorted(databases)),
     )
+
+
+def _refused(status: Mapping[str, Any], generation: int | None) -> bool:
+    """Whether a grant is stalled and holds nothing; one that was edited since counts as declared, as a new one does."""
+    if status.get("applied") or status.get("observedGeneration") != generation:
+        return False
+    conditions = status.get("conditions") or ()
+    return any(c["type"] == ConditionType.STALLED and c["status"] == "True" for c in conditions)
 
 
 def _login(conditions: Mapping[str, Mapping[str, Any]]) -> Login:
