@@ -17,7 +17,7 @@ from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.ledger import ledger_of
 from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
 from granting.setting import Place, Setting
 
 REPEATS = 9

@@ -15,7 +15,7 @@ from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
 from granting.servers import check
 
 LAYOUT = """

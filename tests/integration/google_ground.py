@@ -20,12 +20,12 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.principals import UserType
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users import UserClaim, UserWant
-from cloudsql_iam_operator.services.lanes import Pace
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
-from cloudsql_iam_operator.services.policy_wants import PolicyNeighbours, PolicyWant
-from cloudsql_iam_operator.services.retry import Retry
+from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.retry import Retry
+from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.threads import Threads
-from cloudsql_iam_operator.services.users_lane import UserNeighbours, UsersLane
 
 ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 OPERATOR = "serviceAccount:operator@acme-prod.iam.gserviceaccount.com"

@@ -21,9 +21,9 @@ from cloudsql_iam_operator.core.policy import Policy
 from cloudsql_iam_operator.core.principals import UserType
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users import DatabaseUser, Ownership
-from cloudsql_iam_operator.services.lanes import Pace
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
-from cloudsql_iam_operator.services.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.threads import Threads
 from integration.google_ground import (
     CHECKOUT,

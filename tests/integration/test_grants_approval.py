@@ -8,9 +8,9 @@ import pytest
 
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.database_lane import DatabaseLane, Passes
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.lanes import Pace
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.threads import Threads
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, table, want

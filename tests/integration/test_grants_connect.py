@@ -15,7 +15,7 @@ from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.tally import Observed
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
 from granting.wording import key, on_database, table, want
 
 ORDERS = ConnectionName("acme", "europe-west1", "orders")

@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.entries import RoleEntry
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
 

@@ -8,7 +8,7 @@ from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.tally import Observed
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
 

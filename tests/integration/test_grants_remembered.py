@@ -9,7 +9,7 @@ from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.core.grants.entries import Entry
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.tally import Observed
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
 from granting.setting import Place, Setting
 from granting.wording import key, table, want
 

@@ -10,9 +10,9 @@ from cloudsql_iam_operator.adapters.resource_manager import PolicyConflict, Poli
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.policy import Policy
-from cloudsql_iam_operator.services.lanes import Pace
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
-from cloudsql_iam_operator.services.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.threads import Threads
 
 LOGIN = "roles/cloudsql.instanceUser"

@@ -9,10 +9,10 @@ from cloudsql_iam_operator.api.names import API_VERSION, APPROVE, GRANT, INSTANC
 from cloudsql_iam_operator.core.grants.ledger import ledger_of
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.instances import InstanceFacts
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.grant import GrantStory
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.registry import Live, Registry
 from cloudsql_iam_operator.services.reports import Report
+from cloudsql_iam_operator.services.stories.grant import GrantStory
 from cloudsql_iam_operator.services.threads import Threads
 
 KEY = Key(GRANT.name, "team", "reads")

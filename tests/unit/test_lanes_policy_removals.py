@@ -8,8 +8,8 @@ from cloudsql_iam_operator.core.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
-from cloudsql_iam_operator.services.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
 from unit.lanes_project import FOREIGN, LOGIN, SIGNED, Neighbourhood, Project, key, member, run, want
 
 

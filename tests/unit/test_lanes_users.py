@@ -22,10 +22,10 @@ from cloudsql_iam_operator.core.users import (
     UserStanding,
     UserWant,
 )
-from cloudsql_iam_operator.services.lanes import Pace
-from cloudsql_iam_operator.services.retry import Retry
+from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.retry import Retry
+from cloudsql_iam_operator.services.lanes.users import UserAnswer, UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.threads import Threads
-from cloudsql_iam_operator.services.users_lane import UserAnswer, UserNeighbours, UsersLane
 
 ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,9 +11,9 @@ from cloudsql_iam_operator.core.grants.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.handlers.plan import Request, plan, status_of
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.grant_status import plan_told, waits_for_approval
-from cloudsql_iam_operator.services.preview import Preview
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.stories.grant_status import plan_told, waits_for_approval
+from cloudsql_iam_operator.services.stories.preview import Preview
 
 KEY = Key(GRANT.name, "team", "reads")
 TWO = GrantAnswer(planned=("GRANT a", "GRANT b"), plan_hash="sha256:2")

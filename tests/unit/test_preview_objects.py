@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from cloudsql_iam_operator.api.names import API_VERSION, GRANT, Key, Kind
-from cloudsql_iam_operator.services.preview import Previews
 from cloudsql_iam_operator.services.registry import Live, Registry
+from cloudsql_iam_operator.services.stories.preview import Previews
 from cloudsql_iam_operator.services.threads import Threads
 
 KEY = Key(GRANT.name, "team", "reads")

@@ -13,7 +13,7 @@ from cloudsql_iam_operator.adapters.manifests import manifests
 from cloudsql_iam_operator.api.names import GRANT
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.services.assembly import previewing
-from cloudsql_iam_operator.services.preview import Preview
+from cloudsql_iam_operator.services.stories.preview import Preview
 
 NOTHING, FAILED, CHANGES = 0, 1, 2
 """Exit statuses: nothing to do; something could not be planned whole; statements would be executed."""

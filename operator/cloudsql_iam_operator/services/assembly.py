@@ -14,14 +14,14 @@ from cloudsql_iam_operator.services.database_access import Accesses, Secrets
 from cloudsql_iam_operator.services.engine import Engine, Outside, Story
 from cloudsql_iam_operator.services.engine import Observer as Watcher
 from cloudsql_iam_operator.services.google import Identities
-from cloudsql_iam_operator.services.grant import GrantStory
-from cloudsql_iam_operator.services.instance import InstanceStory
 from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
-from cloudsql_iam_operator.services.preview import Previews
-from cloudsql_iam_operator.services.principal import Principals
+from cloudsql_iam_operator.services.stories.grant import GrantStory
+from cloudsql_iam_operator.services.stories.instance import InstanceStory
+from cloudsql_iam_operator.services.stories.preview import Previews
+from cloudsql_iam_operator.services.stories.principal import Principals
+from cloudsql_iam_operator.services.stories.user import UserStory
 from cloudsql_iam_operator.services.systems import Systems, now
 from cloudsql_iam_operator.services.threads import Threads
-from cloudsql_iam_operator.services.user import UserStory
 from cloudsql_iam_operator.services.workqueue import Backoff, WorkQueue
 
 PREVIEW_THREADS = 8

@@ -14,14 +14,14 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.database_access import Accesses
-from cloudsql_iam_operator.services.database_lane import DatabaseLane
 from cloudsql_iam_operator.services.google import Google, Identities
-from cloudsql_iam_operator.services.lane_house import Announce, Lanes
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane
+from cloudsql_iam_operator.services.lanes.house import Announce, Lanes
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
 from cloudsql_iam_operator.services.registry import Live, Registry
 from cloudsql_iam_operator.services.threads import Threads
-from cloudsql_iam_operator.services.users_lane import UsersLane
 
 GOOGLE_SECONDS = 60.0
 

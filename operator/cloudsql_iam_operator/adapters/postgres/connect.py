@@ -24,6 +24,8 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
 APPLICATION = "cloudsql-iam-operator"
+ENCODING = "utf8"
+"""Asked for at login, because a role or a database may have another set, in which not every name can be said."""
 CONNECT_SECONDS = 20
 """Longest time that making one connection may take, by either way."""
 
@@ -83,6 +85,7 @@ class Connectors:
                     timeout=CONNECT_SECONDS,
                     autocommit=True,
                     application_name=APPLICATION,
+                    client_encoding=ENCODING,
                     prepare_threshold=None,
                 )
                 return made
@@ -143,6 +146,7 @@ def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
                 sslrootcert=str(authority),
                 connect_timeout=CONNECT_SECONDS,
                 application_name=APPLICATION,
+                client_encoding=ENCODING,
                 autocommit=True,
                 # A transaction pooler in between does not know prepared statements.
                 prepare_threshold=None,
@@ -157,7 +161,9 @@ def plain(dsn: Callable[[str], str]) -> Connect:
     def connect(database: str) -> psycopg.Connection[TupleRow]:
         string = dsn(database)
         with _translated("the server", "", database):
-            return psycopg.connect(string, autocommit=True, application_name=APPLICATION)
+            return psycopg.connect(
+                string, autocommit=True, application_name=APPLICATION, client_encoding=ENCODING
+            )
 
     return connect
 

@@ -129,8 +129,11 @@ def _grantees(statement: PrivilegeStatement) -> sql.Composable:
 
 
 def _membership(statement: MembershipStatement) -> sql.Composed:
-    words = sql.SQL("GRANT {} TO {}{}") if statement.give else sql.SQL("REVOKE {} FROM {}{}")
-    return words.format(sql.Identifier(statement.role), _names(statement.grantees), _options(statement))
+    role, grantees = sql.Identifier(statement.role), _names(statement.grantees)
+    if statement.give:
+        return sql.SQL("GRANT {} TO {}{}").format(role, grantees, _options(statement))
+    words = sql.SQL("REVOKE ADMIN OPTION FOR {} FROM {}") if statement.admin else sql.SQL("REVOKE {} FROM {}")
+    return words.format(role, grantees)
 
 
 def _options(statement: MembershipStatement) -> sql.Composable:

@@ -32,7 +32,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class MembershipOperation:
-    """A role to be granted or taken back, acting as `actor` ("" as is). Options None are left to the server."""
+    """A role to be granted or taken back, acting as `actor` ("" as is). Options None are left to the server.
+
+    To be taken back with `admin`, it is only the right to pass the role on.
+    """
 
     give: bool
     role: int
@@ -122,14 +125,15 @@ class _Made:
         elif wanted and self._reaches(pair[0], pair[1]):
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
         elif wanted:
-            self._give(pair, wanted[0], keys, [grant for grant in grants if not self._edges.own(grant)])
+            self._give(pair, wanted[0], keys, grants)
         elif not any(wish.standing is Standing.CLAIMED for wish in said) and any(map(self._edges.own, grants)):
             self.operations.append(MembershipOperation(False, *pair, frozenset(wish.key for wish in said)))
 
-    def _give(self, pair: tuple[int, int], wish: Membership, keys: frozenset[Key], others: Iterable[RoleGrant]) -> None:
+    def _give(self, pair: tuple[int, int], wish: Membership, keys: frozenset[Key], grants: list[RoleGrant]) -> None:
         """Grant it, unless somebody else did with other options: theirs would go on holding beside it."""
         replaced: list[MembershipOperation] = []
-        for grant in others:
+        own = [grant for grant in grants if self._edges.own(grant)]
+        for grant in (grant for grant in grants if grant not in own):
             grantor = self._names.get(grant.grantor, str(grant.grantor))
             actor = self._edges.actor(grant)
             if not keys & self._sweeping:
@@ -139,7 +143,11 @@ class _Made:
                 why = f"was granted by {grantor!r}, whom the operator may not act as: take it back as that role"
                 return self._refuse(keys, Reason.REVOKE_BLOCKED, pair, why)
             replaced.append(MembershipOperation(False, *pair, keys & self._sweeping, actor=actor))
-        self.operations.append(MembershipOperation(True, *pair, keys, wish.admin, wish.inherit, wish.set))
+        if own and (wish.admin, wish.inherit, wish.set) == (False, None, None):
+            # Before PostgreSQL 16 no GRANT takes the option back.
+            self.operations.append(MembershipOperation(False, *pair, keys, admin=True))
+        else:
+            self.operations.append(MembershipOperation(True, *pair, keys, wish.admin, wish.inherit, wish.set))
         self.operations += replaced
         return None
 

@@ -59,7 +59,7 @@ class PrivilegeStatement:
 
 @dataclass(frozen=True, slots=True)
 class MembershipStatement:
-    """GRANT or REVOKE of a role; options None are not spoken of."""
+    """GRANT or REVOKE of a role; options None are not spoken of. A REVOKE with `admin` is of the admin option alone."""
 
     give: bool
     role: str

@@ -8,8 +8,8 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.services.database_pass import GrantAnswer, Memory, Passed, run_pass
-from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.threads import Threads
 
 REACH_SECONDS = 60.0

@@ -13,9 +13,9 @@ from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.instances import require_engine, require_iam_authentication, require_running
 from cloudsql_iam_operator.core.powers import powers_of
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.grant_status import Named
-from cloudsql_iam_operator.services.grantees import named
 from cloudsql_iam_operator.services.objects import instance_named, tenant_of
+from cloudsql_iam_operator.services.stories.grant_status import Named
+from cloudsql_iam_operator.services.stories.grantees import named
 from cloudsql_iam_operator.services.systems import Systems
 
 

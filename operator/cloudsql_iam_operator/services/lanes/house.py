@@ -10,14 +10,14 @@ from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USE
 from cloudsql_iam_operator.core.bindings import BindingRef
 from cloudsql_iam_operator.core.grants.ledger import Ledger, of_the_server, recorded
 from cloudsql_iam_operator.core.users import UserClaim
-from cloudsql_iam_operator.services.database_lane import DatabaseLane, Passes
 from cloudsql_iam_operator.services.google import Google
-from cloudsql_iam_operator.services.policy_lane import PolicyLane
-from cloudsql_iam_operator.services.policy_wants import PolicyNeighbours
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
+from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.registry import Live, Registry
 from cloudsql_iam_operator.services.threads import Threads
 from cloudsql_iam_operator.services.user_record import record_in
-from cloudsql_iam_operator.services.users_lane import UserNeighbours, UsersLane
 
 PASSES_AT_A_TIME = 2
 """Databases of one instance that are worked on at a time."""

@@ -26,8 +26,8 @@ from cloudsql_iam_operator.core.users import (
     folded,
     plan_users,
 )
-from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
-from cloudsql_iam_operator.services.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
 from cloudsql_iam_operator.services.threads import Threads
 
 log = logging.getLogger(__name__)

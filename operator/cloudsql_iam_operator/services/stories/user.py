@@ -16,13 +16,13 @@ from cloudsql_iam_operator.core.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users import CreateUser, Ownership, UserWant
-from cloudsql_iam_operator.services.lane_house import claim_of
-from cloudsql_iam_operator.services.layers import Blocked, Layers
+from cloudsql_iam_operator.services.lanes.house import claim_of
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
 from cloudsql_iam_operator.services.objects import instance_named, readable
-from cloudsql_iam_operator.services.policy_wants import PolicyWant
-from cloudsql_iam_operator.services.principal import Principals
 from cloudsql_iam_operator.services.registry import Live
 from cloudsql_iam_operator.services.reports import Report, max_age
+from cloudsql_iam_operator.services.stories.layers import Blocked, Layers
+from cloudsql_iam_operator.services.stories.principal import Principals
 from cloudsql_iam_operator.services.systems import Systems
 from cloudsql_iam_operator.services.user_record import UserRecord, record_in
 

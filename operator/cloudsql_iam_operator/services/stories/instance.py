@@ -15,10 +15,10 @@ from cloudsql_iam_operator.core.instances import (
 from cloudsql_iam_operator.core.policy import PRINCIPALS
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.services.layers import Blocked, Layers
 from cloudsql_iam_operator.services.objects import readable
 from cloudsql_iam_operator.services.registry import Live
 from cloudsql_iam_operator.services.reports import Report, requested_at
+from cloudsql_iam_operator.services.stories.layers import Blocked, Layers
 from cloudsql_iam_operator.services.systems import Systems
 
 REFERENCES = 5

@@ -13,9 +13,15 @@ from cloudsql_iam_operator.core.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.policy import Policy, PolicyChange, PolicyPlan, plan, removals_allowed
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes import Lane, Pace, PassResult
-from cloudsql_iam_operator.services.policy_wants import BindingsAnswer, Outcome, PolicyNeighbours, PolicyWant, answer
-from cloudsql_iam_operator.services.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.policy_wants import (
+    BindingsAnswer,
+    Outcome,
+    PolicyNeighbours,
+    PolicyWant,
+    answer,
+)
+from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
 from cloudsql_iam_operator.services.threads import Threads
 
 log = logging.getLogger(__name__)

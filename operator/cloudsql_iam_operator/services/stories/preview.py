@@ -13,10 +13,10 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.ledger import recorded
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.resolution import Problem
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.grant_checks import GrantChecks
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS, readable
 from cloudsql_iam_operator.services.registry import Live
+from cloudsql_iam_operator.services.stories.grant_checks import GrantChecks
 from cloudsql_iam_operator.services.systems import Systems
 
 

@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.grants.approval import Approval
 from cloudsql_iam_operator.core.grants.ledger import Ledger, rendered
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason, Standing
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 
 SAMPLE = 5
 """How many statements a status shows."""

@@ -16,9 +16,12 @@ from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.services.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.grant_checks import GrantChecks, expired, only_planned
-from cloudsql_iam_operator.services.grant_status import (
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.objects import readable
+from cloudsql_iam_operator.services.registry import Live
+from cloudsql_iam_operator.services.reports import Report, max_age
+from cloudsql_iam_operator.services.stories.grant_checks import GrantChecks, expired, only_planned
+from cloudsql_iam_operator.services.stories.grant_status import (
     Named,
     kept,
     place,
@@ -27,11 +30,8 @@ from cloudsql_iam_operator.services.grant_status import (
     waits_for_approval,
     worst,
 )
-from cloudsql_iam_operator.services.layers import Blocked, Layers
-from cloudsql_iam_operator.services.objects import readable
-from cloudsql_iam_operator.services.plan_store import PlanStore
-from cloudsql_iam_operator.services.registry import Live
-from cloudsql_iam_operator.services.reports import Report, max_age
+from cloudsql_iam_operator.services.stories.layers import Blocked, Layers
+from cloudsql_iam_operator.services.stories.plan_store import PlanStore
 from cloudsql_iam_operator.services.systems import Systems
 
 GIVE_UP = "; to leave in force what was granted, set spec.deletionPolicy to Retain"

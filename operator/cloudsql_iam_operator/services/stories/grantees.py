@@ -9,8 +9,8 @@ from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.services.grant_status import Named
 from cloudsql_iam_operator.services.registry import Live, Registry
+from cloudsql_iam_operator.services.stories.grant_status import Named
 
 
 class Admission(Enum):
