@@ -161,9 +161,7 @@ def plain(dsn: Callable[[str], str]) -> Connect:
     def connect(database: str) -> psycopg.Connection[TupleRow]:
         string = dsn(database)
         with _translated("the server", "", database):
-            return psycopg.connect(
-                string, autocommit=True, application_name=APPLICATION, client_encoding=ENCODING
-            )
+            return psycopg.connect(string, autocommit=True, application_name=APPLICATION, client_encoding=ENCODING)
 
     return connect
 
