@@ -1,0 +1,101 @@
+"""What several objects say about one membership, its admin option, and outsiders, on a real PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloudsql_iam_operator.core.grants.entries import RoleEntry
+from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
+from granting.setting import Place, Setting
+from granting.wording import NOTHING, caused, key, want
+
+CLUB = "drop role if exists club; create role club; grant club to op with admin option"
+
+
+@pytest.fixture(scope="module")
+def setting() -> Iterator[Setting]:
+    with Setting() as running:
+        yield running
+
+
+@pytest.fixture
+def place(setting: Setting) -> Place:
+    return setting.place()
+
+
+def said(passed: Passed, name: str) -> GrantAnswer:
+    answer = passed.answers[key(name)]
+    assert isinstance(answer, GrantAnswer), answer
+    return answer
+
+
+def test_memberships_with_different_options_are_refused_on_both_and_neither_is_granted(place: Place) -> None:
+    place.sql(CLUB)
+    a, b = RoleEntry("club", ("x",), admin=True), RoleEntry("club", ("x",), admin=False)
+
+    passed = place.run({key("a"): want(a), key("b"): want(b)})
+
+    for name in "ab":
+        assert [problem.reason for problem in said(passed, name).problems] == [Reason.CONFLICTING_GRANT]
+    assert place.sent() == []
+    place.sql("drop role club")
+
+
+def test_the_right_to_pass_a_role_on_is_taken_when_it_is_not_declared_any_more(place: Place) -> None:
+    place.sql(CLUB)
+    with_admin, plain = RoleEntry("club", ("x",), admin=True), RoleEntry("club", ("x",), admin=False)
+    first = place.answer(want(with_admin))
+
+    second = place.answer(want(plain, ledger=first.ledger))
+    third = place.answer(want(plain, ledger=second.ledger))
+
+    assert second.executed == ('REVOKE ADMIN OPTION FOR "club" FROM "x"',)
+    assert (second.problems, third.executed) == ((), ())
+    assert place.value("select admin_option from pg_auth_members where member = 'x'::regrole") is False
+    place.sql("drop role club")
+
+
+def test_a_membership_that_two_declare_outlives_one_of_them(place: Place) -> None:
+    place.sql(CLUB)
+    both = RoleEntry("club", ("x",))
+    place.run({key("a"): want(both), key("b"): want(both)})
+
+    passed = place.run({key("a"): GrantWant(NOTHING, caused(both)), key("b"): want(both)})
+
+    assert said(passed, "a").executed == ()
+    assert place.value("select pg_has_role('x', 'club', 'member')")
+    place.sql("drop role club")
+
+
+def test_a_membership_that_an_outsider_revokes_is_given_back_in_the_next_pass(place: Place) -> None:
+    place.sql(CLUB)
+    wanted = want(RoleEntry("club", ("x",)))
+    first = place.run({key("a"): wanted})
+    second = place.run({key("a"): wanted}, memory=first.memory)
+    by = " granted by op" if place.version >= 16 else ""
+    place.sql(f"revoke club from x{by}")
+
+    third = place.run({key("a"): wanted}, memory=second.memory)
+    fourth = place.run({key("a"): wanted}, memory=third.memory)
+
+    assert said(second, "a").executed == ()
+    assert said(third, "a").executed == ('GRANT "club" TO "x"',)
+    assert (said(fourth, "a").executed, said(fourth, "a").observed) == ((), Observed(desired=1, held=1))
+    place.sql("drop role club")
+
+
+def test_the_right_to_pass_a_role_on_that_was_used_blocks_its_revoke(place: Place) -> None:
+    place.sql(CLUB)
+    first = place.answer(want(RoleEntry("club", ("x",), admin=True)))
+    place.sql("set role x; grant club to y")
+
+    second = place.answer(want(RoleEntry("club", ("x",), admin=False), ledger=first.ledger))
+
+    # Before PostgreSQL 16 what was passed on does not depend on the right to do so.
+    blocked = [Reason.REVOKE_BLOCKED] if place.version >= 16 else []
+    assert [problem.reason for problem in second.problems] == blocked
+    assert place.value("select pg_has_role('y', 'club', 'member')")
+    place.sql("drop role club")
