@@ -34,6 +34,17 @@ class InstanceFacts:
     connector_enforcement: str = ""
 
 
+def require_usable(connection: ConnectionName, facts: InstanceFacts) -> None:
+    """Return when the instance is a PostgreSQL that serves.
+
+    Raises:
+        Refused: users can not be declared on it at all.
+        NotYet: it does not serve at the moment.
+    """
+    require_engine(connection, facts)
+    require_running(connection, facts)
+
+
 def require_engine(connection: ConnectionName, facts: InstanceFacts) -> None:
     """Return when the instance is one that users can be declared on at all.
 

@@ -15,6 +15,7 @@ from cloudsql_iam_operator.api.names import KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.registry import Live, Registry
 from cloudsql_iam_operator.services.reports import Report, fields_of, status_of
 from cloudsql_iam_operator.services.threads import Threads
@@ -22,7 +23,6 @@ from cloudsql_iam_operator.services.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-CLUSTER_SECONDS = 60.0
 FINALIZER_SECONDS = 5.0
 """How long to wait for the watch to show our finalizer before looking again."""
 

@@ -28,6 +28,11 @@ class Live:
         return self.body.get("status") or {}
 
     @property
+    def annotations(self) -> Mapping[str, str]:
+        """Its annotations; {} when it has none."""
+        return self.body["metadata"].get("annotations") or {}
+
+    @property
     def deleting(self) -> bool:
         """Whether somebody asked for its deletion."""
         return "deletionTimestamp" in self.body["metadata"]

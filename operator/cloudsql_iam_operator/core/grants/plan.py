@@ -75,24 +75,18 @@ class Plan:
 
     def without(self, keys: frozenset[Key]) -> "Plan":
         """The plan less what only these keys cause."""
-        return Plan(
-            tuple(op for op in self.operations if not op.keys <= keys),
-            tuple(op for op in self.memberships if not op.keys <= keys),
-            self.problems,
-            self.observed,
-            self.residual,
-            self.advice,
+        return replace(
+            self,
+            operations=tuple(op for op in self.operations if not op.keys <= keys),
+            memberships=tuple(op for op in self.memberships if not op.keys <= keys),
         )
 
     def caused_by(self, key: Key) -> "Plan":
         """The part of the plan that this key has a share in."""
-        return Plan(
-            tuple(op for op in self.operations if key in op.keys),
-            tuple(op for op in self.memberships if key in op.keys),
-            self.problems,
-            self.observed,
-            self.residual,
-            self.advice,
+        return replace(
+            self,
+            operations=tuple(op for op in self.operations if key in op.keys),
+            memberships=tuple(op for op in self.memberships if key in op.keys),
         )
 
 

@@ -95,7 +95,7 @@ class Lanes:
         return any(
             isinstance(live.spec, CloudSQLInstance)
             and live.spec.connection.project == project
-            and (live.body["metadata"].get("annotations") or {}).get(ALLOW_REMOVALS) == "true"
+            and live.annotations.get(ALLOW_REMOVALS) == "true"
             for live in self._live(INSTANCE)
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import APPROVE, GRANT
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.entries import Entries
 from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of, recorded
@@ -51,7 +51,7 @@ class Visit:
     @property
     def approved(self) -> str:
         """The hash of the plan that a person approved, by annotation; "" without one."""
-        return str((self.live.body["metadata"].get("annotations") or {}).get(APPROVE, ""))
+        return self.live.annotations.get(APPROVE, "")
 
     def approval(self, answer: GrantAnswer) -> Approval:
         """How that stands to the plan of this answer."""
@@ -111,8 +111,7 @@ class GrantStory:
                 ConditionType.ACCESS_ALLOWED, self._checks.allowed(spec, instance), "an access rule allows it"
             )
         except Blocked as blocked:
-            refused = isinstance(blocked.__cause__, Refused)
-            if refused and visit.ledger and instance.on_access_withdrawn is Withdrawal.REVOKE:
+            if blocked.refused and visit.ledger and instance.on_access_withdrawn is Withdrawal.REVOKE:
                 await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, spec, instance))
             raise
 
@@ -123,8 +122,10 @@ class GrantStory:
             visit.fields |= place(spec, instance, visit.ledger)
             answer = await self._planned(visit, spec, instance, want)
         else:
-            await self._reached(visit, spec, instance)
-            await self._record(visit, place(spec, instance, visit.ledger | ledger_of(entries)))
+            caused = visit.ledger | ledger_of(entries)
+            if caused and not visit.ledger:
+                await self._reached(spec, instance)
+            await self._record(visit, place(spec, instance, caused))
             answer = await self._bring(visit, spec, instance, want)
         visit.fields |= told(answer, grantees, visit.fields)
         await self._publish(visit, answer)
@@ -145,10 +146,9 @@ class GrantStory:
             del visit.fields["approved"]
         return answer
 
-    async def _reached(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
+    async def _reached(self, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
         """Log in before anything is recorded for the first time: what never was reached has nothing to take back."""
-        if not visit.ledger:
-            await (await self._systems.database_lane(instance, spec.database)).reach()
+        await (await self._systems.database_lane(instance, spec.database)).reach()
 
     async def _record(self, visit: Visit, fields: dict[str, Any]) -> None:
         """Store what is about to be caused, unless that is on record already."""

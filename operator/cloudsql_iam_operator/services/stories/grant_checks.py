@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.access import GrantRequest, Lifetime, allow_gran
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.entries import Entries, entries_of, expanded
 from cloudsql_iam_operator.core.grants.ledger import Ledger
-from cloudsql_iam_operator.core.instances import require_engine, require_iam_authentication, require_running
+from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.powers import powers_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.objects import instance_named, tenant_of
@@ -53,8 +53,7 @@ class GrantChecks:
     async def serving(self, instance: CloudSQLInstance) -> None:
         """Return when the instance is a running PostgreSQL."""
         facts = await self._systems.facts(instance)
-        require_engine(instance.connection, facts)
-        require_running(instance.connection, facts)
+        require_usable(instance.connection, facts)
         if instance.admin.database.secret is None:  # then the operator itself logs in by IAM
             require_iam_authentication(instance.connection, facts)
 

@@ -8,9 +8,8 @@ from cloudsql_iam_operator.api.names import INSTANCE
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import (
     InstanceFacts,
-    require_engine,
     require_iam_authentication,
-    require_running,
+    require_usable,
 )
 from cloudsql_iam_operator.core.policy import PRINCIPALS
 from cloudsql_iam_operator.core.reasons import Reason
@@ -96,8 +95,7 @@ async def _read(live: Live) -> CloudSQLInstance:
 
 
 async def _usable(spec: CloudSQLInstance, facts: InstanceFacts) -> None:
-    require_engine(spec.connection, facts)
-    require_running(spec.connection, facts)
+    require_usable(spec.connection, facts)
 
 
 async def _accepting(spec: CloudSQLInstance, facts: InstanceFacts) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
-from cloudsql_iam_operator.core.errors import Failure, NotYet
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.reports import Report
@@ -13,6 +13,11 @@ T = TypeVar("T")
 
 class Blocked(Exception):
     """A layer does not hold and its finding is noted; what builds on it is not tried."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether only an edit helps, so that what was given before is no longer due."""
+        return isinstance(self.__cause__, Refused)
 
 
 class Layers:

@@ -10,8 +10,8 @@ from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
 from cloudsql_iam_operator.core.access import Allowed
 from cloudsql_iam_operator.core.bindings import BindingRef, Scope, bindings_for
-from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.instances import require_engine, require_iam_authentication, require_running
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
@@ -70,7 +70,7 @@ class UserStory:
         try:
             await self._declare(visit)
         except Blocked as blocked:
-            if isinstance(blocked.__cause__, Refused) and not visit.record.owns_anything:
+            if blocked.refused and not visit.record.owns_anything:
                 self._systems.forget(live.key)  # what is refused must not be made by a later pass for others
         finally:
             del self._visits[live.key]
@@ -133,8 +133,7 @@ class UserStory:
                 ConditionType.ACCESS_ALLOWED, self._principals.allowed(spec, instance, who), "an access rule allows it"
             )
         except Blocked as blocked:
-            refused = isinstance(blocked.__cause__, Refused)
-            if refused and visit.record.owns_anything and instance.on_access_withdrawn is Withdrawal.REVOKE:
+            if blocked.refused and visit.record.owns_anything and instance.on_access_withdrawn is Withdrawal.REVOKE:
                 await self._revoke(visit, instance, UserDeletion.DELETE)
             raise
 
@@ -152,8 +151,7 @@ class UserStory:
 
     async def _serving(self, instance: CloudSQLInstance) -> None:
         facts = await self._systems.facts(instance)
-        require_engine(instance.connection, facts)
-        require_running(instance.connection, facts)
+        require_usable(instance.connection, facts)
         require_iam_authentication(instance.connection, facts)
 
     async def _settled(self, visit: Visit, declared: Declared) -> None:
@@ -161,7 +159,7 @@ class UserStory:
         try:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
-            if isinstance(blocked.__cause__, Refused) and visit.record.bindings:
+            if blocked.refused and visit.record.bindings:
                 await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
             raise
 
