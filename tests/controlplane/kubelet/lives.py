@@ -48,6 +48,7 @@ class Surroundings:
     order: Callable[[Container, Path], Order]
     changed: Callable[[], None]
     say: Callable[[Kind, str, str], None]
+    minimum: float = MINIMUM_GRACE_SECONDS
 
 
 class Life:
@@ -103,7 +104,7 @@ class Life:
             if hook is not None and self._hooked is not instance:
                 self._hooked = instance
                 self._run_hook("preStop", hook, instance, deadline - time.monotonic())
-        instance.stop(max(deadline - time.monotonic(), MINIMUM_GRACE_SECONDS))
+        instance.stop(max(deadline - time.monotonic(), self._around.minimum))
 
     def _live(self) -> None:
         while not self._stopping.is_set():
