@@ -11,7 +11,7 @@ import pytest
 from controlplane import binaries
 from e2e import chain, world
 from e2e.cloud import Cloud
-from e2e.kubectl import Refusal
+from e2e.objects import Refusal
 from e2e.scenes import Stage
 from e2e.tenant import Tenant
 
@@ -59,7 +59,7 @@ def clerk(tenant: Tenant) -> Iterator[Tenant]:
     tenant.user("clerk")
     tenant.ready("csqlu", "clerk")
     yield tenant
-    tenant.kubectl("delete", "dbg", "--all", "-n", tenant.name, "--timeout=60s")
+    tenant.delete("dbg", *(one["metadata"]["name"] for one in tenant.kubectl.list("dbg", tenant.name)))
     assert tenant.stage.cloud.acls("orders") == before
 
 

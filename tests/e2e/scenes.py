@@ -7,7 +7,7 @@ from typing import Any
 from e2e import world
 from e2e.chain import ROOT, Chain
 from e2e.cloud import Cloud
-from e2e.kubectl import Refusal
+from e2e.objects import Refusal
 from e2e.waiting import eventually
 
 EXAMPLE = ROOT / "examples" / "01-first-login"
@@ -58,9 +58,8 @@ def all_ready(stage: Stage) -> None:
 def look_now(stage: Stage, kind: str, name: str, namespace: str = TENANT) -> None:
     """Ask for a fresh look at an object, as a person may, and return when it was had."""
     kubectl = stage.chain.kubectl
-    place = ("-n", namespace) if namespace else ()
     token = f"after-{kubectl.get(kind, name, namespace)['metadata']['resourceVersion']}"
-    kubectl("annotate", kind, name, *place, "--overwrite", f"{REQUESTED_AT}={token}")
+    kubectl.annotate(kind, name, namespace, {REQUESTED_AT: token})
 
     def handled() -> bool:
         return bool(kubectl.get(kind, name, namespace).get("status", {}).get("lastHandledReconcileAt") == token)
@@ -72,7 +71,7 @@ def app_pod(stage: Stage) -> dict[str, Any]:
     """The application's pod, once it runs."""
 
     def look() -> dict[str, Any]:
-        pods = stage.chain.kubectl.list("pods", "-n", TENANT, "-l", "app=checkout")
+        pods = stage.chain.kubectl.list("pods", TENANT, labels="app=checkout")
         assert pods, events(stage)
         assert pods[0]["status"].get("phase") == "Running", pods[0]["status"]
         return pods[0]
@@ -141,4 +140,4 @@ def service_account(stage: Stage, name: str, google: str = "", namespace: str = 
     """Make a ServiceAccount that acts as a Google account."""
     annotations = {"iam.gke.io/gcp-service-account": google} if google else {}
     metadata = {"name": name, "namespace": namespace, "annotations": annotations}
-    stage.chain.kubectl.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    stage.chain.kubectl.declare({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})

@@ -115,7 +115,7 @@ def _show_all(told: Telling) -> None:
 def _delete_all(told: Telling) -> None:
     cloud = told.stage.cloud
     scenes.delete_example(told.stage)
-    eventually(lambda: not told.kubectl.list("pods", "-n", TENANT), "the pods are gone")
+    eventually(lambda: not told.kubectl.list("pods", TENANT), "the pods are gone")
     assert cloud.policy_text() == told.before["policy"], cloud.policy_text()
     assert cloud.users() == told.before["users"], cloud.users()
     assert cloud.acls("orders") == told.before["acls"], cloud.acls("orders")
@@ -151,7 +151,7 @@ def _mended(told: Telling, kind: str, name: str) -> None:
 
 
 def _events(told: Telling, name: str) -> None:
-    events = told.kubectl.list("events", "-n", TENANT, f"--field-selector=involvedObject.name={name}")
+    events = told.kubectl.list("events", TENANT, fields=f"involvedObject.name={name}")
     repairs = [e for e in events if e["reason"] in {"DriftCorrected", "Granted"}]
     newest = max(repairs, key=lambda e: str(e["metadata"]["creationTimestamp"]))
     told.voice.show(f"Event {newest['reason']}: {newest['message']}")

@@ -32,15 +32,17 @@ class Tenant:
 
     def arrive(self) -> None:
         """Make the namespace."""
-        self.kubectl("create", "namespace", self.name)
+        self.kubectl.declare({"apiVersion": "v1", "kind": "Namespace", **_meta(self.name)})
 
     def leave(self) -> None:
         """Delete everything that was made here, and return when the operator has let go of it."""
-        here = ("-n", self.name, "--wait=true", "--timeout=60s")
-        self.kubectl("delete", "deployments,pods", "--all", *here, "--grace-period=1")
-        self.kubectl("delete", "dbg,csqlu", "--all", *here)
-        self.kubectl("delete", "csqli", self.name, "--ignore-not-found", "--timeout=60s")
-        self.kubectl("delete", "namespace", self.name, "--wait=false")
+        if self.kubectl.list("deployments", self.name) or self.kubectl.list("pods", self.name):
+            here = ("-n", self.name, "--wait=true", "--timeout=60s", "--grace-period=1")
+            self.kubectl("delete", "deployments,pods", "--all", *here)
+        for kind in ("dbg", "csqlu"):
+            self.delete(kind, *(one["metadata"]["name"] for one in self.kubectl.list(kind, self.name)))
+        self.kubectl.delete("csqli", self.name)
+        self.kubectl.delete("namespace", self.name, wait=False)
 
     def rule(self, **fields: Any) -> dict[str, Any]:
         """An access rule that lets this namespace do everything that the tests do."""
@@ -62,7 +64,7 @@ class Tenant:
             "access": list(rules or (self.rule(),)),
             **spec,
         }
-        self.kubectl.apply({"apiVersion": API, "kind": "CloudSQLInstance", **_meta(self.name), "spec": told})
+        self.kubectl.declare({"apiVersion": API, "kind": "CloudSQLInstance", **_meta(self.name), "spec": told})
 
     def account(self, name: str) -> str:
         """Make a Kubernetes ServiceAccount and the Google account that it may act as; the latter's address."""
@@ -82,7 +84,7 @@ class Tenant:
             "principal": principal or {"kubernetesServiceAccount": {"name": name}},
             **spec,
         }
-        self.kubectl.apply({"apiVersion": API, "kind": "CloudSQLIAMUser", **_meta(name, self.name), "spec": told})
+        self.kubectl.declare({"apiVersion": API, "kind": "CloudSQLIAMUser", **_meta(name, self.name), "spec": told})
 
     def grant(self, name: str, user: str, *grants: dict[str, Any], **spec: Any) -> None:
         """Apply a grant in the database `orders` for one user of this namespace."""
@@ -93,11 +95,11 @@ class Tenant:
             "grants": list(grants or READ_ORDERS),
             **spec,
         }
-        self.kubectl.apply({"apiVersion": API, "kind": "DatabaseGrant", **_meta(name, self.name), "spec": told})
+        self.kubectl.declare({"apiVersion": API, "kind": "DatabaseGrant", **_meta(name, self.name), "spec": told})
 
     def delete(self, kind: str, *names: str) -> None:
         """Delete objects of this namespace and return when they are gone."""
-        self.kubectl("delete", kind, *names, "-n", self.name, "--timeout=60s")
+        self.kubectl.delete(kind, *names, namespace=self.name)
 
     def ready(self, kind: str, name: str = "", *, status: str = "True", reason: str = "") -> dict[str, Any]:
         """The Ready condition of an object here, or of the instance, once it is as told."""

@@ -53,8 +53,8 @@ def test_a_grant_is_revoked_within_seconds_of_its_end_and_stays_ready(tenant: Te
 def test_an_end_that_came_while_no_operator_ran_is_heeded_at_once_by_the_next(tenant: Tenant) -> None:
     let_in(tenant, "latecomer")
     tenant.kubectl("scale", *OPERATOR, "--replicas=0")
-    selected = ("-n", world.NAMESPACE, "-l", "app.kubernetes.io/component=operator")
-    eventually(lambda: not tenant.kubectl.list("pods", *selected), "the operator is gone")
+    selected = "app.kubernetes.io/component=operator"
+    eventually(lambda: not tenant.kubectl.list("pods", world.NAMESPACE, labels=selected), "the operator is gone")
     end = ends_in(2)
     tenant.grant("visit", "latecomer", expiresAt=written(end))
     eventually(lambda: datetime.now(UTC) > end, "the end has come, with nobody to see it")

@@ -80,8 +80,8 @@ def _pod(tenant: Tenant, account: str, annotations: dict[str, str]) -> str:
 
 def _requests(stage: Stage) -> int:
     """Admission requests that all replicas of the webhook have answered so far."""
-    kubectl, here = stage.chain.kubectl, ("-n", world.NAMESPACE)
-    pods = kubectl.list("pods", *here, "-l", "app.kubernetes.io/component=webhook")
+    kubectl = stage.chain.kubectl
+    pods = kubectl.list("pods", world.NAMESPACE, labels="app.kubernetes.io/component=webhook")
     texts = [
         kubectl(
             "get", "--raw", f"/api/v1/namespaces/{world.NAMESPACE}/pods/{pod['metadata']['name']}:9402/proxy/metrics"

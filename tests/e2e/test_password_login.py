@@ -21,7 +21,7 @@ def test_a_secret_that_is_missing_or_garbled_is_named_and_holds_up_no_deletion(t
     assert missing in tenant.ready("dbg", "reads", status="False", reason="DatabaseLoginFailed")["message"]
 
     values = {"username": "cG9zdGdyZXM=", "password": "//4B"}
-    kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": SECRET, "data": values})
+    kubectl.declare({"apiVersion": "v1", "kind": "Secret", "metadata": SECRET, "data": values})
     tenant.look_now("dbg", "reads")
     garbled = tenant.ready("dbg", "reads", status="False", reason="DatabaseLoginFailed")["message"]
     assert "orders-admin, key password, is no UTF-8 text" in garbled

@@ -7,7 +7,7 @@ from typing import Any
 
 from e2e import world
 from e2e.chain import IMAGE
-from e2e.kubectl import Refusal
+from e2e.objects import Refusal
 from e2e.tenant import API, Tenant
 from e2e.waiting import eventually
 
@@ -212,9 +212,9 @@ def manifest(tenant: Tenant, name: str, *grants: dict[str, Any]) -> dict[str, An
 
 def command(tenant: Tenant, *flags: str, manifest: dict[str, Any]) -> tuple[int, str]:
     """Exit status and output of `plan`, run by a pod under the operator's own account."""
-    kubectl, where = tenant.kubectl, ("-n", world.NAMESPACE)
+    kubectl = tenant.kubectl
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "manifests", "namespace": world.NAMESPACE}}
-    kubectl.apply({**files, "data": {"grant.yaml": json.dumps(manifest)}})
+    kubectl.declare({**files, "data": {"grant.yaml": json.dumps(manifest)}})
     container = {
         "name": "plan",
         "image": f"{IMAGE}:any",
@@ -228,7 +228,7 @@ def command(tenant: Tenant, *flags: str, manifest: dict[str, Any]) -> tuple[int,
         "volumes": [{"name": "manifests", "configMap": {"name": "manifests"}}],
     }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plan", "namespace": world.NAMESPACE}, "spec": spec}
-    kubectl.apply(pod)
+    kubectl.declare(pod)
     try:
 
         def ended() -> dict[str, Any]:
@@ -238,9 +238,10 @@ def command(tenant: Tenant, *flags: str, manifest: dict[str, Any]) -> tuple[int,
             return state
 
         code: int = eventually(ended, "the command ended")["exitCode"]
-        return code, kubectl("logs", "plan", *where)
+        return code, kubectl("logs", "plan", "-n", world.NAMESPACE)
     finally:
-        kubectl("delete", "pod/plan", "configmap/manifests", *where, "--timeout=60s")
+        kubectl.delete("pod", "plan", namespace=world.NAMESPACE)
+        kubectl.delete("configmap", "manifests", namespace=world.NAMESPACE)
 
 
 def status(tenant: Tenant, name: str) -> dict[str, Any]:
@@ -249,9 +250,8 @@ def status(tenant: Tenant, name: str) -> dict[str, Any]:
 
 
 def approve(tenant: Tenant, name: str, hash_: str) -> None:
-    note = f"iam.cloudsql.dev/approve={hash_}" if hash_ else "iam.cloudsql.dev/approve-"
-    tenant.kubectl("annotate", "dbg", name, "-n", tenant.name, "--overwrite", note)
+    tenant.kubectl.annotate("dbg", name, tenant.name, {"iam.cloudsql.dev/approve": hash_ or None})
 
 
 def reasons_of_events(tenant: Tenant) -> set[str]:
-    return {event["reason"] for event in tenant.kubectl.list("events", "-n", tenant.name)}
+    return {event["reason"] for event in tenant.kubectl.list("events", tenant.name)}

@@ -35,7 +35,7 @@ def test_an_uninstalled_chart_takes_nothing_away_and_a_new_one_takes_up_where_it
     before = let_in(tenant, "kept")
 
     chain.helm("uninstall", "cloudsql-iam-operator", "--namespace", world.NAMESPACE, "--wait")
-    eventually(lambda: not kubectl.list("pods", "-n", world.NAMESPACE), "operator and webhook are gone")
+    eventually(lambda: not kubectl.list("pods", world.NAMESPACE), "operator and webhook are gone")
 
     names = [one["metadata"]["name"] for one in kubectl.list("crd")]
     assert sorted(name for name in names if name.endswith("iam.cloudsql.dev")) == list(DEFINITIONS)

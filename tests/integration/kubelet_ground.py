@@ -13,7 +13,8 @@ import pytest
 from controlplane import binaries, network
 from controlplane.plane import ControlPlane
 from controlplane.processes import Process
-from e2e.kubectl import Kubectl, Refusal
+from e2e.kubectl import Kubectl
+from e2e.objects import Refusal
 from e2e.waiting import eventually
 
 Json = dict[str, Any]
@@ -70,7 +71,7 @@ def phase(kubectl: Kubectl, name: str, wanted: str) -> Json:
 
 def events(kubectl: Kubectl, name: str) -> dict[str, str]:
     """Reason to message of the pod's Events."""
-    found = kubectl.list("events", "--field-selector", f"involvedObject.name={name}")
+    found = kubectl.list("events", fields=f"involvedObject.name={name}")
     return {event["reason"]: event["message"] for event in found}
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from controlplane import binaries, network
 from controlplane.plane import Account, ControlPlane
-from e2e.kubectl import Kubectl, Refusal
+from e2e.kubectl import Kubectl
+from e2e.objects import Refusal
 from e2e.waiting import eventually
 
 DEPLOYMENT = {
@@ -76,7 +77,7 @@ def test_definitions_can_be_made_before_the_controllers_start(started: Started) 
 def test_the_controllers_make_pods_of_a_deployment(started: Started) -> None:
     started.kubectl.apply(DEPLOYMENT)
 
-    pods = eventually(lambda: started.kubectl.list("pods", "-n", "default", "-l", "app=web"), "a pod is made")
+    pods = eventually(lambda: started.kubectl.list("pods", labels="app=web"), "a pod is made")
 
     assert [pod["status"]["phase"] for pod in pods] == ["Pending"]
 

@@ -13,7 +13,8 @@ from controlplane.kubelet.podlife import Node, PodLife
 from controlplane.kubelet.podspec import parse
 from controlplane.kubelet.sandboxes import Addresses
 from controlplane.kubelet.settings import Images, Settings
-from e2e.kubectl import Kubectl, Refusal
+from e2e.kubectl import Kubectl
+from e2e.objects import Refusal
 from e2e.waiting import eventually
 from integration.kubelet_ground import Json, events, forbid_binding, ground, main_container, phase, pod, shell, waiting
 
@@ -51,7 +52,7 @@ def test_a_deployment_becomes_available_through_its_readiness_probe(kubectl: Kub
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec})
 
     kubectl("rollout", "status", "deployment/web", "--timeout=100s")
-    pods = kubectl.list("pods", "-l", "app=web")
+    pods = kubectl.list("pods", labels="app=web")
     assert len({one["status"]["podIP"] for one in pods}) == 2
     kubectl("delete", "deployment", "web")
 

@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 SECONDS = 30.0
 WATCH_SECONDS = 240
-_MERGE = "application/merge-patch+json"
+_MERGE, _APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 
 
 class Refused(RuntimeError):
@@ -62,9 +62,21 @@ class Api:
         """The object after a merge patch."""
         return self._ask("PATCH", path, body, _MERGE)
 
+    def apply(self, path: str, body: Json, manager: str) -> Json:
+        """The object after a server-side apply that takes every field it names; unknown ones are refused."""
+        return self._ask("PATCH", f"{path}?fieldManager={manager}&force=true&fieldValidation=Strict", body, _APPLY)
+
     def delete(self, path: str, body: Json) -> None:
         """Delete, with DeleteOptions."""
         self._ask("DELETE", path, body)
+
+    def drop(self, path: str) -> None:
+        """Delete, unless it is gone already."""
+        try:
+            self.delete(path, {})
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
 
     def watch(self, path: str, version: str) -> Iterator[Json]:
         """Events since a version; ends when the server ends the watch, or says nothing for longer than that."""
