@@ -1,7 +1,6 @@
 """What the data plane of one instance asks of the rest of Google, answered from the model."""
 
 from cloudsql_emulator.iam.access import Access
-from cloudsql_emulator.iam.members import database_name
 from cloudsql_emulator.iam.tokens import TokenIssuer
 from cloudsql_emulator.instances.instance import Instance
 from cloudsql_emulator.login import InstanceSettings, TokenPrincipal
@@ -28,7 +27,7 @@ class Authority:
 
     def username_of(self, principal: str) -> str:
         """The database user name that a member logs in as."""
-        return database_name(principal)
+        return self._instance.users.username_of(principal)
 
     async def first_login(self, principal: str) -> None:
         """Create the user of a member whose group is a user."""

@@ -10,6 +10,9 @@ class Switches:
 
     `absent_user` is what users.get and users.delete answer for a user that does not exist: GUESS, not found anywhere.
     `other_type` is what users.insert does over a user of another type: GUESS.
+    `cut_names` is about service accounts with longer names than PostgreSQL keeps, whose users get the first 63 bytes:
+    "own" lets only the account in that the user was made for, "shared" all whose names begin so, "refuse" makes no such
+    user. GUESS: reports of users tell of the cut, none of two accounts that share one.
     `list_sql_roles` lists roles that can log in and were made by SQL, as built-in users: GUESS.
     `connect_permission` is what connectSettings takes: GUESS, clients are known to need .connect and .get in all.
     `iam_roles_delay` is in seconds, from setting cloudsql.iam_authentication to the IAM system roles.
@@ -19,6 +22,7 @@ class Switches:
 
     absent_user: Literal["notFound", "invalid", "done"] = "notFound"
     other_type: Literal["refuse", "convert"] = "refuse"
+    cut_names: Literal["own", "shared", "refuse"] = "own"
     list_sql_roles: bool = True
     echo_database_roles: bool = False
     connect_permission: str = "cloudsql.instances.get"

@@ -3,6 +3,9 @@
 import re
 
 SERVICE_ACCOUNT_SUFFIX = ".gserviceaccount.com"
+LONGEST_NAME = 63
+"""Bytes of a PostgreSQL identifier."""
+
 _WORKLOAD = re.compile(r"serviceAccount:(?P<project>[^\[\]]+)\.svc\.id\.goog\[[^\[\]/]+/[^\[\]/]+\]", re.IGNORECASE)
 _CASE_MATTERS = ("principal:", "principalSet:", "deleted:")
 
@@ -32,13 +35,19 @@ def workload_project(member: str) -> str | None:
 
 
 def database_name(member: str) -> str:
-    """The PostgreSQL user name of a member.
+    """The PostgreSQL user name of a member; of a service account no more than PostgreSQL keeps.
 
-    Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication"
+    Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication"; alloydb-java-connector issue 455
     """
     if kind_of(member) in {"principal", "principalSet"}:
         return member.rpartition("/subject/")[2]
-    return address_of(member).lower().removesuffix(SERVICE_ACCOUNT_SUFFIX)
+    name = address_of(member).lower().removesuffix(SERVICE_ACCOUNT_SUFFIX)
+    return kept(name) if kind_of(member) == "serviceAccount" else name
+
+
+def kept(name: str) -> str:
+    """What PostgreSQL keeps of a name."""
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def deleted_member(member: str, uid: str) -> str:

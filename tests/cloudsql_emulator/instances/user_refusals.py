@@ -5,12 +5,9 @@ Source: public issue reports that quote the API. Words that nobody has quoted ar
 
 from cloudsql_emulator.api.errors import ApiError, invalid
 from cloudsql_emulator.iam.directory import Directory
-from cloudsql_emulator.iam.members import SERVICE_ACCOUNT_SUFFIX
+from cloudsql_emulator.iam.members import LONGEST_NAME, SERVICE_ACCOUNT_SUFFIX
 from cloudsql_emulator.roles import is_system_role
 from cloudsql_emulator.switches import Switches
-
-LONGEST_NAME = 63
-"""Bytes of a PostgreSQL identifier."""
 
 _KIND_OF_TYPE = {
     "CLOUD_IAM_USER": "user",
@@ -34,6 +31,12 @@ def check_shape(name: str, kind: str, *, has_password: bool, host: str) -> None:
         raise invalid(
             'Database username for Cloud IAM service account should be created without ".gserviceaccount.com" suffix.'
         )
+
+
+def check_length(name: str, kind: str, switches: Switches) -> None:
+    """Refuse what PostgreSQL would cut; Cloud SQL is known to cut the names of service accounts itself."""
+    if kind == "BUILT_IN" or (kind == "CLOUD_IAM_SERVICE_ACCOUNT" and switches.cut_names != "refuse"):
+        return
     if len(name.encode()) > LONGEST_NAME:
         raise invalid(f'failed to create user "{name}": the name is longer than {LONGEST_NAME} bytes.')  # GUESS
 

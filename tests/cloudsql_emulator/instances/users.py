@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudsql_emulator.iam.directory import Directory
-from cloudsql_emulator.iam.members import database_name, kind_of
+from cloudsql_emulator.iam.members import SERVICE_ACCOUNT_SUFFIX, address_of, database_name, kept, kind_of
 from cloudsql_emulator.instances import user_refusals as refusals
 from cloudsql_emulator.instances.catalog import Catalog, Role
 from cloudsql_emulator.postgres import RoleHasDependents, RoleMissing, Server
@@ -15,6 +15,7 @@ from cloudsql_emulator.switches import Switches
 
 BUILT_IN = "BUILT_IN"
 GROUP = "CLOUD_IAM_GROUP"
+SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
 GROUP_TYPES = frozenset({"CLOUD_IAM_GROUP_USER", "CLOUD_IAM_GROUP_SERVICE_ACCOUNT"})
 MOST_GROUPS = 200
 
@@ -49,12 +50,14 @@ class Users:
         self._directory = directory
         self._switches = switches
         self._types: dict[str, str] = {}
+        self._accounts: dict[str, str] = {}
         self._group_uids: dict[str, str] = {}
 
     async def listed(self) -> tuple[KnownUser, ...]:
         """Every user, by name."""
         roles = await self._catalog.roles()
         self._types = {name: kind for name, kind in self._types.items() if name in roles}
+        self._accounts = {name: email for name, email in self._accounts.items() if name in roles}
         return tuple(self._known(role) for role in roles.values() if self._is_user(role))
 
     async def find(self, name: str) -> KnownUser | None:
@@ -67,8 +70,9 @@ class Users:
         Source: firebase-tools, src/gcp/cloudsql/connect.ts
         """
         refusals.check_shape(new.name, new.type, has_password=new.password is not None, host=new.host)
+        refusals.check_length(new.name, new.type, self._switches)
         refusals.check_principal(new.name, new.type, self._directory, self._switches)
-        name = new.name if new.type == BUILT_IN else new.name.lower()
+        name = new.name if new.type == BUILT_IN else kept(new.name.lower())
         await self._check_present(name, new.type)
         await self._check_roles("create", name, new.roles)
         try:
@@ -79,7 +83,7 @@ class Users:
                 await self._server.grant_roles(name, new.roles)
         except RoleMissing as missing:
             raise refusals.role_missing("create", name, missing.role) from missing
-        self._remember(name, new.type)
+        self._remember(name, new)
 
     async def update(self, name: str, new: NewUser, *, revoke_others: bool) -> None:
         """Change a password and add roles; without the user, make it.
@@ -115,6 +119,13 @@ class Users:
         if present.type == GROUP:
             await self._drop_members_without_a_group()
 
+    def username_of(self, member: str) -> str:
+        """The name that a member logs in by; "" for an account whose cut name is another's."""
+        name = database_name(member)
+        whole = address_of(member).lower()
+        shared = self._switches.cut_names == "shared" or kind_of(member) != "serviceAccount"
+        return name if shared or self._accounts.get(name, whole) == whole else ""
+
     async def join_through_group(self, member: str) -> None:
         """Make the user of somebody whose group is an active user; do nothing for anyone else."""
         groups = self._directory.groups_of(member)
@@ -128,10 +139,12 @@ class Users:
         await self._server.grant_roles(name, through)
         self._types[name] = kind
 
-    def _remember(self, name: str, kind: str) -> None:
-        self._types[name] = kind
+    def _remember(self, name: str, new: NewUser) -> None:
+        self._types[name] = new.type
+        if new.type == SERVICE_ACCOUNT:
+            self._accounts.setdefault(name, f"{new.name.lower()}{SERVICE_ACCOUNT_SUFFIX}")
         account = self._directory.find(name)
-        if kind == GROUP and account is not None:
+        if new.type == GROUP and account is not None:
             self._group_uids.setdefault(name, account.uid)
 
     async def _check_present(self, name: str, kind: str) -> None:
