@@ -16,10 +16,11 @@ from cloudsql_iam_operator.adapters.sqladmin import SQLAdmin
 from cloudsql_iam_operator.api.instance import BindingMode, ConditionMode, ConnectionName, IAMSettings
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.bindings import Scope, bindings_for
+from cloudsql_iam_operator.core.claims import UserClaim
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.principals import UserType
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users import UserClaim, UserWant
+from cloudsql_iam_operator.core.users import UserWant
 from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant

@@ -122,8 +122,9 @@ def test_emails_are_read_in_lower_case() -> None:
     assert group.principal == Group("staff@acme.com")
 
 
-def test_an_account_may_have_exactly_63_bytes_before_its_suffix() -> None:
-    email = "a" * 30 + "@" + "b" * 28 + ".iam" + ".gserviceaccount.com"
+@pytest.mark.parametrize("project", ["b" * 30, "b" * 30 + ".acme-corporation.example"])
+def test_the_longest_accounts_that_google_makes_are_read(project: str) -> None:
+    email = "a" * 30 + "@" + project + ".iam" + ".gserviceaccount.com"
 
     user = parse_user(sample("user-minimal", principal={"serviceAccount": email}))
 

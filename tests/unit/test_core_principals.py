@@ -11,10 +11,11 @@ from cloudsql_iam_operator.api.user import (
     WorkforceIdentity,
 )
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
-from cloudsql_iam_operator.core.principals import ResolvedPrincipal, UserType, resolve
+from cloudsql_iam_operator.core.principals import ResolvedPrincipal, UserType, is_cut, resolve
 from cloudsql_iam_operator.core.reasons import Reason
 
 CHECKOUT = "checkout@acme-prod.iam.gserviceaccount.com"
+LONGEST = "orders-checkout-web-shop-team1@acme-production-environment-01.iam.gserviceaccount.com"
 SUBJECT = "principal://iam.googleapis.com/locations/global/workforcePools/acme/subject/Ann@acme.com"
 
 
@@ -80,6 +81,46 @@ def test_a_username_of_63_bytes_is_the_longest() -> None:
     assert len(resolved.username) == 63
     assert caught.value.reason is Reason.USERNAME_TOO_LONG
     assert "64 bytes" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("email", "username"),
+    [
+        (LONGEST, "orders-checkout-web-shop-team1@acme-production-environment-01.i"),
+        (
+            "sa-vehicle-catalog-dlr-micrsvc@abcd-9fa483bbe1b9a050aa74e7x5.iam.gserviceaccount.com",
+            "sa-vehicle-catalog-dlr-micrsvc@abcd-9fa483bbe1b9a050aa74e7x5.ia",
+        ),
+        (
+            "checkout-of-the-orders-team@orders.production.acme-corporation.example.iam.gserviceaccount.com",
+            "checkout-of-the-orders-team@orders.production.acme-corporation.",
+        ),
+    ],
+)
+def test_a_service_account_goes_by_the_first_63_bytes_of_its_name(email: str, username: str) -> None:
+    resolved = resolve(ServiceAccount(email))
+
+    assert resolved == ResolvedPrincipal(f"serviceAccount:{email}", username, UserType.SERVICE_ACCOUNT, email)
+    assert len(username) == 63
+
+
+def test_a_name_is_cut_between_characters() -> None:
+    resolved = resolve(KubernetesServiceAccount("checkout"), f"{'ä' * 32}@p.iam.gserviceaccount.com")
+
+    assert resolved.username == "ä" * 31
+
+
+@pytest.mark.parametrize(
+    ("member", "cut"),
+    [
+        (f"serviceAccount:{LONGEST}", True),
+        (f"serviceAccount:{CHECKOUT}", False),
+        (f"user:{LONGEST}", False),
+        ("", False),
+    ],
+)
+def test_only_names_of_service_accounts_are_cut(member: str, cut: bool) -> None:
+    assert is_cut(member) is cut
 
 
 def test_the_limit_counts_bytes_and_not_characters() -> None:

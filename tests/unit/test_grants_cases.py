@@ -49,7 +49,7 @@ CASES = {
     29: "test_default_privileges_are_set_for_everybody_who_may_create",
     30: "test_a_table_that_a_member_of_the_owner_made_as_itself_is_caught_by_the_wildcard",
     31: "test_nothing_can_be_taken_from_public_on_objects_to_come",
-    32: "test_grantees_that_differ_only_after_63_bytes_are_all_refused",
+    32: "test_accounts_of_one_cut_name_are_refused_with_both_named",
     33: "test_emails_are_read_in_lower_case",
     34: "test_everybody_and_the_providers_roles_are_no_grantees",
     35: "test_a_role_whose_name_has_a_nul_is_refused_and_the_role_before_it_is_untouched",

@@ -6,7 +6,7 @@ import pytest
 
 from cloudsql_iam_operator.api.instance import IPType
 from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount, User
-from cloudsql_iam_operator.core.injection.facts import Login, ServiceAccountFact
+from cloudsql_iam_operator.core.injection.facts import Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.injection.settings import IdentityMode
 from podshapes import (
     ACCOUNT,
@@ -176,12 +176,27 @@ def test_a_pod_cannot_log_in_as_a_person_or_a_group(principal: Group | User, wha
     assert text.startswith(f"403 CloudSQLIAMUser checkout is for {what}, and a pod logs in as a Google service account")
 
 
-def test_a_name_longer_than_postgresql_keeps_is_refused() -> None:  # 55
-    email = f"{'a' * 30}@{'p' * 35}.iam.gserviceaccount.com"
+LONGEST = "orders-checkout-web-shop-team1@acme-production-environment-01.iam.gserviceaccount.com"
+CUT = "orders-checkout-web-shop-team1@acme-production-environment-01.i"
+SETTLED = replace(CHECKOUT, member=f"serviceAccount:{LONGEST}", username=CUT)
 
-    text = denied(pod(), users(FRESH, account=ServiceAccountFact("checkout", email)))
 
-    assert "would be 70 bytes long; PostgreSQL keeps 63" in text
+@pytest.mark.parametrize("user", [replace(FRESH, login=Login.WORKS), SETTLED])
+def test_a_name_longer_than_postgresql_keeps_is_cut_with_a_warning(user: UserFact) -> None:  # 55
+    facts = users(user, account=ServiceAccountFact("checkout", LONGEST))
+
+    assert environment(injected(pod(), facts))["PGUSER"] == CUT
+    assert warnings(pod(), facts) == (
+        f"PostgreSQL keeps 63 bytes of a name: {LONGEST} logs in as {CUT}, and PGUSER says so",
+    )
+
+
+def test_accounts_are_compared_by_whole_addresses_where_cut_names_are_equal() -> None:
+    other = "orders-checkout-web-shop-team1@acme-production-environment-01.iot.example.iam.gserviceaccount.com"
+
+    text = denied(pod(), users(SETTLED, account=ServiceAccountFact("checkout", other)))
+
+    assert f"acts as {other} but CloudSQLIAMUser checkout logs in as {LONGEST}" in text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from cloudsql_iam_operator.adapters.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.claims import UserClaim
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.principals import UserType
 from cloudsql_iam_operator.core.reasons import Reason
@@ -18,7 +19,6 @@ from cloudsql_iam_operator.core.users import (
     DatabaseUser,
     DeleteUser,
     Ownership,
-    UserClaim,
     UserStanding,
     UserWant,
 )

@@ -69,7 +69,7 @@ def _instance(spec: Fields, metadata: Metadata) -> CloudSQLInstance:
 
 def _admin(admin: Fields) -> Admin:
     return Admin(
-        impersonate=admin.text("impersonateServiceAccount", texts.ADMIN_ACCOUNT, ""),
+        impersonate=admin.text("impersonateServiceAccount", texts.SERVICE_ACCOUNT, ""),
         database=admin.nested("database", _database),
     )
 

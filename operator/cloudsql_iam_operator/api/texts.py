@@ -72,10 +72,7 @@ WORKFORCE_IDENTITY = Text(
     2048,
 )
 _ACCOUNT = re.compile(r"[A-Za-z0-9.-]+@[A-Za-z0-9.-]+\.gserviceaccount\.com")
-ADMIN_ACCOUNT = Text("a service account's e-mail", _ACCOUNT, 254, folded=True)
-SERVICE_ACCOUNT = Text(
-    "a service account's e-mail (PostgreSQL takes 63 bytes before .gserviceaccount.com)", _ACCOUNT, 83, folded=True
-)
+SERVICE_ACCOUNT = Text("a service account's e-mail", _ACCOUNT, 254, folded=True)
 _ADDRESS = re.compile(r"(?!.*\.gserviceaccount\.com$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+", re.IGNORECASE)
 PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True)
 GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True)

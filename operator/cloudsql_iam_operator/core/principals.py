@@ -19,6 +19,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 IDENTIFIER_BYTES = 63
 """PostgreSQL cuts longer names silently."""
 
+_SERVICE_ACCOUNT = "serviceAccount:"
+
 SERVICE_ACCOUNT_SUFFIX = ".gserviceaccount.com"
 
 
@@ -42,7 +44,10 @@ GROUP_DERIVED = frozenset({UserType.GROUP_USER, UserType.GROUP_SERVICE_ACCOUNT})
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPrincipal:
-    """A principal by all its names. `email` is the subject for a workforce identity."""
+    """A principal by all its names. `email` is the subject for a workforce identity.
+
+    `username` is what PostgreSQL keeps: of a service account with a longer name, the first 63 bytes.
+    """
 
     member: str
     username: str
@@ -57,8 +62,9 @@ def resolve(principal: Principal, google_account: str = "", namespace: str = "")
 
     Raises:
         NotYet: the Kubernetes ServiceAccount names no Google account.
-        Refused: the name is longer than PostgreSQL keeps, or no service account's e-mail.
-    Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication"
+        Refused: a person's or group's name is longer than PostgreSQL keeps, or it is no service account's e-mail.
+    Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication"; that service accounts are cut:
+    alloydb-java-connector issue 455, terraform-provider-google issue 15520
     """
     match principal:
         case KubernetesServiceAccount(name):
@@ -74,6 +80,25 @@ def resolve(principal: Principal, google_account: str = "", namespace: str = "")
             return _workforce(member)
         case _:
             assert_never(principal)
+
+
+def kept(name: str) -> str:
+    """What PostgreSQL keeps of a name: whole characters in at most 63 bytes."""
+    return name.encode()[:IDENTIFIER_BYTES].decode(errors="ignore")
+
+
+def whole_name(member: str) -> str:
+    """Name of a service account as Cloud SQL is told it, which may be longer than PostgreSQL keeps; "" for others."""
+    return member.removeprefix(_SERVICE_ACCOUNT).removesuffix(SERVICE_ACCOUNT_SUFFIX) if _is_account(member) else ""
+
+
+def is_cut(member: str) -> bool:
+    """Whether the member's database user has a cut name, by which alone nobody can tell whose it is."""
+    return whole_name(member) != kept(whole_name(member))
+
+
+def _is_account(member: str) -> bool:
+    return member.startswith(_SERVICE_ACCOUNT)
 
 
 def _account_of(where: str, google_account: str) -> str:
@@ -93,8 +118,8 @@ def _service_account(email: str, source: str = "") -> ResolvedPrincipal:
             f"{source}{email!r} is no service account's e-mail: "
             f"give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
         )
-    username = email.removesuffix(SERVICE_ACCOUNT_SUFFIX)
-    return _fitting(ResolvedPrincipal(f"serviceAccount:{email}", username, UserType.SERVICE_ACCOUNT, email))
+    member = f"{_SERVICE_ACCOUNT}{email}"
+    return ResolvedPrincipal(member, kept(whole_name(member)), UserType.SERVICE_ACCOUNT, email)
 
 
 def _named(member: str, email: str, user_type: UserType) -> ResolvedPrincipal:

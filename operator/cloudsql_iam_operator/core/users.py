@@ -1,14 +1,14 @@
 """The plan for an instance's database users: which to create, to give roles, to delete, and who may ask for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from cloudsql_iam_operator.api.user import AdoptionPolicy
+from cloudsql_iam_operator.core.claims import UserClaim, accounts_of, folded, require_own_name, rival_of, winners_of
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
-from cloudsql_iam_operator.core.principals import GROUP_DERIVED, UserType
+from cloudsql_iam_operator.core.principals import GROUP_DERIVED, UserType, is_cut, whole_name
 from cloudsql_iam_operator.core.reasons import Reason
 
 K = TypeVar("K")
@@ -32,21 +32,6 @@ class Ownership(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class UserClaim:
-    """Which object lays claim to a username: the oldest object wins, then the lowest uid."""
-
-    username: str
-    created: datetime
-    uid: str
-    title: str
-
-    @property
-    def rank(self) -> tuple[datetime, str, str]:
-        """A key to sort by: the first wins."""
-        return self.created, self.title, self.uid
-
-
-@dataclass(frozen=True, slots=True)
 class UserWant:
     """What one object wants of one database user.
 
@@ -67,11 +52,21 @@ class UserWant:
 
 @dataclass(frozen=True, slots=True)
 class CreateUser:
-    """Make a database user, with its database roles."""
+    """Make a database user, with its database roles.
+
+    `asked` is what to ask Cloud SQL for where it cuts the name itself, "" where it does not: by the cut name it would
+    find no account.
+    """
 
     name: str
     type: UserType
     roles: frozenset[str]
+    asked: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The name to ask for."""
+        return self.asked or self.name
 
     def __str__(self) -> str:
         return f"create user {self.name} ({self.type})" + _with_roles(self.roles)
@@ -125,7 +120,7 @@ class UsersPlan(Generic[K]):
 class Ground:
     """What a plan stands on: the users that exist, what is known of those made here, claims of objects not yet heard.
 
-    `ours` and `granted`, the database roles given here, are by folded username.
+    `ours` and `granted`, the database roles given here, are by the claims' whole names.
     """
 
     observed: Sequence[DatabaseUser]
@@ -137,14 +132,17 @@ class Ground:
 def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
     """What to do for each key so that every wanted user is there and every unwanted one of ours is gone."""
     observed = {folded(user.name): user for user in ground.observed}
-    winners = _winners([w.claim for w in wants.values() if not w.absent], ground.claims)
+    claims = [*(want.claim for want in wants.values() if not want.absent), *ground.claims]
+    winners, accounts = winners_of(claims), accounts_of(claims)
     changes: dict[K, Change] = {}
     refusals: dict[K, Failure] = {}
     standing: dict[K, UserStanding] = {}
     for key, want in wants.items():
-        name = folded(want.claim.username)
+        name = want.claim.whole
         granted = want.granted | ground.granted.get(name, frozenset())
-        subject = _Subject(want, observed.get(name), _ownership(name, wants, ground), winners.get(name), granted)
+        found = observed.get(folded(want.claim.username))
+        rival = rival_of(want.claim, accounts)
+        subject = _Subject(want, found, _ownership(name, wants, ground), winners.get(name), rival, granted)
         try:
             change, standing[key] = _leave(subject) if want.absent else _keep(subject)
         except Failure as failure:
@@ -155,23 +153,20 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
     return UsersPlan(changes, refusals, standing)
 
 
-def folded(username: str) -> str:
-    """A username as it compares: Cloud SQL keeps those of IAM users in lower case."""
-    return username.lower()
-
-
 @dataclass(frozen=True, slots=True)
 class _Subject:
     want: UserWant
     found: DatabaseUser | None
     ownership: Ownership
     winner: UserClaim | None
+    rival: UserClaim | None
     granted: frozenset[str]
 
 
 def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
     want, found = subject.want, subject.found
     name = want.claim.username
+    require_own_name(want.claim, subject.rival)
     if subject.winner is not None and subject.winner.uid != want.claim.uid:
         text = f"database user {name} is declared by {subject.winner.title} (uid {subject.winner.uid}), which is older"
         raise Refused(Reason.MANAGED_BY_OTHER, f"{text}: delete one of the two")
@@ -179,7 +174,8 @@ def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
         if want.adoption is AdoptionPolicy.REQUIRED and subject.ownership is Ownership.NONE:
             text = f"database user {name} does not exist, and adoptionPolicy Required never creates one"
             raise NotYet(Reason.ADOPTION_TARGET_MISSING, text)
-        return CreateUser(name, want.type, want.roles), UserStanding(True, Ownership.CREATED, want.roles)
+        asked = whole_name(want.claim.member) if is_cut(want.claim.member) else ""
+        return CreateUser(name, want.type, want.roles, asked), UserStanding(True, Ownership.CREATED, want.roles)
     _require_type(want, found)
     missing = want.roles - subject.granted
     standing = UserStanding(True, _taken(subject), subject.granted | want.roles)
@@ -217,7 +213,9 @@ def _taken(subject: _Subject) -> Ownership:
     if subject.ownership is not Ownership.NONE:
         return subject.ownership
     want = subject.want
-    if want.adoption is AdoptionPolicy.NEVER:
+    if is_cut(want.claim.member):
+        remedy = f"its name is cut, so it may be another account's than {want.claim.member}: delete it to have it made"
+    elif want.adoption is AdoptionPolicy.NEVER:
         remedy = "delete it, or set adoptionPolicy to IfExists if the instance's access rule allows adoption"
     elif not want.may_adopt:
         remedy = "delete it, or ask the platform team to set allowAdoption on the access rule"
@@ -227,17 +225,8 @@ def _taken(subject: _Subject) -> Ownership:
     raise Refused(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
 
 
-def _winners(wanted: Iterable[UserClaim], recorded: Iterable[UserClaim]) -> dict[str, UserClaim]:
-    winners: dict[str, UserClaim] = {}
-    for claim in (*wanted, *recorded):
-        name = folded(claim.username)
-        if name not in winners or claim.rank < winners[name].rank:
-            winners[name] = claim
-    return winners
-
-
 def _ownership(name: str, wants: Mapping[K, UserWant], ground: Ground) -> Ownership:
-    told = [w.ownership for w in wants.values() if folded(w.claim.username) == name]
+    told = [w.ownership for w in wants.values() if w.claim.whole == name]
     known = {*told, ground.ours.get(name, Ownership.NONE)}
     return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 

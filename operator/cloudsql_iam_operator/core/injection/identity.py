@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, Logi
 from cloudsql_iam_operator.core.injection.outcome import Code, forbidden
 from cloudsql_iam_operator.core.injection.pod import DEFAULT_SERVICE_ACCOUNT
 from cloudsql_iam_operator.core.injection.settings import IdentityMode
-from cloudsql_iam_operator.core.principals import resolve
+from cloudsql_iam_operator.core.principals import IDENTIFIER_BYTES, is_cut, resolve
 
 _MEMBER = "serviceAccount:"
 
@@ -97,6 +97,16 @@ def login_warnings(user: UserFact) -> Iterator[str]:
             raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} cannot log in{told}")
         case Login.EXPIRED:
             raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} has expired{told}")
+
+
+def name_warnings(user: UserFact, account: ServiceAccountFact) -> Iterator[str]:
+    """That the name to log in with is not the one that the account's e-mail leads to expect."""
+    member = f"{_MEMBER}{_email(user) or account.google_account}"
+    if is_cut(member):
+        yield (
+            f"PostgreSQL keeps {IDENTIFIER_BYTES} bytes of a name: {member.removeprefix(_MEMBER)} logs in as "
+            f"{username_of(user, account)}, and PGUSER says so"
+        )
 
 
 def _named(name: str, facts: Facts) -> UserFact:

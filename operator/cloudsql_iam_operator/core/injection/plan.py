@@ -115,7 +115,11 @@ def _access(case: _Case, others: tuple[neighbours.OtherProxy, ...]) -> _Access:
     account = identity.account_of(case.pod.service_account, case.facts)
     user = identity.user_of(injection.user, account, case.facts)
     instance = identity.instance_of(user)
-    warnings = (*identity.identity_warnings(user, account, settings.identity), *identity.login_warnings(user))
+    warnings = (
+        *identity.identity_warnings(user, account, settings.identity),
+        *identity.login_warnings(user),
+        *identity.name_warnings(user, account),
+    )
     ports = case.done.ports if case.done is not None else _ports(case, others)
     proxy = Proxy(image_for(injection.image, settings), instance, ports, injection.resources)
     database = injection.database or (user.databases[0] if len(user.databases) == 1 else "")

@@ -8,8 +8,8 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.core.bindings import BindingRef
+from cloudsql_iam_operator.core.claims import UserClaim
 from cloudsql_iam_operator.core.grants.ledger import Ledger, of_the_server, recorded
-from cloudsql_iam_operator.core.users import UserClaim
 from cloudsql_iam_operator.services.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
@@ -102,7 +102,7 @@ class Lanes:
     def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
         """Database users that the status of a live user of the instance records."""
         return {
-            live.key: claim_of(live, live.status["username"])
+            live.key: claim_of(live, live.status["username"], live.status.get("member", ""))
             for live in self._live(USER)
             if live.status.get("instance") == str(connection) and live.status.get("username")
         }
@@ -121,7 +121,8 @@ class Lanes:
         return [live for live in found if live is not None and not live.deleting]
 
 
-def claim_of(live: Live, username: str) -> UserClaim:
-    """The claim that an object lays to a username."""
+def claim_of(live: Live, username: str, member: str) -> UserClaim:
+    """The claim that an object lays to a username for a member."""
     metadata = live.body["metadata"]
-    return UserClaim(username, datetime.fromisoformat(metadata["creationTimestamp"]), metadata["uid"], str(live.key))
+    created = datetime.fromisoformat(metadata["creationTimestamp"])
+    return UserClaim(username, created, metadata["uid"], str(live.key), member)

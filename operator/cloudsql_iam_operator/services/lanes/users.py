@@ -9,7 +9,9 @@ from typing import Protocol, assert_never
 from cloudsql_iam_operator.adapters.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.claims import UserClaim, folded
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.principals import kept
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users import (
     Change,
@@ -19,11 +21,9 @@ from cloudsql_iam_operator.core.users import (
     GrantRoles,
     Ground,
     Ownership,
-    UserClaim,
     UsersPlan,
     UserStanding,
     UserWant,
-    folded,
     plan_users,
 )
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
@@ -146,7 +146,7 @@ class UsersLane:
     def abandon(self, key: Key, username: str) -> None:
         """Leave the user as it is and no longer take it for ours."""
         self._lane.forget(key)
-        self._ours.pop(folded(username), None)
+        self._disown(username)
 
     async def _pass(self, wants: Mapping[Key, UserWant]) -> PassResult[Key, UserAnswer]:
         self._require_quota()
@@ -191,8 +191,8 @@ class UsersLane:
         claims = [claim for key, claim in self._neighbours.claims().items() if key not in wants]
         # what was made and then deleted by somebody else is not ours when it comes back under the same name
         present = {folded(user.name) for user in observed}
-        self._ours = {name: ownership for name, ownership in self._ours.items() if name in present}
-        self._granted = {name: roles for name, roles in self._granted.items() if name in present}
+        self._ours = {name: ownership for name, ownership in self._ours.items() if kept(name) in present}
+        self._granted = {name: roles for name, roles in self._granted.items() if kept(name) in present}
         return plan_users(wants, Ground(observed, self._ours, self._granted, claims))
 
     async def _announced(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
@@ -229,18 +229,22 @@ class UsersLane:
         match change:
             case CreateUser(name, user_type, roles):
                 # noted before the call: a user whose answer is lost may have been made, and then it is ours
-                self._ours[folded(name)] = Ownership.CREATED
-                await self._write(self._instance.insert_user, NewUser(name, user_type, roles))
+                self._ours[folded(change.whole)] = Ownership.CREATED
+                await self._write(self._instance.insert_user, NewUser(change.whole, user_type, roles))
                 log.info("instance %s: created user %s", self._connection, name)
             case GrantRoles(name, _, roles):
                 await self._write(self._instance.grant_roles, name, roles)
                 log.info("instance %s: granted %s to %s", self._connection, ", ".join(sorted(roles)), name)
             case DeleteUser(name, _):
                 await self._write(self._instance.delete_user, name)
-                self._ours.pop(folded(name), None)
+                self._disown(name)
                 log.info("instance %s: deleted user %s", self._connection, name)
             case _:
                 assert_never(change)
+
+    def _disown(self, username: str) -> None:
+        name = folded(username)
+        self._ours = {whole: ownership for whole, ownership in self._ours.items() if kept(whole) != name}
 
     async def _write(self, function: Callable[..., None], *args: object) -> None:
         await self._threads.call(function, self._connection, *args, timeout=CHANGE_SECONDS)
@@ -250,7 +254,7 @@ class UsersLane:
     ) -> None:
         for key, standing in planned.standing.items():
             if key not in failures and standing.present and standing.ownership is not Ownership.NONE:
-                name = folded(wants[key].claim.username)
+                name = wants[key].claim.whole
                 self._ours[name], self._granted[name] = standing.ownership, standing.granted
 
     def _require_quota(self) -> None:

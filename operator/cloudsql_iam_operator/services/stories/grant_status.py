@@ -26,10 +26,14 @@ _KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The grantees of a grant with their roles, and those that have none yet with the reason why."""
+    """The grantees of a grant with their roles, and those that have none yet with the reason why.
+
+    `cut` are the roles whose names PostgreSQL does not keep whole.
+    """
 
     roles: Mapping[Grantee, str]
     missing: tuple[Problem, ...]
+    cut: frozenset[str] = frozenset()
 
 
 def kept(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[s
     observed = answer.observed
     fields: dict[str, Any] = {
         "grantees": [
-            {"name": names.get(g.role, g.role), "role": g.role, "exists": g.exists, "truncated": False}
+            {"name": names.get(g.role, g.role), "role": g.role, "exists": g.exists, "truncated": g.role in named.cut}
             for g in answer.grantees
         ],
         "observed": {

@@ -1,16 +1,20 @@
 """The roles of a grant's grantees, as far as they are known and let in."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
 from cloudsql_iam_operator.api.names import USER, Key
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.resolution import Problem
+from cloudsql_iam_operator.core.principals import is_cut
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.core.users import Ownership
 from cloudsql_iam_operator.services.registry import Live, Registry
 from cloudsql_iam_operator.services.stories.grant_status import Named
+from cloudsql_iam_operator.services.user_record import UserRecord, record_in
 
 
 class Admission(Enum):
@@ -26,24 +30,43 @@ def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
 
     Raises:
         NotYet: it is not known at the moment whether a user that holds privileges may keep them: nothing is changed.
+        Refused: two of them are different accounts with the same cut name: nothing is changed.
     """
+    users = {g: registry.user(spec.metadata.key.namespace, g.name) for g in spec.grantees if isinstance(g, UserRef)}
+    records = {grantee: record_in(live.status) if live is not None else UserRecord() for grantee, live in users.items()}
+    _require_own_names(records)
     roles: dict[Grantee, str] = {}
+    cut: set[str] = set()
     missing: list[Problem] = []
     for grantee in spec.grantees:
         if not isinstance(grantee, UserRef):
             roles[grantee] = grantee.name
             continue
-        live = registry.user(spec.metadata.key.namespace, grantee.name)
-        username = live.status.get("username", "") if live is not None else ""
-        admission = _admission(live)
-        if admission is Admission.LET_IN and username:
+        live, record = users[grantee], records[grantee]
+        username, admission = record.username, _admission(live)
+        if admission is Admission.LET_IN and username and _is_its_own(record):
             roles[grantee] = username
+            cut |= {username} if is_cut(record.member) else set()
             continue
         problem = _problem(Key(USER.name, spec.metadata.key.namespace, grantee.name), live)
         if admission is Admission.UNKNOWN and any(entry.role == username for entry in ledger):
             raise NotYet(problem.reason, f"{problem.message}; what it holds is left as it is")
         missing.append(problem)
-    return Named(roles, tuple(missing))
+    return Named(roles, tuple(missing), frozenset(cut))
+
+
+def _is_its_own(record: UserRecord) -> bool:
+    """Whether the user's name is its account's: a cut name may be another's, unless the user was made for this one."""
+    return not is_cut(record.member) or record.ownership is Ownership.CREATED
+
+
+def _require_own_names(records: Mapping[UserRef, UserRecord]) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for grantee, record in records.items():
+        name, member = seen.setdefault(record.username, (grantee.name, record.member))
+        if member != record.member and (is_cut(member) or is_cut(record.member)):
+            text = f"grantees {name} and {grantee.name} are {member} and {record.member}, both to be database user"
+            raise Refused(Reason.INVALID_SPEC, f"{text} {record.username}; use an account with a shorter name for one")
 
 
 def _admission(live: Live | None) -> Admission:

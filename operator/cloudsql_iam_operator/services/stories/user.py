@@ -10,6 +10,7 @@ from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
 from cloudsql_iam_operator.core.access import Allowed
 from cloudsql_iam_operator.core.bindings import BindingRef, Scope, bindings_for
+from cloudsql_iam_operator.core.claims import NameShared
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.principals import ResolvedPrincipal, UserType
@@ -159,7 +160,7 @@ class UserStory:
         try:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
-            if blocked.refused and visit.record.bindings:
+            if blocked.refused and visit.record.bindings and not _keeps_its_user(visit, blocked):
                 await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
             raise
 
@@ -244,9 +245,15 @@ def _deletion(live: Live) -> UserDeletion:
     return spec.deletion_policy if isinstance(spec, CloudSQLIAMUser) else UserDeletion.DELETE
 
 
+def _keeps_its_user(visit: Visit, blocked: Blocked) -> bool:
+    """Whether only a newcomer's name is in the way: it gets nothing, and could else lock out whose user was there."""
+    return isinstance(blocked.__cause__, NameShared) and visit.record.ownership is Ownership.CREATED
+
+
 def _want(visit: Visit) -> UserWant:
     record = visit.record
-    return UserWant(claim_of(visit.live, record.username), UserType(record.user_type), ownership=record.ownership)
+    claim = claim_of(visit.live, record.username, record.member)
+    return UserWant(claim, UserType(record.user_type), ownership=record.ownership)
 
 
 def _roles(refs: frozenset[BindingRef]) -> str:
