@@ -37,6 +37,8 @@ class Telling:
 
 
 Part = Callable[[Telling], None]
+Repairs = dict[str, str]
+"""What Events tell of an object being brought to what is declared, by their version."""
 
 
 def _look_around(told: Telling) -> None:
@@ -59,37 +61,48 @@ def _run(told: Telling) -> None:
     app = next(c for c in pod["spec"]["containers"] if c["name"] == "app")
     told.voice.show("cloud-sql-proxy " + " ".join(proxy["args"]))
     told.voice.show(" ".join(f"{e['name']}={e.get('value')}" for e in app["env"]))
-    said = scenes.app_says(told.stage, "permission denied for table secrets")
-    assert "\n3\n" in said, said
+    said = eventually(lambda: _whole_turn(told.stage), "the application reads orders and is refused secrets")
     assert world.CHECKOUT_USER in said, said
     shown = [line for line in said.splitlines() if line.strip() and "LINE" not in line and "^" not in line]
     told.voice.show("\n".join(f"psql: {line}" for line in shown[-3:]))
 
 
+def _whole_turn(stage: Stage) -> str:
+    """What the application printed, when it last read the three orders and then was refused the secrets."""
+    printed = scenes.app_log(stage)
+    _, three, rest = printed.rpartition("\n3\n")
+    assert three, printed[-2000:]
+    assert "permission denied for table secrets" in rest, printed[-2000:]
+    return printed
+
+
 def _break_binding(told: Telling) -> None:
+    before = _repairs(told, "checkout")
     scenes.take_member_out(told.stage)
     said = scenes.app_says_anew(told.stage, "authentication failed")
     told.voice.show(_first(said, "authentication failed"))
-    _mended(told, "csqlu", "checkout")
+    _mended(told, "csqlu", "checkout", before)
     assert f"serviceAccount:{world.CHECKOUT}" in scenes.members_of(told.stage, "roles/cloudsql.instanceUser")
 
 
 def _break_user(told: Telling) -> None:
+    before = _repairs(told, "checkout")
     told.stage.cloud.sql("orders", f'DROP OWNED BY "{world.CHECKOUT_USER}"')
     told.stage.cloud.delete_user(world.CHECKOUT_USER)
     said = scenes.app_says_anew(told.stage, "FATAL")
     told.voice.show(_first(said, "FATAL"))
-    _mended(told, "csqlu", "checkout")
+    _mended(told, "csqlu", "checkout", before)
     scenes.look_now(told.stage, "dbg", "checkout-reads-orders")
     scenes.app_says_anew(told.stage, "permission denied for table secrets")
 
 
 def _break_privilege(told: Telling) -> None:
+    before = _repairs(told, "checkout-reads-orders")
     told.stage.cloud.sql("orders", f'REVOKE SELECT ON app.orders FROM "{world.CHECKOUT_USER}"')
     said = scenes.app_says_anew(told.stage, "permission denied for table orders")
     told.voice.show(_first(said, "table orders"))
     scenes.look_now(told.stage, "dbg", "checkout-reads-orders")
-    _events(told, "checkout-reads-orders")
+    _show_repair(told, "checkout-reads-orders", before)
     eventually(lambda: "table orders" not in scenes.app_says_anew(told.stage, "table secrets"), "orders are read again")
 
 
@@ -143,18 +156,22 @@ ENDING: Sequence[tuple[str, Part]] = (
 )
 
 
-def _mended(told: Telling, kind: str, name: str) -> None:
+def _mended(told: Telling, kind: str, name: str, before: Repairs) -> None:
     scenes.look_now(told.stage, kind, name)
     told.kubectl.ready(kind, name, TENANT)
-    _events(told, name)
+    _show_repair(told, name, before)
     scenes.app_says_anew(told.stage, world.CHECKOUT_USER)
 
 
-def _events(told: Telling, name: str) -> None:
+def _repairs(told: Telling, name: str) -> Repairs:
     events = told.kubectl.list("events", TENANT, fields=f"involvedObject.name={name}")
     repairs = [e for e in events if e["reason"] in {"DriftCorrected", "Granted"}]
-    newest = max(repairs, key=lambda e: str(e["metadata"]["creationTimestamp"]))
-    told.voice.show(f"Event {newest['reason']}: {newest['message']}")
+    return {e["metadata"]["resourceVersion"]: f"Event {e['reason']}: {e['message']}" for e in repairs}
+
+
+def _show_repair(told: Telling, name: str, before: Repairs) -> None:
+    new = eventually(lambda: _repairs(told, name).keys() - before.keys(), f"an Event tells that {name} was mended")
+    told.voice.show(_repairs(told, name)[max(new)])
 
 
 def _lines(policy: dict[str, Any]) -> list[str]:

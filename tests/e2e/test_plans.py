@@ -44,7 +44,7 @@ def test_a_plan_is_shown_and_writes_nothing_until_its_hash_is_approved(clerk: Te
     assert clerk.stage.cloud.granting_statements()[len(sent) :] == [GRANT_ORDERS]
     assert "plan" not in after
     assert (after["approved"], after["last"]["sample"]) == (plan["hash"], [GRANT_ORDERS])
-    assert "Approved" in reasons_of_events(clerk)
+    eventually(lambda: "Approved" in reasons_of_events(clerk), "an Event tells of it")
 
     clerk.delete("dbg", "careful")
     assert clerk.stage.cloud.granting_statements()[-1].startswith("REVOKE SELECT")
