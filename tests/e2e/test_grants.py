@@ -84,6 +84,26 @@ def test_a_privilege_that_somebody_else_gave_outlives_the_grant(clerk: Tenant) -
     cloud.sql("orders", 'SET ROLE app_owner; REVOKE SELECT ON app.items FROM "clerk@acme-prod.iam"')
 
 
+def test_what_somebody_takes_is_given_back_and_told_as_drift(clerk: Tenant) -> None:
+    cloud = clerk.stage.cloud
+    clerk.grant("kept", "clerk", _tables(["orders", "items"], "SELECT"))
+    clerk.ready("dbg", "kept")
+    assert "drift" not in clerk.kubectl.get("dbg", "kept", clerk.name)["status"]
+
+    cloud.sql("orders", 'SET ROLE app_owner; REVOKE SELECT ON app.items FROM "clerk@acme-prod.iam"')
+    clerk.look_now("dbg", "kept")
+
+    statement = 'GRANT SELECT ON TABLE "app"."items" TO "clerk@acme-prod.iam"'
+    drift = clerk.kubectl.get("dbg", "kept", clerk.name)["status"]["drift"]
+    assert (drift["detected"], drift["sample"]) == (1, [statement])
+    told = f"gave back 1 privilege in 1 statement, 1 so far, that somebody had taken: {statement}"
+    eventually(lambda: ("DriftCorrected", told) in _events(clerk, "kept"), "the Event tells what was given back")
+    assert [reason for reason, _ in _events(clerk, "kept")].count("Granted") == 1
+    assert _held(cloud) == {"r app.orders": "r", "r app.items": "r"}
+    clerk.look_now("dbg", "kept")
+    assert clerk.kubectl.get("dbg", "kept", clerk.name)["status"]["drift"] == drift
+
+
 def test_a_privilege_that_the_rule_does_not_allow_is_refused_and_nothing_is_granted(clerk: Tenant) -> None:
     clerk.grant("greedy", "clerk", _tables(["orders"], "SELECT", "DELETE"))
 
@@ -106,6 +126,11 @@ def test_a_grant_waits_for_its_user_and_is_applied_when_that_comes(clerk: Tenant
 
 def _tables(names: list[str], *privileges: str) -> dict[str, Any]:
     return {"kind": "Table", "schema": "app", "names": names, "privileges": list(privileges)}
+
+
+def _events(tenant: Tenant, grant: str) -> list[tuple[str, str]]:
+    events = tenant.kubectl.list("events", tenant.name, fields=f"involvedObject.name={grant}")
+    return [(event["reason"], event["message"]) for event in events]
 
 
 def _held(cloud: Cloud, user: str = "clerk@acme-prod.iam") -> dict[str, str]:

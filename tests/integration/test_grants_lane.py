@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.drift import Drift
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
@@ -134,3 +135,17 @@ async def test_a_forgotten_object_is_neither_granted_nor_revoked(place: Place) -
         await running.apply(key("b"), want(table("SELECT", to=("y",))))
 
     assert place.acl("app.orders") == ["x=r/app_owner", "y=r/app_owner"]
+
+
+@in_a_loop
+async def test_drift_that_a_pass_for_another_object_corrected_is_told_once_by_the_next_answer(place: Place) -> None:
+    wanted = want(table("SELECT"))
+    async with lane(place, Counted(place)) as running:
+        await running.apply(key("a"), wanted)
+        place.sql("revoke select on app.items from x")
+        await running.apply(key("b"), want(table("SELECT", to=("y",))))
+        told = await running.apply(key("a"), wanted)
+        after = await running.apply(key("a"), wanted)
+
+    assert told.drift == Drift(1, 0, ('GRANT SELECT ON TABLE "app"."items" TO "x"',))
+    assert after.drift == Drift()

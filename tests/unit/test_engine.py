@@ -154,6 +154,19 @@ def test_what_was_changed_is_counted_and_told_once() -> None:
     assert scene.cluster.notices == ["DriftCorrected", "Succeeded"]
 
 
+def test_a_change_without_words_is_counted_and_no_event() -> None:
+    story = Told(replace(HOLDS, changes=(("DriftCorrected", ""),)))
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        await until(lambda: len(scene.counts.seen) == 1)
+
+    scene = play(story, act)
+
+    assert scene.counts.changes == [("CloudSQLInstance", "DriftCorrected")]
+    assert scene.cluster.notices == ["Succeeded"]
+
+
 def test_nothing_is_done_before_the_finalizer_stands() -> None:
     story = Told(HOLDS)
 

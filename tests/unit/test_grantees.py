@@ -1,5 +1,6 @@
 """The roles of grantees whose accounts' names PostgreSQL does not keep whole."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -87,7 +88,8 @@ def test_two_objects_for_one_account_are_no_collision() -> None:
 def test_the_status_tells_of_a_cut_name() -> None:
     answer = GrantAnswer(grantees=(GranteeRole(CUT, True), GranteeRole("b", True)))
 
-    fields = told(answer, Named({UserRef("a"): CUT, UserRef("b"): "b"}, (), frozenset({CUT})), {})
+    found = Named({UserRef("a"): CUT, UserRef("b"): "b"}, (), frozenset({CUT}))
+    fields = told(answer, found, {}, datetime(2026, 1, 2, tzinfo=UTC))
 
     assert fields["grantees"] == [
         {"name": "a", "role": CUT, "exists": True, "truncated": True},

@@ -69,7 +69,7 @@ CASES = {
     49: "test_no_migration_fails_because_of_grants",
     50: "test_a_table_dropped_between_the_look_and_the_grant_fails_nothing",
     51: "test_an_event_trigger_that_vetoes_is_reported_with_its_words_and_not_asked_again",
-    52: "test_a_membership_that_an_outsider_revokes_is_given_back_in_the_next_pass",
+    52: "test_drift_of_an_object_is_told_once_in_ten_minutes_and_counted_each_time",
     53: "test_what_a_restored_backup_lost_is_granted_again",
     54: "test_an_object_that_lost_its_status_revokes_nothing_it_cannot_prove",
     55: "test_a_deletion_waits_for_a_stopped_instance_until_it_runs_or_a_person_gives_up",

@@ -226,7 +226,7 @@ def _readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _notices(live: Live, report: Report) -> list[Notice]:
-    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes]
+    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes if text]
     before = _readiness(live.status)
     blocking = next((f for f in report.findings if not f.holds), None)
     if blocking is not None and before[1:] != (str(blocking.reason),):

@@ -16,7 +16,7 @@ class Report:
 
     `fields` is the status beside conditions, in full. `again` is seconds until the next look; None leaves that to
     backoff.
-    `changes` are past-tense sentences, each an Event.
+    `changes` are past-tense sentences, each an Event; one with no words is only counted.
     """
 
     findings: tuple[Finding, ...]

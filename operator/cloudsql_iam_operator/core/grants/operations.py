@@ -1,11 +1,15 @@
 """Operations: privileges of some roles on some objects, to be given or taken, by oid."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.privileges import count
+from cloudsql_iam_operator.core.grants.snapshot import OUTSIDE_SCHEMAS
+
+_KNOWN_BY_NAME = frozenset({ObjectKind.DATABASE, ObjectKind.SCHEMA}) | OUTSIDE_SCHEMAS
 
 
 class Verb(Enum):
@@ -40,3 +44,12 @@ class Operation:
     def size(self) -> int:
         """How many privileges it changes, counted per object and grantee."""
         return count(self.mask) * len(self.objects) * len(self.roles)
+
+
+def unnamed(operations: Iterable[Operation]) -> dict[ObjectKind, set[int]]:
+    """Objects whose names a snapshot does not hold, by kind."""
+    wanted: dict[ObjectKind, set[int]] = {}
+    for operation in operations:
+        if not operation.future and operation.kind not in _KNOWN_BY_NAME:
+            wanted.setdefault(operation.kind, set()).update(operation.objects)
+    return wanted

@@ -59,7 +59,10 @@ class GrantWant:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pass is to do, and how every key stands before it; `advice` is what works but had better be changed."""
+    """What a pass is to do, and how every key stands before it; `advice` is what works but had better be changed.
+
+    `wishes` and `members` are what all entries come to, those on record too.
+    """
 
     operations: tuple[Operation, ...]
     memberships: tuple[MembershipOperation, ...]
@@ -67,6 +70,8 @@ class Plan:
     observed: Mapping[Key, Observed]
     residual: Mapping[Key, tuple[Residual, ...]]
     advice: Mapping[Key, tuple[str, ...]]
+    wishes: tuple[Wish, ...]
+    members: tuple[Membership, ...]
 
     @property
     def empty(self) -> bool:
@@ -88,6 +93,19 @@ class Plan:
             operations=tuple(op for op in self.operations if key in op.keys),
             memberships=tuple(op for op in self.memberships if key in op.keys),
         )
+
+    def giving(self) -> "Plan":
+        """The part of the plan that grants."""
+        return replace(
+            self,
+            operations=tuple(op for op in self.operations if op.verb is Verb.GRANT),
+            memberships=tuple(op for op in self.memberships if op.give),
+        )
+
+    def size_of(self, key: Key) -> int:
+        """How many privileges and memberships of a key it changes."""
+        mine = self.caused_by(key)
+        return sum(operation.size for operation in mine.operations) + len(mine.memberships)
 
 
 def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Lookups:
@@ -139,6 +157,8 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
         {key: _observed(key, found.tallies, found.operations, members) for key in wants},
         residuals(pool.wishes, snapshot),
         {key: tuple(c.sentence for c in found.crowds if key in c.keys and not c.too_big) for key in wants},
+        tuple(pool.wishes),
+        tuple(pool.memberships),
     )
 
 

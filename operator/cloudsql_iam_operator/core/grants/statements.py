@@ -56,6 +56,11 @@ class PrivilegeStatement:
         """How many privileges it changes, counted per object and grantee."""
         return len(self.privileges) * len(self.objects) * len(self.grantees) * max(1, len(self.columns))
 
+    @property
+    def give(self) -> bool:
+        """Whether it grants."""
+        return self.verb is Verb.GRANT
+
 
 @dataclass(frozen=True, slots=True)
 class MembershipStatement:

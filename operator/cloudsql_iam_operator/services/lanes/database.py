@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.ledger import Ledger
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
@@ -45,6 +46,8 @@ class DatabaseLane:
         self._claims = claims
         self._passes = passes
         self._memory: Memory | None = None
+        self._held: Held | None = None
+        self._drift: dict[Key, Drift] = {}
         self._tried: dict[Key, GrantWant] = {}
         self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace)
 
@@ -56,7 +59,7 @@ class DatabaseLane:
         Raises:
             NotYet: the database cannot be reached, or does not exist while something is wanted in it.
         """
-        return await self._lane.submit(key, want, max_age=max_age)
+        return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
 
     async def reach(self) -> None:
         """Log in and out.
@@ -70,16 +73,30 @@ class DatabaseLane:
         """Want nothing for this key any more, and take nothing back."""
         self._lane.forget(key)
         self._tried.pop(key, None)
+        self._drift.pop(key, None)
 
     async def _pass(self, standing: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
         wants = {key: self._once(key, want) for key, want in standing.items()}
         claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
+
+        def database_pass() -> Passed:
+            return run_pass(access, self._database, wants, claims, self._memory, before=self._held)
+
         async with self._passes.slots:
-            passed: Passed = await self._passes.threads.call(
-                run_pass, self._access(), self._database, wants, claims, self._memory, timeout=PASS_SECONDS
-            )
-        self._memory = passed.memory
+            access = self._access()
+            passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
+        self._memory, self._held = passed.memory, passed.held
+        for key, answer in passed.answers.items():
+            if isinstance(answer, GrantAnswer) and answer.drift.privileges:
+                self._drift[key] = self._drift.get(key, Drift()).followed_by(answer.drift)
         return PassResult(passed.answers, passed.clean)
+
+    def _with_drift(self, key: Key, answer: GrantAnswer) -> GrantAnswer:
+        """The answer with all drift that was not told yet: a pass that somebody else asked for corrects everybody's."""
+        drift = self._drift.pop(key, None)
+        if drift is None:
+            return answer
+        return replace(answer, drift=drift if answer.drift.privileges else replace(drift, beside=answer.granted))
 
     def _once(self, key: Key, want: GrantWant) -> GrantWant:
         """The want, without its approval when a pass has had that: a want stands for later passes, an approval not."""

@@ -8,15 +8,15 @@ from cloudsql_iam_operator.adapters.postgres.database import Access, Database
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.drift import Drift, Held, Look, corrected, held
 from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of
-from cloudsql_iam_operator.core.grants.operations import Operation, Verb
+from cloudsql_iam_operator.core.grants.operations import unnamed
 from cloudsql_iam_operator.core.grants.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.reach import Reach
 from cloudsql_iam_operator.core.grants.residual import Residual
 from cloudsql_iam_operator.core.grants.resolution import Problem
 from cloudsql_iam_operator.core.grants.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.grants.statements import (
-    MembershipStatement,
     ObjectName,
     Statement,
     chunked,
@@ -47,7 +47,8 @@ class GrantAnswer:
     """How one key stands after a pass. No problems means that all it declares is so.
 
     `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
-    are the statements of this pass that it had a share in, with the privileges they gave and took. `planned` and
+    are the statements of this pass that it had a share in, with the privileges they gave and took; `drift` is what of
+    that had been held and was taken by somebody. `planned` and
     `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was the approved one, and was
     executed.
     """
@@ -59,6 +60,7 @@ class GrantAnswer:
     executed: tuple[str, ...] = ()
     granted: int = 0
     revoked: int = 0
+    drift: Drift = field(default_factory=Drift)
     residual: tuple[Residual, ...] = ()
     planned: tuple[str, ...] = ()
     plan_hash: str = ""
@@ -83,15 +85,21 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The answers of a pass; `memory` None when the next pass must look whatever the fingerprint is."""
+    """The answers of a pass; `memory` None when the next pass must look whatever the fingerprint is.
+
+    `held` is what it saw held, by which the next knows drift.
+    """
 
     answers: Mapping[Key, GrantAnswer | Exception]
     clean: bool
     memory: Memory | None
+    held: Held | None = None
 
 
-def run_pass(access: Access, name: str, wants: Wants, claims: Claims, memory: Memory | None) -> Passed:
-    """Bring a database to the union of all wants, as far as it goes.
+def run_pass(
+    access: Access, name: str, wants: Wants, claims: Claims, memory: Memory | None, *, before: Held | None = None
+) -> Passed:
+    """Bring a database to the union of all wants, as far as it goes. `before` is what an earlier pass saw held.
 
     Raises:
         NotYet: it cannot be looked at; nothing was changed.
@@ -103,7 +111,7 @@ def run_pass(access: Access, name: str, wants: Wants, claims: Claims, memory: Me
             raise
         return _without_database(wants, failure)
     try:
-        return _Pass(database, access, wants, claims).run(memory)
+        return _Pass(database, access, wants, claims, before).run(memory)
     finally:
         database.close()
 
@@ -115,11 +123,12 @@ def _without_database(wants: Wants, failure: NotYet) -> Passed:
 
 
 class _Pass:
-    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims) -> None:
+    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims, before: Held | None) -> None:
         self._database = database
         self._access = access
         self._wants = wants
         self._claims = claims
+        self._before = before
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
         self._approved: frozenset[Key] = frozenset()
         self._done: list[Statement] = []
@@ -133,26 +142,37 @@ class _Pass:
         # Taken before each look: what changes in between changes it, and is then seen by the next pass.
         self._seen = self._database.fingerprint(asked.kinds)
         if memory is not None and memory.fingerprint == self._seen:
-            return Passed(memory.answers, clean=True, memory=memory)
-        snapshot, found, reach = self._look(asked)
+            return Passed(memory.answers, clean=True, memory=memory, held=self._before)
+        snapshot, found, reach = first = self._look(asked)
         self._approved = self._approvals(snapshot, found, reach)
-        held = self._dry - self._approved
+        shown = self._dry - self._approved
         for _ in range(ROUNDS):
-            todo = self._todo(held, snapshot, found, reach)
+            todo = self._todo(shown, snapshot, found, reach)
             if todo.empty or snapshot.server.read_only:
                 break
             self._write(todo, snapshot, reach)
             snapshot, found, reach = self._look_again(asked, snapshot, todo)
             if not any(refusal.vanished for refusal in self._refused):
                 break
-            held = self._dry  # what was approved is what the first look saw, and no more
+            shown = self._dry  # what was approved is what the first look saw, and no more
         answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
-        return Passed(answers, clean=not self._done and not self._refused, memory=self._memory(asked, answers))
+        if self._done:
+            answers |= self._drifted(first, (snapshot, found, reach), answers)
+        clean = not self._done and not self._refused
+        return Passed(answers, clean, self._memory(asked, answers), held(self._wants, found, snapshot, reach))
 
-    def _look(self, asked: Lookups) -> tuple[Snapshot, Plan, Reach]:
+    def _drifted(self, first: Look, last: Look, answers: Mapping[Key, GrantAnswer]) -> dict[Key, GrantAnswer]:
+        """The answers of those who had something taken that the last look shows given back."""
+        taken, drifts = corrected(self._before, self._wants, first, last)
+        statements = self._statements(taken, first[0], first[2]) if drifts else ()
+        texts = {statement: self._database.shown(statement) for statement in statements}
+        told = {key: tuple(text for one, text in texts.items() if key in one.keys) for key in drifts}
+        return {key: replace(answers[key], drift=replace(drifts[key], statements=told[key])) for key in drifts}
+
+    def _look(self, asked: Lookups) -> Look:
         return self._judged(self._database.inspect(asked))
 
-    def _look_again(self, asked: Lookups, before: Snapshot, done: Plan) -> tuple[Snapshot, Plan, Reach]:
+    def _look_again(self, asked: Lookups, before: Snapshot, done: Plan) -> Look:
         """Look where something was done; when it is not as it should be, at everything, so as to remember how it is."""
         touched = before.schemas_of(frozenset(oid for operation in done.operations for oid in operation.objects))
         later = self._database.inspect(asked.within(touched))
@@ -164,7 +184,7 @@ class _Pass:
         self._seen = self._database.fingerprint(asked.kinds)
         return self._look(asked)
 
-    def _judged(self, snapshot: Snapshot) -> tuple[Snapshot, Plan, Reach]:
+    def _judged(self, snapshot: Snapshot) -> Look:
         reach = Reach(snapshot, self._access.owner_roles)
         return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
 
@@ -186,7 +206,7 @@ class _Pass:
 
     def _statements(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> tuple[Statement, ...]:
         names = {
-            **self._database.names(_unnamed(todo.operations)),
+            **self._database.names(unnamed(todo.operations)),
             (ObjectKind.DATABASE, snapshot.server.database_oid): ObjectName("", snapshot.server.database),
             **{(ObjectKind.SCHEMA, oid): ObjectName("", name) for name, oid in snapshot.schemas.items()},
             **{(kind, oid): ObjectName("", name) for kind, oid, name in snapshot.outside_schemas()},
@@ -204,8 +224,8 @@ class _Pass:
             found.observed[key],
             problems,
             executed=tuple(self._database.shown(statement) for statement in done),
-            granted=sum(statement.size for statement in done if _gives(statement)),
-            revoked=sum(statement.size for statement in done if not _gives(statement)),
+            granted=sum(statement.size for statement in done if statement.give),
+            revoked=sum(statement.size for statement in done if not statement.give),
             residual=found.residual.get(key, ()),
             advice=found.advice.get(key, ()),
         )
@@ -271,24 +291,7 @@ class _Pass:
         if self._seen is None or any(refusal.passing for refusal in self._refused) or self._looks_outside_schemas():
             return None
         quiet = {
-            key: replace(answer, executed=(), granted=0, revoked=0, approved=False) for key, answer in answers.items()
+            key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False)
+            for key, answer in answers.items()
         }
         return Memory(self._seen, dict(self._wants), dict(self._claims), asked, quiet)
-
-
-_KNOWN_BY_NAME = frozenset({ObjectKind.DATABASE, ObjectKind.SCHEMA}) | OUTSIDE_SCHEMAS
-
-
-def _unnamed(operations: tuple[Operation, ...]) -> dict[ObjectKind, set[int]]:
-    """Objects whose names the snapshot does not hold, by kind."""
-    wanted: dict[ObjectKind, set[int]] = {}
-    for operation in operations:
-        if not operation.future and operation.kind not in _KNOWN_BY_NAME:
-            wanted.setdefault(operation.kind, set()).update(operation.objects)
-    return wanted
-
-
-def _gives(statement: Statement) -> bool:
-    if isinstance(statement, MembershipStatement):
-        return statement.give
-    return statement.verb is Verb.GRANT

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
-from cloudsql_iam_operator.api.names import APPROVE, GRANT
+from cloudsql_iam_operator.api.names import APPROVE, GRANT, Key
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.entries import Entries
@@ -21,6 +21,7 @@ from cloudsql_iam_operator.services.objects import readable
 from cloudsql_iam_operator.services.registry import Live
 from cloudsql_iam_operator.services.reports import Report, max_age
 from cloudsql_iam_operator.services.stories.grant_checks import GrantChecks, expired, only_planned
+from cloudsql_iam_operator.services.stories.grant_events import GrantEvents
 from cloudsql_iam_operator.services.stories.grant_status import (
     Named,
     kept,
@@ -74,6 +75,7 @@ class GrantStory:
         self._systems = systems
         self._checks = GrantChecks(systems)
         self._plans = PlanStore(systems.cluster, systems.threads)
+        self._events = GrantEvents()
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
@@ -127,9 +129,8 @@ class GrantStory:
                 await self._reached(spec, instance)
             await self._record(visit, place(spec, instance, caused))
             answer = await self._bring(visit, spec, instance, want)
-        visit.fields |= told(answer, grantees, visit.fields)
+        self._tell(visit, answer, grantees)
         await self._publish(visit, answer)
-        _tell(visit, answer)
         _judge(visit, spec, answer, (*grantees.missing, *answer.problems))
 
     async def _planned(
@@ -179,18 +180,24 @@ class GrantStory:
 
     async def _revoke(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
         answer = await self._bring(visit, spec, instance, GrantWant(Entries(), visit.ledger))
-        visit.fields |= told(answer, Named({}, ()), visit.fields)
-        _tell(visit, answer)
+        self._tell(visit, answer, Named({}, ()))
         if answer.ledger:
             reason, text = worst(answer.problems) or (Reason.DELETION_BLOCKED, "some privileges could not be revoked")
             raise NotYet(Reason.DELETION_BLOCKED if reason is not Reason.REVOKE_BLOCKED else reason, text)
+
+    def _tell(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
+        visit.fields |= told(answer, grantees, visit.fields, datetime.now(UTC))
+        if answer.approved:
+            visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
+        so_far = visit.fields.get("drift", {}).get("detected", 0)
+        self._events.tell(visit.live.key, visit.layers, answer, so_far)
 
     async def _take_back(self, visit: Visit) -> None:
         spec = visit.live.spec
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._plan_dropped(visit))
         retained = isinstance(spec, DatabaseGrant) and spec.deletion_policy is GrantDeletion.RETAIN
         if retained or not visit.ledger or await self._systems.kind_is_going(GRANT):
-            self._systems.forget(visit.live.key)
+            self._forget(visit.live.key)
             return
         readable_spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
         instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(readable_spec))
@@ -198,7 +205,11 @@ class GrantStory:
         if not await self._systems.gone(instance):
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.serving(instance))
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, readable_spec, instance))
-        self._systems.forget(visit.live.key)
+        self._forget(visit.live.key)
+
+    def _forget(self, key: Key) -> None:
+        self._systems.forget(key)
+        self._events.forget(key)
 
     async def _plan_dropped(self, visit: Visit) -> None:
         if visit.fields.pop("plan", {}).get("ref"):
@@ -214,25 +225,6 @@ def _until(spec: DatabaseGrant, interval: float) -> float:
     if spec.expires_at is None or expired(spec):
         return interval
     return min(interval, (spec.expires_at - datetime.now(UTC)).total_seconds() + SOON)
-
-
-def _tell(visit: Visit, answer: GrantAnswer) -> None:
-    if answer.approved:
-        visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
-    if answer.granted:
-        visit.layers.changed("Granted", f"granted {_done(answer.granted, answer)}")
-        for sentence in answer.advice:
-            visit.layers.changed("GroupRoleAdvised", sentence)
-    if answer.revoked:
-        visit.layers.changed("Revoked", f"revoked {_done(answer.revoked, answer)}")
-
-
-def _done(privileges: int, answer: GrantAnswer) -> str:
-    return f"{_counted(privileges, 'privilege')} in {_counted(len(answer.executed), 'statement')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:

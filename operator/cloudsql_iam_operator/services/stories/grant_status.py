@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
@@ -21,7 +22,7 @@ STATEMENT_LENGTH = 500
 PLAN_BYTES = 8192
 """How long the statements of a plan may be together to be shown whole."""
 
-_KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", "plan", "residual", "last")
+_KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", "plan", "residual", "last", "drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def place(spec: DatabaseGrant, instance: CloudSQLInstance, ledger: Ledger) -> di
     return {"instance": str(instance.connection), "database": spec.database, "applied": rendered(ledger)}
 
 
-def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[str, Any]:
+def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The fields that a pass's answer changes."""
     names = {role: grantee.name for grantee, role in named.roles.items()}
     observed = answer.observed
@@ -76,6 +77,12 @@ def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any]) -> dict[s
             "revoked": answer.revoked,
             "statements": len(answer.executed),
             "sample": shortened(answer.executed),
+        }
+    if answer.drift.privileges:
+        fields["drift"] = {
+            "detected": before.get("drift", {}).get("detected", 0) + answer.drift.privileges,
+            "lastTime": now.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+            "sample": shortened(answer.drift.statements),
         }
     return {name: value for name, value in fields.items() if value is not None}
 

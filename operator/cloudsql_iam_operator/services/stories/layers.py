@@ -60,7 +60,7 @@ class Layers:
             self._retry_after = failure.retry_after
 
     def changed(self, reason: str, sentence: str) -> None:
-        """Note a change that was made, to be told as an Event."""
+        """Note a change that was made, to be told as an Event; with "" it is only counted."""
         self._changes.append((reason, sentence))
 
     def report(self, fields: Mapping[str, Any], interval: float) -> Report:
