@@ -63,30 +63,36 @@ def test_a_stopped_instance_is_waited_for_and_used_when_it_runs_again(control: A
 def test_a_deletion_waits_for_a_stopped_instance_until_it_runs_or_a_person_gives_up(
     control: AdminClient, tenant: Tenant
 ) -> None:
-    for name in ("waiter", "quitter"):
+    names = ("waiter", "quitter", "leaver")
+    for name in names:
         tenant.account(name)
     tenant.instance()
-    for name in ("waiter", "quitter"):
+    for name in names:
         tenant.user(name)
         tenant.grant(name, name)
         tenant.ready("dbg", name)
     control.stop_instance(*ORDERS)
     tenant.look_now("csqli")
 
-    tenant.kubectl("delete", "dbg", "waiter", "quitter", "-n", tenant.name, "--wait=false")
+    tenant.kubectl("delete", "dbg", *names, "-n", tenant.name, "--wait=false")
 
-    for name in ("waiter", "quitter"):
-        assert "start it" in tenant.ready("dbg", name, status="False", reason="InstanceStopped")["message"]
+    told: dict[str, str] = {}
+    for name in names:
+        told[name] = tenant.ready("dbg", name, status="False", reason="InstanceStopped")["message"]
+        assert "start it" in told[name]
     tenant.kubectl("patch", "dbg", "quitter", "-n", tenant.name, *_MERGE, '{"spec": {"deletionPolicy": "Retain"}}')
     tenant.kubectl.gone("dbg", "quitter", tenant.name)
+    tenant.kubectl(*told["leaver"].split("to leave in force what was granted: kubectl ")[1].split())
+    tenant.kubectl.gone("dbg", "leaver", tenant.name)
+    assert [e["type"] for e in _events(tenant, "leaver") if e["reason"] == "GivenUp"] == ["Warning"]
     assert tenant.kubectl.get("dbg", "waiter", tenant.name)["metadata"]["finalizers"] == ["iam.cloudsql.dev/finalizer"]
 
     control.start_instance(*ORDERS)
     tenant.look_now("csqli")
     tenant.kubectl.gone("dbg", "waiter", tenant.name)
     left = str(tenant.stage.cloud.acls("orders"))
-    assert ("quitter@acme-prod.iam" in left, "waiter@acme-prod.iam" in left) == (True, False)
-    tenant.stage.cloud.sql("orders", 'DROP OWNED BY "quitter@acme-prod.iam"')
+    assert [name for name in names if f"{name}@acme-prod.iam" in left] == ["quitter", "leaver"]
+    tenant.stage.cloud.sql("orders", 'DROP OWNED BY "quitter@acme-prod.iam", "leaver@acme-prod.iam"')
 
 
 def test_an_instance_that_was_deleted_holds_up_no_deletion(control: AdminClient, tenant: Tenant) -> None:
@@ -118,6 +124,10 @@ def test_an_instance_that_google_does_not_have_is_named(tenant: Tenant) -> None:
     message = tenant.ready("csqli", status="False", reason="InstanceNotFound")["message"]
     assert "acme-prod:europe-west1:no-such" in message
     tenant.ready("csqlu", "lost", status="False", reason="InstanceNotFound")
+
+
+def _events(tenant: Tenant, name: str) -> list[dict[str, Any]]:
+    return tenant.kubectl.list("events", tenant.name, fields=f"involvedObject.name={name}")
 
 
 def _operators_writes(control: AdminClient, since: int) -> list[str]:

@@ -167,6 +167,18 @@ def test_a_change_without_words_is_counted_and_no_event() -> None:
     assert scene.cluster.notices == ["Succeeded"]
 
 
+def test_a_warning_is_told_of_an_object_that_goes_too() -> None:
+    story = Told(replace(HOLDS, changes=(("Revoked", "revoked it"),), warnings=(("GivenUp", "left in force"),)))
+
+    async def act(scene: Scene) -> None:
+        scene.show(body(deletionTimestamp="2026-01-02T00:00:00Z"))
+        await scene.engine.removed(KEY)
+
+    scene = play(story, act)
+
+    assert (scene.cluster.writes, scene.cluster.notices) == (0, ["GivenUp"])
+
+
 def test_nothing_is_done_before_the_finalizer_stands() -> None:
     story = Told(HOLDS)
 

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.drift import Drift
+from cloudsql_iam_operator.core.grants.entries import RoleEntry
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.stories.grant_events import GrantEvents
 from cloudsql_iam_operator.services.stories.grant_status import Named, told
 from cloudsql_iam_operator.services.stories.layers import Layers
-from granting.wording import key
+from granting.wording import caused, key, on_database, table
 
 ONLY = key("only")
 GIVEN_BACK = GrantAnswer(executed=("GRANT a",), granted=2, drift=Drift(2, 0, ("GRANT a",)))
@@ -66,6 +67,23 @@ def test_an_object_that_was_made_again_is_told_its_drift_at_once() -> None:
     telling.forget(ONLY)
 
     assert events(telling, GIVEN_BACK) == (("DriftCorrected", TEXT),)
+
+
+def test_a_deletion_that_was_given_up_is_a_warning_that_tells_what_is_left() -> None:
+    layers = Layers()
+    tables = [table("SELECT", names=(name,)) for name in ("a", "b", "c", "d")]
+
+    GrantEvents().gave_up(layers, caused(*tables, on_database("CONNECT"), RoleEntry("reader", ("x",))))
+
+    report = layers.report({}, 300.0)
+    assert (report.changes, report.holds) == ((), True)
+    assert report.warnings == (
+        (
+            "GivenUp",
+            "the deletion was given up; left in force: CONNECT Database for x; MEMBER Membership reader for x; "
+            "SELECT Table app.a for x; SELECT Table app.b for x; SELECT Table app.c for x and 1 more",
+        ),
+    )
 
 
 def test_the_status_adds_up_drift_and_tells_the_last() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 from cloudsql_iam_operator.api import annotations
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, GIVE_UP
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.webhook import metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
-ON_OUR_KINDS = {annotations.REQUESTED_AT, ALLOW_REMOVALS, APPROVE}
+ON_OUR_KINDS = {annotations.REQUESTED_AT, ALLOW_REMOVALS, APPROVE, GIVE_UP}
 
 
 def first_cells(page: str) -> list[str]:

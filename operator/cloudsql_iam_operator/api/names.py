@@ -14,6 +14,9 @@ ALLOW_REMOVALS = f"{GROUP}/allow-removals"
 APPROVE = f"{GROUP}/approve"
 """Annotation on a DatabaseGrant with mode Plan: the hash of the plan that may be executed, once."""
 
+GIVE_UP = f"{GROUP}/give-up"
+"""Annotation on a DatabaseGrant that is being deleted: "true" ends the deletion and leaves what it granted."""
+
 PLANS = "cloudsql-iam-operator-plans"
 """The ConfigMap of a namespace that holds plans too long for a status; the operator may write no other."""
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -165,7 +165,10 @@ class Engine:
     async def _store(self, live: Live, report: Report) -> None:
         status = status_of(live, report, datetime.now(UTC))
         stored_now = self._registry.get(live.key) or live  # a story may have stored something on its way
-        if status == stored_now.status or (live.deleting and report.holds):
+        if live.deleting and report.holds:
+            await self._post(_warnings(live, report))
+            return
+        if status == stored_now.status:
             return
         uid = live.body["metadata"]["uid"]
         cluster = self._outside.cluster
@@ -173,10 +176,13 @@ class Engine:
         if stored is None:
             return
         self._registry.put(live.key, stored)
-        for notice in _notices(live, report):
-            await self._outside.threads.call(cluster.post, notice, timeout=CLUSTER_SECONDS)
+        await self._post([*_warnings(live, report), *_notices(live, report)])
         if _readiness(live.status) != _readiness(status):
             self._wake(live.key)
+
+    async def _post(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            await self._outside.threads.call(self._outside.cluster.post, notice, timeout=CLUSTER_SECONDS)
 
     async def _confess(self, key: Key, bug: Exception) -> None:
         """Say in the status that a bug was met, for otherwise it would say what was before; all else in it stays."""
@@ -223,6 +229,10 @@ def _reason(report: Report) -> str:
 def _readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
     ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
     return (ready["status"], ready["reason"]) if ready else ()
+
+
+def _warnings(live: Live, report: Report) -> list[Notice]:
+    return [Notice(live.body, warning=True, reason=what, message=text) for what, text in report.warnings]
 
 
 def _notices(live: Live, report: Report) -> list[Notice]:

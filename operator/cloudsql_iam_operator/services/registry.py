@@ -7,7 +7,7 @@ from typing import Any
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FINALIZER, GRANT, INSTANCE, USER, Key
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FINALIZER, GIVE_UP, GRANT, INSTANCE, USER, Key
 from cloudsql_iam_operator.api.parsing import InvalidObject, parse
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 
@@ -143,5 +143,6 @@ def _intent(body: Mapping[str, Any]) -> tuple[object, ...]:
         FINALIZER in metadata.get("finalizers", ()),
         annotations.get(REQUESTED_AT),
         annotations.get(APPROVE),
+        annotations.get(GIVE_UP),
         annotations.get(ALLOW_REMOVALS),
     )

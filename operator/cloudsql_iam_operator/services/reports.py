@@ -16,13 +16,15 @@ class Report:
 
     `fields` is the status beside conditions, in full. `again` is seconds until the next look; None leaves that to
     backoff.
-    `changes` are past-tense sentences, each an Event; one with no words is only counted.
+    `changes` are past-tense sentences, each an Event; one with no words is only counted. `warnings` are
+    Events that somebody must not miss, told of an object that goes too.
     """
 
     findings: tuple[Finding, ...]
     fields: Mapping[str, Any] = field(default_factory=dict)
     again: float | None = None
     changes: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
     @property
     def holds(self) -> bool:

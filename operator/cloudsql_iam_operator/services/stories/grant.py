@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
-from cloudsql_iam_operator.api.names import APPROVE, GRANT, Key
+from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, Key
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.entries import Entries
@@ -35,7 +35,6 @@ from cloudsql_iam_operator.services.stories.layers import Blocked, Layers
 from cloudsql_iam_operator.services.stories.plan_store import PlanStore
 from cloudsql_iam_operator.services.systems import Systems
 
-GIVE_UP = "; to leave in force what was granted, set spec.deletionPolicy to Retain"
 SOON = 0.5
 """Seconds after the declared end at which a grant is looked at, so that it has surely come."""
 
@@ -88,7 +87,7 @@ class GrantStory:
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
-        visit = Visit(live, Layers(GIVE_UP), kept(live.status))
+        visit = Visit(live, Layers(_way_out(live.key)), kept(live.status))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -196,7 +195,10 @@ class GrantStory:
         spec = visit.live.spec
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._plan_dropped(visit))
         retained = isinstance(spec, DatabaseGrant) and spec.deletion_policy is GrantDeletion.RETAIN
-        if retained or not visit.ledger or await self._systems.kind_is_going(GRANT):
+        given_up = visit.live.annotations.get(GIVE_UP) == "true"
+        if given_up and visit.ledger:
+            self._events.gave_up(visit.layers, visit.ledger)
+        if given_up or retained or not visit.ledger or await self._systems.kind_is_going(GRANT):
             self._forget(visit.live.key)
             return
         readable_spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
@@ -218,6 +220,12 @@ class GrantStory:
 
 async def _read(live: Live) -> DatabaseGrant:
     return readable(live, DatabaseGrant)
+
+
+def _way_out(key: Key) -> str:
+    """What helps whatever holds a deletion up."""
+    command = f"kubectl annotate dbg {key.name} -n {key.namespace} {GIVE_UP}=true"
+    return f"; to leave in force what was granted: {command}"
 
 
 def _until(spec: DatabaseGrant, interval: float) -> float:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.ledger import AppliedEntry, Ledger
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.stories.grant_status import shortened
+from cloudsql_iam_operator.services.stories.grant_status import SAMPLE, shortened
 from cloudsql_iam_operator.services.stories.layers import Layers
 
 DRIFT_SECONDS = 600.0
@@ -31,6 +32,13 @@ class GrantEvents:
         if answer.revoked:
             layers.changed("Revoked", f"revoked {_done(answer.revoked, answer)}")
 
+    @staticmethod
+    def gave_up(layers: Layers, ledger: Ledger) -> None:
+        """Note that a deletion was given up, and what is left in force."""
+        left = [_left(entry) for entry in sorted(ledger)]
+        more = f" and {len(left) - SAMPLE} more" if len(left) > SAMPLE else ""
+        layers.warn("GivenUp", f"the deletion was given up; left in force: {'; '.join(left[:SAMPLE])}{more}")
+
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._drift_told.pop(key, None)
@@ -45,6 +53,12 @@ class GrantEvents:
         drift = answer.drift
         what = f"{_counted(drift.privileges, 'privilege')} in {_counted(len(drift.statements), 'statement')}"
         return f"gave back {what}, {so_far} so far, that somebody had taken: {'; '.join(shortened(drift.statements))}"
+
+
+def _left(entry: AppliedEntry) -> str:
+    """One entry for people to read."""
+    where = ".".join(part for part in (entry.schema, entry.name) if part)
+    return " ".join(part for part in (", ".join(entry.privileges), entry.kind, where, "for", entry.role) if part)
 
 
 def _done(privileges: int, answer: GrantAnswer) -> str:

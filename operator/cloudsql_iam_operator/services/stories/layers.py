@@ -28,6 +28,7 @@ class Layers:
         self._advice = advice
         self._findings: list[Finding] = []
         self._changes: list[tuple[str, str]] = []
+        self._warnings: list[tuple[str, str]] = []
         self._retry_after: float | None = None
 
     async def hold(self, layer: ConditionType, step: Awaitable[T], message: str = "") -> T:
@@ -63,8 +64,12 @@ class Layers:
         """Note a change that was made, to be told as an Event; with "" it is only counted."""
         self._changes.append((reason, sentence))
 
+    def warn(self, reason: str, sentence: str) -> None:
+        """Note what somebody must not miss, to be told as a Warning Event."""
+        self._warnings.append((reason, sentence))
+
     def report(self, fields: Mapping[str, Any], interval: float) -> Report:
         """What the story found. `interval` is seconds until the next look when nothing waits."""
         waits = any(finding.reason.standing is Standing.WAITS for finding in self._findings)
         again = self._retry_after if waits else interval
-        return Report(tuple(self._findings), fields, again, tuple(self._changes))
+        return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings))
