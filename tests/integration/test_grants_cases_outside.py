@@ -112,6 +112,20 @@ def test_what_public_holds_is_taken_once_and_stays_taken(place: Place) -> None:
     assert place.value("select has_function_privilege('x', 'app.f(text)', 'EXECUTE')")
 
 
+def test_what_was_taken_from_public_is_not_given_back_when_it_is_narrowed_or_deleted(place: Place) -> None:
+    place.sql(f"grant connect on database {place.name} to op")
+    on_f = Entry(ObjectKind.ROUTINE, (), ("EXECUTE",), "app", ("f(integer)",))
+    first = place.answer(GrantWant(Entries(public=(Entry(ObjectKind.DATABASE, (), ("CONNECT",)), on_f))))
+    assert len(first.executed) == 2
+
+    narrowed = place.answer(GrantWant(Entries(public=(on_f,)), first.ledger))
+    deleted = place.answer(GrantWant(Entries(), narrowed.ledger))
+
+    assert (narrowed.executed, deleted.executed, deleted.ledger) == ((), (), frozenset())
+    assert not place.value(f"select has_database_privilege('x', '{place.name}', 'CONNECT')")
+    assert not place.value("select has_function_privilege('x', 'app.f(integer)', 'EXECUTE')")
+
+
 def test_settings_and_tablespaces_are_granted_and_kept(place: Place) -> None:
     wanted = want(
         named(ObjectKind.PARAMETER, "log_min_messages", "SET"), named(ObjectKind.TABLESPACE, "pg_default", "CREATE")
