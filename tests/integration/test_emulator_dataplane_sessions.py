@@ -3,14 +3,17 @@
 import contextlib
 import socket
 import struct
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from cloudsql_emulator.standalone import CHECKOUT, StandaloneGround, StandaloneInstance, standalone_ground
+from e2e.waiting import eventually
+
+SLEEP = "SELECT pg_sleep(600)"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,13 @@ def ground() -> Iterator[StandaloneGround]:
 def instance(ground: StandaloneGround) -> Iterator[StandaloneInstance]:
     with ground.instance() as instance:
         yield instance
+
+
+def runs(instance: StandaloneInstance, query: str) -> bool:
+    """Whether a session is at this query now."""
+    asked = "SELECT FROM pg_stat_activity WHERE state = 'active' AND query = %s"
+    with instance.superuser() as superuser:
+        return superuser.execute(asked, (query,)).fetchone() is not None
 
 
 def test_a_rotated_server_authority_is_what_new_clients_have_to_trust(
@@ -67,13 +77,14 @@ def test_a_deleted_users_open_session_goes_on_and_a_new_one_is_refused(instance:
 
 
 def test_a_query_is_cancelled_through_the_data_plane(instance: StandaloneInstance) -> None:
-    with instance.connect("bob", "bob-password") as connection:
-        timer = threading.Timer(0.2, connection.cancel_safe)
-        timer.start()
+    with instance.connect("bob", "bob-password") as connection, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(connection.execute, SLEEP)
+        eventually(lambda: runs(instance, SLEEP), "the query runs")
+
+        connection.cancel_safe(timeout=60)
 
         with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute("SELECT pg_sleep(600)")
-        timer.join()
+            asked.result(60)
 
 
 def test_megabytes_pass_both_ways_unharmed(instance: StandaloneInstance) -> None:
@@ -100,9 +111,9 @@ def test_many_sessions_run_at_a_time(instance: StandaloneInstance) -> None:
 def test_an_abrupt_end_of_a_client_ends_its_session_in_postgresql(instance: StandaloneInstance) -> None:
     with instance.tunnel(CHECKOUT) as tunnel:
         tunnel.log_in("checkout@acme.iam", "orders")
-        assert instance.sessions_of("checkout@acme.iam") == 1
+        eventually(lambda: instance.sessions_of("checkout@acme.iam") == 1, "sessions of other tests have ended")
 
-    wait_for_sessions(instance, "checkout@acme.iam", 0)
+    eventually(lambda: instance.sessions_of("checkout@acme.iam") == 0, "its session has ended")
 
 
 def test_a_client_that_stops_sending_still_gets_its_answer(instance: StandaloneInstance) -> None:
@@ -120,7 +131,7 @@ def test_stopping_the_data_plane_ends_every_session(instance: StandaloneInstance
 
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
-    wait_for_sessions(instance, "bob", 0)
+    eventually(lambda: instance.sessions_of("bob") == 0, "its session has ended")
 
 
 def test_a_data_plane_that_was_stopped_starts_again(instance: StandaloneInstance) -> None:
@@ -131,12 +142,3 @@ def test_a_data_plane_that_was_stopped_starts_again(instance: StandaloneInstance
     instance.loop.run(instance.plane.start())
 
     instance.connect("bob", "bob-password").close()
-
-
-def wait_for_sessions(instance: StandaloneInstance, user: str, number: int) -> None:
-    pause = threading.Event()
-    for _ in range(600):
-        if instance.sessions_of(user) == number:
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"{user} has {instance.sessions_of(user)} sessions after 30 seconds, not {number}")

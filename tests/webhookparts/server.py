@@ -34,6 +34,7 @@ class Told:
     stored: Facts | None = None
     whole: bool = True
     delay: threading.Event = field(default_factory=threading.Event)
+    looking: threading.Event = field(default_factory=threading.Event)
     broken: bool = False
 
     def complete(self) -> bool:
@@ -45,10 +46,20 @@ class Told:
         return self.heard
 
     def facts_now(self, namespace: str, account: str) -> Facts:
+        self.looking.set()
         self.delay.wait()
         if self.stored is None:
             raise NotYet(Reason.PROGRESSING_WITH_RETRY, "the API server did not answer")
         return self.stored
+
+
+class Clocked(asyncio.SelectorEventLoop):
+    """A loop whose clock a test puts forward, so that nothing has to happen within seconds of the real one."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
 
 
 class Running:
@@ -62,7 +73,7 @@ class Running:
         self._context = LiveContext(self.certificates)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
+        self._loop = Clocked()
         self._stopped = asyncio.Event()
         threads = Threads(4)
         self._app = App(Admission(self.told, SETTINGS, threads).decide, lambda: self.ready)
@@ -76,6 +87,14 @@ class Running:
 
         asyncio.run_coroutine_threadsafe(swap(), self._loop).result(PATIENCE)
         self.certificates = certificates
+
+    def advance(self, seconds: float) -> None:
+        """Put the server's clock forward."""
+
+        def forward() -> None:
+            self._loop.ahead += seconds
+
+        self._loop.call_soon_threadsafe(forward)
 
     def begin_stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
