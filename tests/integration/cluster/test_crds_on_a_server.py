@@ -19,7 +19,7 @@ from e2e.waiting import eventually
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "tests/unit/crd_samples"
 OF_NAME = {kind.name: kind for kind in KINDS}
 
