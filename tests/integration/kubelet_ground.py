@@ -1,4 +1,4 @@
-"""A control plane with one process kubelet, the pods that tests give it, and what became of them."""
+"""One process kubelet on a control plane, the pods that tests give it, and what became of them."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from controlplane import binaries, network
 from controlplane.plane import ControlPlane
 from controlplane.processes import Process
 from e2e.kubectl import Kubectl
 from e2e.objects import Refusal
 from e2e.waiting import eventually
+from integration.shared_plane import SharedPlane
 
 Json = dict[str, Any]
 
@@ -31,21 +31,16 @@ IMAGES = [
 
 
 @contextmanager
-def ground(directory: Path) -> Iterator[Kubectl]:
+def ground(shared: SharedPlane, directory: Path) -> Iterator[Kubectl]:
     """A cluster, by its kubectl, whose node is Ready, for as long as the block lasts."""
-    programs = binaries.ensure(print)
-    network.prepare()
-    plane = ControlPlane(directory / "plane", programs)
-    plane.start()
-    kubelet = _kubelet(plane, directory)
+    kubelet = _kubelet(shared.plane, directory)
     try:
-        told = Kubectl(programs.kubectl, plane.admin)
-        eventually(lambda: told.condition("node", "node-1", "Ready").get("status") == "True", "the node is Ready")
-        eventually(lambda: told.get("serviceaccount", "default", "default"), "the default ServiceAccount is there")
-        yield told
+        shared.kubectl("wait", "--for=create", "node/node-1", "--timeout=100s")
+        shared.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=100s")
+        yield shared.kubectl
     finally:
         kubelet.stop()
-        plane.stop()
+        shared.kubectl("delete", "node", "node-1")
 
 
 def shell(script: str, **more: object) -> Json:

@@ -17,6 +17,7 @@ import yaml
 
 from controlplane import binaries
 from controlplane.addresses import GATEWAY
+from controlplane.kubelet.api import Api
 from controlplane.plane import URL, ControlPlane
 
 JSON = dict[str, Any]
@@ -76,6 +77,8 @@ class Site:
     directory: Path
     programs: binaries.Binaries
     plane: ControlPlane
+    api: Api
+    """For looks that are many: each kubectl costs a tenth of a second."""
     replicas: list[Replica] = field(default_factory=list)
 
     def kubectl(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -86,11 +89,10 @@ class Site:
         done = self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects))
         assert done.returncode == 0, done.stderr
 
-    def read(self, *arguments: str) -> JSON:
-        done = self.kubectl("get", "-o", "json", *arguments)
-        assert done.returncode == 0, done.stderr
-        body: JSON = json.loads(done.stdout)
-        return body
+    def secret(self) -> JSON | None:
+        """The data of the Secret that the replicas share; None when there is none."""
+        found = self.api.find(f"/api/v1/namespaces/csql/secrets/{WEBHOOK}-tls")
+        return None if found is None else dict(found["data"])
 
     def create(self, pod: JSON, *options: str) -> JSON:
         done = self.kubectl("create", "-o", "json", *options, "-f", "-", stdin=json.dumps(pod))
@@ -105,8 +107,8 @@ class Site:
 
     def trust(self) -> bytes:
         """What the API server trusts when it calls the webhook, as PEM."""
-        webhooks = self.read("mutatingwebhookconfiguration", WEBHOOK)["webhooks"]
-        return base64.b64decode(webhooks[0]["clientConfig"].get("caBundle", ""))
+        found = self.api.get(f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{WEBHOOK}")
+        return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
 
     def requests(self) -> float:
         return sum(replica.requests() for replica in self.replicas)
@@ -132,9 +134,7 @@ class Site:
 
 
 def install(site: Site) -> None:
-    """What the chart installs for the webhook, but its Deployment; the Service leads to this machine."""
-    for kind in sorted((ROOT / "crds").glob("*.yaml")):
-        site.apply(yaml.safe_load(kind.read_text()))
+    """What the chart installs for the webhook, but its Deployment and the CRDs; the Service leads to this machine."""
     site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "csql"}})
     rendered = subprocess.run(
         [str(site.programs.helm), "template", "csql", str(CHART), "--namespace", "csql"],
@@ -149,7 +149,6 @@ def install(site: Site) -> None:
     service = next(o for o in chart if o["kind"] == "Service")
     service["spec"] = {"ports": [{"name": "https", "port": 443, "targetPort": PORT}]}
     site.apply(*(o for o in chart if o["kind"] in wanted), *(slice_for(number) for number in (0, 1)))
-    site.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
 
 
 def slice_for(number: int) -> JSON:

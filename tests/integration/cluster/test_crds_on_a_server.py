@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,9 @@ import yaml
 from kubernetes import client, config
 
 from cloudsql_iam_operator.api.names import GRANT, GROUP, INSTANCE, KINDS, USER, VERSION, Kind
-from controlplane import binaries, network
-from controlplane.plane import ControlPlane
+from e2e.kubectl import Kubectl
 from e2e.waiting import eventually
+from integration.shared_plane import SharedPlane
 
 Json = dict[str, Any]
 
@@ -81,15 +79,8 @@ READY = {
 class Server:
     """An API server that holds the CRDs and the namespace `orders`, with the two ways that users talk to it."""
 
-    kubectl_program: Path
-    kubeconfig: Path
+    kubectl: Kubectl
     api: client.ApiClient
-
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        command: list[str | Path] = [self.kubectl_program, "--kubeconfig", self.kubeconfig, *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def send(self, method: str, body: Json, *, sub: str = "", **query: str) -> Json:
         """What the server answers to one request about the object, which must succeed."""
@@ -122,20 +113,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    programs = binaries.ensure(print)
-    network.prepare()
-    plane = ControlPlane(tmp_path_factory.mktemp("plane"), programs)
-    plane.start()
-    try:
-        api = config.new_client_from_config(str(plane.admin))
-        server = Server(programs.kubectl, plane.admin, api)
-        server.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
-        server.kubectl("create", "namespace", "orders")
-        yield server
-    finally:
-        plane.stop()
+def server(shared: SharedPlane) -> Server:
+    shared.kubectl("create", "namespace", "orders")
+    return Server(shared.kubectl, config.new_client_from_config(str(shared.plane.admin)))
 
 
 def sample(name: str, **changes: object) -> Json:

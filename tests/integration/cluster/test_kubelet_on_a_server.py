@@ -16,18 +16,29 @@ from controlplane.kubelet.settings import Images, Settings
 from e2e.kubectl import Kubectl
 from e2e.objects import Refusal
 from e2e.waiting import eventually
-from integration.kubelet_ground import Json, events, forbid_binding, ground, main_container, phase, pod, shell, waiting
+from integration.kubelet_ground import (
+    Json,
+    events,
+    forbid_binding,
+    ground,
+    main_container,
+    phase,
+    pod,
+    shell,
+    waiting,
+)
+from integration.shared_plane import SharedPlane
 
-DEADLINE = 30
-"""Seconds, of which a machine that stands still for a while may take ten: the pods age while other tests run."""
+DEADLINE = 24
+"""Seconds, half of which a machine may stand still: the pods age while other tests run."""
 
 
 @pytest.fixture(scope="module")
-def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    with ground(tmp_path_factory.mktemp("kubelet")) as cluster:
+def kubectl(shared: SharedPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    with ground(shared, tmp_path_factory.mktemp("kubelet")) as cluster:
         for name, script in (("slow", "sleep 600"), ("slower", "sleep 12")):
             first = {**shell(script), "name": "first"}
-            cluster.apply(pod(name, shell("sleep 600"), initContainers=[first], activeDeadlineSeconds=DEADLINE))
+            cluster.declare(pod(name, shell("sleep 600"), initContainers=[first], activeDeadlineSeconds=DEADLINE))
         yield cluster
 
 
@@ -79,7 +90,7 @@ def test_a_process_sees_its_environment_files_token_and_hosts(kubectl: Kubectl) 
     sources = [{"secret": {"name": "secrets"}}, {"downwardAPI": labels}]
     mounts = [{"name": "files", "mountPath": "/files"}]
 
-    kubectl.apply(
+    kubectl.declare(
         pod(
             "seen",
             shell(script, env=env, volumeMounts=mounts),
@@ -133,7 +144,7 @@ def test_deletion_runs_the_pre_stop_hook_before_the_process_is_told_to_end(kubec
     script = "trap 'cat /notes/hook; sleep 0.5; echo done; exit 0' TERM; echo up; while :; do sleep 0.1; done"
     mounts = [{"name": "notes", "mountPath": "/notes"}]
     container = shell(script, lifecycle=hook, volumeMounts=mounts)
-    kubectl.apply(pod("polite", container, volumes=[{"name": "notes", "emptyDir": {}}]))
+    kubectl.declare(pod("polite", container, volumes=[{"name": "notes", "emptyDir": {}}]))
     phase(kubectl, "polite", "Running")
     # the log goes with the pod, so it is followed while the pod ends
     command: list[str | Path] = [kubectl.binary, "--kubeconfig", kubectl.kubeconfig, "logs", "--follow", "polite"]
@@ -150,7 +161,7 @@ def test_deletion_runs_the_pre_stop_hook_before_the_process_is_told_to_end(kubec
 def test_a_failing_container_is_started_again_and_its_last_log_is_kept(kubectl: Kubectl) -> None:
     container = shell("echo failing; exit 7", terminationMessagePolicy="FallbackToLogsOnError")
 
-    kubectl.apply(pod("failing", container, restartPolicy="Always"))
+    kubectl.declare(pod("failing", container, restartPolicy="Always"))
 
     def look() -> Json:
         told = main_container(kubectl, "failing")
@@ -173,7 +184,7 @@ def test_a_container_whose_liveness_fails_is_started_again(kubectl: Kubectl) -> 
         volumeMounts=[{"name": "notes", "mountPath": "/notes"}],
     )
 
-    kubectl.apply(pod("sick", container, restartPolicy="Always", volumes=[{"name": "notes", "emptyDir": {}}]))
+    kubectl.declare(pod("sick", container, restartPolicy="Always", volumes=[{"name": "notes", "emptyDir": {}}]))
 
     def look() -> bool:
         told = main_container(kubectl, "sick")
@@ -187,7 +198,7 @@ def test_a_container_whose_liveness_fails_is_started_again(kubectl: Kubectl) -> 
 
 def test_a_pod_waits_for_a_secret_and_starts_when_it_comes(kubectl: Kubectl) -> None:
     env = [{"name": "LATE", "valueFrom": {"secretKeyRef": {"name": "late", "key": "word"}}}]
-    kubectl.apply(pod("patient", shell("echo $LATE", env=env)))
+    kubectl.declare(pod("patient", shell("echo $LATE", env=env)))
     told = waiting(kubectl, "patient", "CreateContainerConfigError")
     assert told["message"] == 'secret "late" not found'
 
@@ -202,7 +213,7 @@ def test_a_changed_config_map_reaches_the_running_process(kubectl: Kubectl) -> N
     script = "until grep -q new /settings/text; do sleep 0.1; done; cat /settings/text"
     volume = {"name": "settings", "configMap": {"name": "changing"}}
     container = shell(script, volumeMounts=[{"name": "settings", "mountPath": "/settings"}])
-    kubectl.apply(pod("reader", container, volumes=[volume]))
+    kubectl.declare(pod("reader", container, volumes=[volume]))
     phase(kubectl, "reader", "Running")
 
     kubectl("patch", "configmap", "changing", "-p", '{"data":{"text":"new"}}')
@@ -212,8 +223,8 @@ def test_a_changed_config_map_reaches_the_running_process(kubectl: Kubectl) -> N
 
 
 def test_a_pod_that_asks_for_what_cannot_be_done_gets_an_event(kubectl: Kubectl) -> None:
-    kubectl.apply(pod("greedy", shell("true"), hostNetwork=True))
-    kubectl.apply(pod("nameless", {"name": "main", "image": "registry.example/nothing:1"}))
+    kubectl.declare(pod("greedy", shell("true"), hostNetwork=True))
+    kubectl.declare(pod("nameless", {"name": "main", "image": "registry.example/nothing:1"}))
 
     assert waiting(kubectl, "greedy", "Unsupported")["message"].startswith("spec.hostNetwork")
     assert "registry.example/nothing:1" in waiting(kubectl, "nameless", "ErrImagePull")["message"]
@@ -229,7 +240,7 @@ def test_a_container_named_as_a_folder_of_its_pod_keeps_its_log(kubectl: Kubectl
     others = [{**shell(f"echo {name}"), "name": name} for name in ("containers", "message")]
     container = {**shell("echo kept > /files/text; cat /files/text", volumeMounts=mounts), "name": "volumes"}
 
-    kubectl.apply(
+    kubectl.declare(
         pod("named", container, containers=[container, *others], volumes=[{"name": "message", "emptyDir": {}}])
     )
 
@@ -241,25 +252,23 @@ def test_a_container_named_as_a_folder_of_its_pod_keeps_its_log(kubectl: Kubectl
 
 def test_a_pod_whose_binding_is_refused_holds_up_no_other(kubectl: Kubectl) -> None:
     forbid_binding(kubectl, "banned")
-    kubectl.apply(pod("banned", shell("echo late")))
+    kubectl.declare(pod("banned", shell("echo late")))
     eventually(lambda: "FailedScheduling" in events(kubectl, "banned"), "its binding was refused")
 
-    kubectl.apply(pod("welcome", shell("echo soon")))
+    kubectl.declare(pod("welcome", shell("echo soon")))
 
     phase(kubectl, "welcome", "Succeeded")
-    assert "nodeName" not in kubectl.get("pod", "banned", "default")["spec"]
+    assert "nodeName" not in kubectl.get("pod", "banned")["spec"]
     assert "not this one" in events(kubectl, "banned")["FailedScheduling"]
     kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "--all")
     phase(kubectl, "banned", "Succeeded")
 
 
 def test_a_pod_without_a_network_gives_its_address_back_and_says_so(kubectl: Kubectl, tmp_path: Path) -> None:
-    kubectl.apply(pod("offline", shell("true"), nodeName="elsewhere"))
+    kubectl.declare(pod("offline", shell("true"), nodeName="elsewhere"))
     api, addresses = Api(kubectl.kubeconfig, tmp_path), Narrow()
     settings = Settings(kubectl.kubeconfig, "elsewhere", tmp_path, Images(tmp_path, ()), (), "", run_as_user=False)
-    life = PodLife(
-        Node(api, settings, Events(api, "elsewhere"), addresses), parse(kubectl.get("pod", "offline", "default"))
-    )
+    life = PodLife(Node(api, settings, Events(api, "elsewhere"), addresses), parse(kubectl.get("pod", "offline")))
 
     life.start()
 

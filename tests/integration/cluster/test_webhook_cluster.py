@@ -10,9 +10,9 @@ import pytest
 from cryptography import x509
 
 from cloudsql_iam_operator.api.names import API_VERSION
-from controlplane import binaries, network
-from controlplane.plane import ControlPlane
+from controlplane.kubelet.api import Api
 from e2e.waiting import eventually
+from integration.shared_plane import SharedPlane
 from podshapes import ORDERS, container
 from webhookparts.site import WEBHOOK, Site, install, log_in
 
@@ -29,13 +29,10 @@ RESTRICTED = {
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    network.prepare()
+def site(shared: SharedPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("webhook")
-    programs = binaries.ensure(print)
-    plane = ControlPlane(directory / "plane", programs)
-    site = Site(directory, programs, plane)
-    plane.start(before_controllers=lambda: install(site))
+    site = Site(directory, shared.programs, shared.plane, Api(shared.plane.admin, directory))
+    install(site)
     try:
         log_in(site)
         site.replicas += [site.start(0), site.start(1)]
@@ -46,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for replica in site.replicas:
             replica.process.kill()
             replica.process.wait()
-        plane.stop()
+        site.kubectl("delete", "mutatingwebhookconfiguration", WEBHOOK)
 
 
 @pytest.fixture
@@ -176,7 +173,8 @@ def test_a_server_side_dry_run_is_answered_and_writes_nothing(site: Site, namesp
 
 
 def test_all_replicas_serve_one_certificate_that_the_api_server_trusts(site: Site) -> None:
-    secret = site.read("secret", f"{WEBHOOK}-tls", "--namespace", "csql")["data"]
+    secret = site.secret()
+    assert secret is not None
     leaf = x509.load_pem_x509_certificate(base64.b64decode(secret["tls.crt"]))
 
     assert site.trust() == base64.b64decode(secret["ca.crt"])
@@ -199,15 +197,11 @@ def test_a_ca_bundle_that_somebody_takes_away_is_restored(site: Site) -> None:
 )
 def test_a_secret_that_somebody_harms_comes_back_with_the_same_certificate(site: Site, harm: tuple[str, ...]) -> None:
     names = (f"{WEBHOOK}-tls", "--namespace", "csql")
-    before = site.read("secret", *names)["data"]
+    before = site.secret()
 
     assert site.kubectl(*harm, *names).returncode == 0
 
-    def back() -> bool:
-        found = site.kubectl("get", "secret", *names, "-o", "json")
-        return found.returncode == 0 and json.loads(found.stdout)["data"] == before
-
-    eventually(back, "the Secret is back")
+    eventually(lambda: site.secret() == before, "the Secret is back")
 
 
 def test_a_replica_that_is_told_to_stop_ends_well_and_the_other_serves_on(site: Site, namespace: str) -> None:
