@@ -152,15 +152,21 @@ class Cluster:
         assert row is not None
         return str(row[0])
 
-    def statements(self) -> list[Statement]:
-        """Every statement since the start, oldest first; needs `log_statements`."""
+    def statements(self, since: int = 0) -> list[Statement]:
+        """Every statement since the log had that size, oldest first; needs `log_statements`."""
         if not self.options.log_statements:
             raise RuntimeError("statements are not logged here; start the cluster with log_statements=True")
-        return statements_in(self.log())
+        return statements_in(self.log(since))
 
-    def log(self) -> str:
-        """All that PostgreSQL printed."""
-        return (self.directory / "log").read_text(errors="replace")
+    def log(self, since: int = 0) -> str:
+        """All that PostgreSQL printed since the log had that size."""
+        with (self.directory / "log").open("rb") as log:
+            log.seek(since)
+            return log.read().decode(errors="replace")
+
+    def log_size(self) -> int:
+        """The size of the log in bytes, for `since`."""
+        return (self.directory / "log").stat().st_size
 
     @property
     def _data(self) -> Path:

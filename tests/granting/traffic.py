@@ -29,7 +29,7 @@ class Mark:
     def said(self) -> list[str]:
         """Statements since then that are no known look, as they were sent; sorted."""
         # In ASCII: names may hold characters that Python takes for the end of a line.
-        news = plain(self.place.cluster.log()[self.position :])
+        news = plain(self.place.cluster.log(self.position))
         ours = [one.sql for one in statements_in(news) if (one.user, one.database) == ("op", self.place.name)]
         assert ours, "the log shows nothing at all: is log_statement still all?"
         return sorted(text for text in ours if not is_known(text))
@@ -37,7 +37,7 @@ class Mark:
 
 def mark(place: Place) -> Mark:
     """This moment."""
-    return Mark(place, len(place.cluster.log()))
+    return Mark(place, place.cluster.log_size())
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,7 @@
 """The fingerprint that spares a pass its look: every change of a right, owner, name or role changes it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -59,6 +60,7 @@ CHANGES = (
     *("create type app.born as (a integer)", "create view app.seen as select 1 as one", "create schema another"),
     *("alter schema app owner to stranger", "alter database {0} owner to stranger"),
 )
+NOTHING = "select"
 CHANGES_OF_OPTIONS = (
     "grant reader to x with inherit false",
     "grant reader to x with inherit true",
@@ -83,25 +85,24 @@ def place() -> Iterator[Place]:
         yield made
 
 
-def fingerprint(place: Place) -> str:
-    database = Database(place.access(), place.name)
-    try:
-        return database.fingerprint(frozenset(ObjectKind))
-    finally:
-        database.close()
+def fingerprints(place: Place, changes: tuple[str, ...]) -> Iterator[str]:
+    """The fingerprint ahead of all changes by another session, and after each."""
+    with closing(Database(place.access(), place.name)) as database:
+        yield database.fingerprint(frozenset(ObjectKind))
+        for change in changes:
+            place.sql(change.format(place.name))
+            yield database.fingerprint(frozenset(ObjectKind))
 
 
 def unnoticed(place: Place, changes: tuple[str, ...]) -> list[str]:
-    """Changes by another session that the fingerprint did not show, or that it shows when nothing was changed."""
-    missed = []
-    for change in changes:
-        before = fingerprint(place)
-        if fingerprint(place) != before:
-            missed.append(f"nothing, ahead of {change}")
-        place.sql(change.format(place.name))
-        if fingerprint(place) == before:
-            missed.append(change)
-    return missed
+    """Changes that the fingerprint did not show, or that it shows when nothing was changed."""
+    twice = tuple(text for change in changes for text in (NOTHING, change))
+    seen = list(fingerprints(place, twice))
+    return [
+        text
+        for text, before, after in zip(twice, seen, seen[1:], strict=False)
+        if (before == after) is (text != NOTHING)
+    ]
 
 
 def test_every_change_of_a_right_an_owner_a_name_or_a_role_is_seen(place: Place) -> None:
@@ -115,11 +116,7 @@ def test_options_of_memberships_are_seen_where_there_are_any(place: Place) -> No
 
 
 def test_what_changes_no_right_is_no_reason_to_look(place: Place) -> None:
-    seen = [fingerprint(place)]
-
-    for text in NO_CHANGES:
-        place.sql(text)
-        seen.append(fingerprint(place))
+    seen = list(fingerprints(place, NO_CHANGES))
 
     assert len(seen) == 6
     assert len(set(seen)) == 1
