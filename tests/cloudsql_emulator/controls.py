@@ -162,8 +162,10 @@ class Controls:
             await instance.server.create_iam_system_roles()
             return
 
+        moment = self._cloud.clock.now() + dt.timedelta(seconds=delay)
+
         async def later() -> None:
-            await asyncio.sleep(delay)
+            await self._cloud.clock.reached(moment)
             await instance.server.create_iam_system_roles()
 
         task = asyncio.create_task(later())

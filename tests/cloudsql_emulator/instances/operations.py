@@ -16,7 +16,7 @@ OperationType = Literal["CREATE_USER", "UPDATE_USER", "DELETE_USER", "UPDATE"]
 
 @dataclass(slots=True)
 class Pace:
-    """How operations go: seconds in PENDING and in RUNNING, and how many of the next ones end with an error.
+    """How operations go: seconds in PENDING and in RUNNING by the emulator's clock, and how many of the next ones fail.
 
     A slow operation takes effect at its end. With `effect_despite_error` a failing one takes effect all the same.
     """
@@ -111,9 +111,11 @@ class Operations:
 
     async def _run_slowly(self, operation: Operation, effect: Effect) -> None:
         try:
-            await asyncio.sleep(self.pace.pending)
+            begins = operation.inserted + dt.timedelta(seconds=self.pace.pending)
+            ends = begins + dt.timedelta(seconds=self.pace.running)
+            await self._clock.reached(begins)
             operation.status, operation.started = "RUNNING", self._clock.now()
-            await asyncio.sleep(self.pace.running)
+            await self._clock.reached(ends)
             await self._finish(operation, effect)
         except ApiError as refused:
             self._end(operation, (("INVALID_REQUEST", refused.message),))
