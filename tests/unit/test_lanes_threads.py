@@ -19,7 +19,7 @@ def test_a_call_runs_in_another_thread_with_the_callers_context() -> None:
         threads = Threads(1)
         here = threading.get_ident()
         try:
-            return await threads.call(lambda: (LANGUAGE.get(), threading.get_ident() == here), timeout=10)
+            return await threads.call(lambda: (LANGUAGE.get(), threading.get_ident() == here), timeout=60)
         finally:
             threads.close()
 
@@ -33,9 +33,9 @@ def test_what_a_call_raises_is_raised_to_its_caller_timeouts_too() -> None:
     async def story() -> None:
         threads = Threads(1)
         with pytest.raises(LookupError, match="lost"):
-            await threads.call(fails, LookupError("lost"), timeout=10)
+            await threads.call(fails, LookupError("lost"), timeout=60)
         with pytest.raises(TimeoutError, match="its own"):
-            await threads.call(fails, TimeoutError("its own"), timeout=10)
+            await threads.call(fails, TimeoutError("its own"), timeout=60)
         threads.close()
 
     asyncio.run(story())
@@ -50,7 +50,7 @@ def test_a_call_that_takes_too_long_is_given_up() -> None:
             await threads.call(release.wait, timeout=0.05)
         assert caught.value.reason is Reason.PROGRESSING_WITH_RETRY
         release.set()
-        assert await threads.call(lambda: "free again", timeout=10) == "free again"
+        assert await threads.call(lambda: "free again", timeout=60) == "free again"
         threads.close()
 
     asyncio.run(story())
@@ -58,7 +58,7 @@ def test_a_call_that_takes_too_long_is_given_up() -> None:
 
 def test_no_more_calls_run_at_a_time_than_there_are_threads() -> None:
     running, most, lock = 0, 0, threading.Lock()
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         nonlocal running, most
@@ -71,7 +71,7 @@ def test_no_more_calls_run_at_a_time_than_there_are_threads() -> None:
 
     async def story() -> None:
         threads = Threads(2)
-        await asyncio.gather(*(threads.call(work, timeout=30) for _ in range(8)))
+        await asyncio.gather(*(threads.call(work, timeout=60) for _ in range(8)))
         threads.close()
 
     asyncio.run(story())
@@ -92,7 +92,7 @@ def test_a_cancelled_caller_leaves_the_pool_usable() -> None:
         await asyncio.gather(waiting, queued, return_exceptions=True)
         release.set()
         try:
-            return await threads.call(lambda: "usable", timeout=10)
+            return await threads.call(lambda: "usable", timeout=60)
         finally:
             threads.close()
 
