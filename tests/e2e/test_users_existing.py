@@ -34,6 +34,26 @@ def test_a_user_may_be_adopted_and_is_kept_when_the_object_goes(tenant: Tenant) 
     cloud.delete_user("adoptee@acme-prod.iam")
 
 
+def test_an_abandoned_user_is_somebody_elses_until_it_is_adopted(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("left")
+    tenant.instance()
+    tenant.user("left", deletionPolicy="Abandon")
+    tenant.ready("csqlu", "left")
+    tenant.delete("csqlu", "left")
+    assert "left@acme-prod.iam" in cloud.users()
+
+    tenant.user("left")
+    tenant.stalled("csqlu", "left", "ExternalResourceExists")
+
+    tenant.instance(tenant.rule(allowAdoption=True))
+    tenant.user("left", adoptionPolicy="IfExists")
+    tenant.ready("csqlu", "left")
+    tenant.delete("csqlu", "left")
+    assert "left@acme-prod.iam" in cloud.users()
+    cloud.delete_user("left@acme-prod.iam")
+
+
 def test_adoption_needs_the_rule_to_allow_it(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
     tenant.account("unadopted")

@@ -1,6 +1,7 @@
 """The users lane: one list for many objects, one change after another, each answered on its own."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -278,6 +279,31 @@ def test_an_abandoned_user_is_nobodys() -> None:
         assert caught.value.reason is Reason.EXTERNAL_RESOURCE_EXISTS
 
     run(story, instance)
+
+
+def test_a_user_abandoned_while_a_pass_goes_on_is_nobodys() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(Instance):
+        def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
+            listed = super().users(connection)
+            if self.lists == 2:
+                asked.set()
+                assert go_on.wait(60)
+            return listed
+
+    async def story(lane: UsersLane) -> None:
+        await lane.settle(key(1), want(1))
+        under_way = asyncio.create_task(lane.settle(key(1), replace(want(1), ownership=Ownership.CREATED)))
+        assert await asyncio.to_thread(asked.wait, 60)
+        lane.abandon(key(1), "u1@p.iam")
+        go_on.set()
+        await under_way
+        with pytest.raises(Refused) as caught:
+            await lane.settle(key(2), replace(want(1), claim=UserClaim("u1@p.iam", CREATED, "uid-2", "b/c")))
+        assert caught.value.reason is Reason.EXTERNAL_RESOURCE_EXISTS
+
+    run(story, Slow())
 
 
 def test_a_stopped_instance_is_told_to_every_caller() -> None:

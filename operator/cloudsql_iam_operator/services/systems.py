@@ -136,6 +136,10 @@ class Systems:
         """Want nothing more for this object in any lane, and leave the outside as it is."""
         self.lanes.forget(key)
 
+    def abandon(self, key: Key, connection: str, username: str) -> None:
+        """Forget the object, and no longer take the database user that it had there for ours."""
+        self.lanes.abandon(key, connection, username)
+
 
 async def _to_nobody(usernames: Mapping[Key, str]) -> None:
     """Nobody records what is about to be made: replaced by the story of users."""

@@ -81,6 +81,13 @@ class Lanes:
         for database in self._databases.values():
             database.forget(key)
 
+    def abandon(self, key: Key, connection: str, username: str) -> None:
+        """Forget the object, and no longer take the database user that it had there for ours."""
+        self.forget(key)
+        for place, users in self._users.items():
+            if str(place) == connection:
+                users.abandon(key, username)
+
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
         records = {live.key: record_in(live.status) for live in self._live(USER)}

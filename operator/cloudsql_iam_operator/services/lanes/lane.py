@@ -69,6 +69,10 @@ class Lane(Generic[K, W, A]):
         self._wants.pop(key, None)
         self._seen.pop(key, None)
 
+    def wants(self, key: K) -> bool:
+        """Whether something stands for this key."""
+        return key in self._wants
+
     def _served(self, key: K, want: W, max_age: float) -> A | None:
         if self._clean_since is None or self._waiters or self._clock() - self._clean_since >= max_age:
             return None

@@ -253,7 +253,10 @@ class UsersLane:
         self, wants: Mapping[Key, UserWant], planned: UsersPlan[Key], failures: Mapping[Key, Failure]
     ) -> None:
         for key, standing in planned.standing.items():
-            if key not in failures and standing.present and standing.ownership is not Ownership.NONE:
+            forgotten = not self._lane.wants(key)  # meanwhile: what was abandoned must not be ours again
+            if forgotten or key in failures:
+                continue
+            if standing.present and standing.ownership is not Ownership.NONE:
                 name = wants[key].claim.whole
                 self._ours[name], self._granted[name] = standing.ownership, standing.granted
 

@@ -195,7 +195,7 @@ class UserStory:
     async def _take_back(self, visit: Visit, policy: UserDeletion) -> None:
         owns = visit.record.owns_anything
         if not owns or policy is UserDeletion.ABANDON or await self._systems.kind_is_going(USER):
-            self._systems.forget(visit.live.key)
+            self._systems.abandon(visit.live.key, visit.record.instance, visit.record.username)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._named(visit.live))
         visit.interval = float(instance.interval)
