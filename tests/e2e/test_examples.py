@@ -26,6 +26,7 @@ def example(request: pytest.FixtureRequest, stage: Stage) -> Iterator[list[Manif
     kubectl = stage.chain.kubectl
     namespaces = {one["metadata"]["namespace"] for one in objects if "namespace" in one["metadata"]}
     for namespace in sorted(namespaces):
+        kubectl.gone("namespace", namespace)
         kubectl("create", "namespace", namespace)
     for one in objects:
         _give_account(stage, one)
@@ -36,7 +37,7 @@ def example(request: pytest.FixtureRequest, stage: Stage) -> Iterator[list[Manif
         kubectl.gone(kind, name, namespace)
     for namespace in sorted(namespaces):
         kubectl("delete", "deployments,pods", "--all", "-n", namespace, "--grace-period=1", "--timeout=60s")
-        kubectl("delete", "namespace", namespace, "--timeout=60s")
+        kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_an_example_becomes_ready_as_it_stands(stage: Stage, example: list[Manifest]) -> None:

@@ -14,7 +14,7 @@ from controlplane.binaries import duration
 from controlplane.golang import ROOT
 from granting.servers import BINARIES, EXPECTED, VERSIONS, CannotFetch, ensure
 
-PATTERNS = ("test_grants_*.py", "test_emulator_postgres*.py")
+PATTERNS = ("grants/test_*.py", "test_emulator_postgres*.py")
 """Files of tests/integration that are about SQL."""
 
 

@@ -1,5 +1,6 @@
 -- Changes when a name, an owner, a right, a role or a membership does; a tenth of the cost of looking at them.
 -- In the big catalogs a row's version stands for what is in it: whoever changes a right writes the row anew.
+-- Temporary tables are their session's own, and come and go all day.
 -- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
 -- Types that are made with tables are left out, all but those with rights of their own; those of their own right are
 -- relations of kind c too, which is where their name and owner change.
@@ -8,7 +9,10 @@ select concat_ws(
     (
         select bit_xor(hash_record_extended((c.oid, c.xmin), 0))
         from pg_class c
-        where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c') and c.relnamespace <> 'pg_catalog'::regnamespace
+        where
+            c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+            and c.relnamespace <> 'pg_catalog'::regnamespace
+            and c.relpersistence <> 't'
     ),
     (
         select bit_xor(hash_record_extended((p.oid, p.proname, p.pronamespace, p.proowner, p.proacl, p.proargtypes), 0))
@@ -31,6 +35,7 @@ select concat_ws(
             -- a rename does not touch the table's row, and may be what makes a column that is waited for
             (a.attacl is not null or a.attnum > 0)
             and not a.attisdropped
+            and a.attrelid not in (select t.oid from pg_class t where t.relpersistence = 't')
             and 'Column' = any(%(kinds)s::text[])
     ),
     (

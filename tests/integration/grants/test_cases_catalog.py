@@ -1,7 +1,6 @@
 """Tricky cases about what a database holds and what happens to it meanwhile, on a real PostgreSQL."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,17 +13,6 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, objects, on_schema, table, want
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def passed(access: Access, name: str, wanted: GrantWant) -> GrantAnswer:

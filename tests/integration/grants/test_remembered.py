@@ -1,33 +1,19 @@
 """What a pass remembers for the next: when that need not look, and what it must not miss."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.core.grants.entries import Entry
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.tally import Observed
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
-from granting.setting import Place, Setting
+from granting.setting import Place
 from granting.wording import key, table, want
 
 ONLY = key("only")
 ON_TABLES = want(table("SELECT"))
 ON_A_COLUMN = want(Entry(ObjectKind.COLUMN, ("x",), ("SELECT",), "app", ("orders",), columns=("note",)))
 OTHER = "create schema other authorization app_owner; set role app_owner; create table other.one (id integer)"
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def settled(place: Place, wanted: GrantWant) -> Memory:

@@ -1,29 +1,16 @@
 """Passes while others change the same tables: nobody's migration fails because of us, and we come through."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
-import pytest
 
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place, Setting
+from granting.setting import Place
 from granting.wording import key, table, want
 
 LIMIT = 60.0
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def test_a_table_locked_by_a_migration_is_given_up_and_the_others_are_granted(place: Place) -> None:

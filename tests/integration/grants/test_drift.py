@@ -1,9 +1,6 @@
 """What a pass knows to be drift: what was held when it last looked and somebody took since, and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
@@ -18,17 +15,6 @@ ONLY = key("only")
 READS = want(table("SELECT"))
 READS_ITEMS = 'GRANT SELECT ON TABLE "app"."items" TO "x"'
 PASSING = "create role passing; grant passing to op with admin option"
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def next_pass(place: Place, wants: dict[Key, GrantWant], last: Passed | None = None) -> Passed:

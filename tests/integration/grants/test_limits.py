@@ -1,6 +1,5 @@
 """What the operator cannot do, must not do, or is kept from doing, on a real PostgreSQL."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import psycopg
@@ -14,17 +13,6 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def reasons(answer: GrantAnswer) -> list[Reason]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from cloudsql_iam_operator.adapters.postgres.database import Database
@@ -120,6 +121,17 @@ def test_what_changes_no_right_is_no_reason_to_look(place: Place) -> None:
 
     assert len(seen) == 6
     assert len(set(seen)) == 1
+
+
+def test_a_temporary_table_of_somebody_is_no_reason_to_look(place: Place) -> None:
+    dsn = place.cluster.dsn(None, place.name)
+    with closing(Database(place.access(), place.name)) as database, psycopg.connect(dsn, autocommit=True) as somebody:
+        before = database.fingerprint(frozenset(ObjectKind))
+        somebody.execute("create temporary table passing (id integer, note text)")
+
+        after = database.fingerprint(frozenset(ObjectKind))
+
+    assert after == before
 
 
 @pytest.mark.parametrize(("kind", "name"), [(ObjectKind.FOREIGN_SERVER, "far"), (ObjectKind.FOREIGN_DATA_WRAPPER, "w")])

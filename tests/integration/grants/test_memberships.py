@@ -1,29 +1,14 @@
 """What several objects say about one membership, its admin option, and outsiders, on a real PostgreSQL."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from cloudsql_iam_operator.core.grants.entries import RoleEntry
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.tally import Observed
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
-from granting.setting import Place, Setting
+from granting.setting import Place
 from granting.wording import NOTHING, caused, key, want
 
 CLUB = "drop role if exists club; create role club; grant club to op with admin option"
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def said(passed: Passed, name: str) -> GrantAnswer:

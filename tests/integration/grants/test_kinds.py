@@ -1,7 +1,5 @@
 """Grants on every kind of object that a real PostgreSQL has."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
@@ -10,19 +8,8 @@ from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.grants.residual import Residual
 from cloudsql_iam_operator.core.grants.tally import Observed
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place, Setting
+from granting.setting import Place
 from granting.wording import NOTHING, caused, objects, table, want
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def columns(*names: str, of: str, privileges: tuple[str, ...] = ("SELECT",)) -> Entry:

@@ -1,10 +1,7 @@
 """Passes over a real PostgreSQL in which one object's plan may be executed only if it is the one that was approved."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from cloudsql_iam_operator.core.grants.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
@@ -17,17 +14,6 @@ from granting.wording import NOTHING, caused, key, table, want
 
 DRY = replace(want(table("SELECT")), dry=True)
 BOTH_TABLES = 'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"'
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def approved(place: Place, wanted: GrantWant) -> GrantWant:

@@ -1,7 +1,5 @@
 """What overlaps, moves, changes hands or is odd in kind, on a real PostgreSQL."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
@@ -13,17 +11,6 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
 from granting.setting import Place, Setting
 from granting.wording import NOTHING, caused, key, objects, on_schema, table, want
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
 
 
 def columns(*names: str, of: str) -> Entry:

@@ -2,13 +2,12 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import ParamSpec
 
 import psycopg
-import pytest
 from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
@@ -20,20 +19,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.threads import Threads
-from granting.setting import Place, Setting
+from granting.setting import Place
 from granting.wording import NOTHING, caused, key, table, want
-
-
-@pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with Setting() as running:
-        yield running
-
-
-@pytest.fixture
-def place(setting: Setting) -> Place:
-    return setting.place()
-
 
 P = ParamSpec("P")
 
