@@ -1,7 +1,8 @@
 """The end of a container under the process kubelet: its preStop hook, its time to end, and what was asked twice."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,16 @@ def container(script: str, **more: object) -> Container:
 
 
 def life_of(
-    of: Container, namespace: PodNamespace, directory: Path, said: list[str] | None = None, minimum: float = LIMIT
+    of: Container,
+    namespace: PodNamespace,
+    directory: Path,
+    hear: Callable[[str], None] = lambda reason: None,
+    minimum: float = LIMIT,
 ) -> Life:
-    """The container's life, once its process wrote the line `up`. `said` takes the reasons of its Events.
+    """The container's life, once its process wrote the line `up`. `hear` is told the reasons of its Events.
 
     `minimum` is how many seconds it has to end when its hook used up all.
     """
-    reasons = [] if said is None else said
 
     def order(one: Container, message: Path) -> Order:
         del message
@@ -63,7 +67,7 @@ def life_of(
 
     def say(kind: str, reason: str, message: str) -> None:
         del kind, message
-        reasons.append(reason)
+        hear(reason)
 
     life = Life(of, Surroundings(ADDRESS, LIMIT, directory, order, lambda: None, say, minimum))
     life.start()
@@ -85,6 +89,23 @@ def test_a_hook_that_uses_up_the_grace_leaves_time_to_end(namespace: PodNamespac
 
     assert ended(life.record) == (0, "Completed")
     assert life.log(0).read_text() == "up\ndone\n"
+
+
+def test_a_deletion_that_comes_with_the_start_leaves_time_to_end(namespace: PodNamespace, tmp_path: Path) -> None:
+    stopped = threading.Event()
+
+    def hear(reason: str) -> None:
+        if reason == "Started":
+            assert stopped.wait(LIMIT)
+        elif reason == "Killing":
+            stopped.set()
+
+    ends = container("trap 'sleep 0.5; echo done; exit 0' TERM; echo up; while :; do sleep 0.1; done")
+    life = life_of(ends, namespace, tmp_path, hear)
+
+    life.stop(time.monotonic() + LIMIT)
+
+    assert ended(life.record) == (0, "Completed")
 
 
 def test_a_process_that_ignores_its_end_is_killed_two_seconds_after_its_hook(
@@ -134,7 +155,7 @@ def test_the_hook_runs_once_when_a_probe_and_a_deletion_end_the_container(
     failing: dict[str, Any] = {**exec_of(FAILS_ONCE_UP), "failureThreshold": 1, "timeoutSeconds": 60}
     sick = container(WRITES_ITS_END, lifecycle={"preStop": hook}, livenessProbe=failing)
     said: list[str] = []
-    life = life_of(sick, namespace, tmp_path, said)
+    life = life_of(sick, namespace, tmp_path, said.append)
     eventually(lambda: "Killing" in said, "the probe has ended it")
 
     life.stop(time.monotonic() + LIMIT)

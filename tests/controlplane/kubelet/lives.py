@@ -61,6 +61,7 @@ class Life:
         self._around = around
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._instance: Instance | None = None
         self._hooking = threading.Lock()
         self._hooked: Instance | None = None
@@ -83,8 +84,7 @@ class Life:
 
     def stop(self, deadline: float) -> None:
         """End it, preStop hook first, by a moment of time.monotonic(), or soon after it. Returns when it has ended."""
-        self._stopping.set()
-        instance = self._instance
+        instance = self._last()
         if instance is not None and instance.alive():
             self._around.say("Normal", "Killing", f"Stopping container {self.container.name}")
             self._end(instance, deadline)
@@ -93,9 +93,15 @@ class Life:
 
     def kill(self) -> None:
         """End it at once, whatever else is waited for."""
-        self._stopping.set()
-        if self._instance is not None:
-            self._instance.kill()
+        instance = self._last()
+        if instance is not None:
+            instance.kill()
+
+    def _last(self) -> Instance | None:
+        """The run after which there will be no other: whoever asks ends it."""
+        with self._starting:
+            self._stopping.set()
+            return self._instance
 
     def _end(self, instance: Instance, deadline: float) -> None:
         """Its hook, once however many ask for the end, then TERM with what is left of the time, but never nothing."""
@@ -128,8 +134,11 @@ class Life:
             self._stopping.wait(RETRY_SECONDS)
             return None
         began, number = now(), self._runs
-        instance = Instance(order, self.log(number), self._around.directory / "message")
-        self._instance = instance
+        with self._starting:
+            if self._stopping.is_set():
+                return None
+            instance = Instance(order, self.log(number), self._around.directory / "message")
+            self._instance = instance
         self._runs += 1
         if instance.obstacle:
             instance.wait()
@@ -137,8 +146,6 @@ class Life:
             self._ended(Terminated(CANNOT_START, "StartError", instance.obstacle, began, now()), number)
             return CANNOT_START
         self._started(instance, number, began)
-        if self._stopping.is_set():
-            instance.stop(0)
         code = instance.wait()
         message = instance.message(code, self.container.logs_as_message)
         self._ended(Terminated(code, "Error" if code else "Completed", message, began, now()), number)
