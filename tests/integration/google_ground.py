@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import google.oauth2.credentials
+
 from cloudsql_emulator.config import Config, CustomRole, Group, Instance, Project, ServiceAccount
 from cloudsql_emulator.emulator import Emulator
+from cloudsql_iam_operator.adapters.credentials import Identity
 from cloudsql_iam_operator.adapters.endpoints import Endpoints
 from cloudsql_iam_operator.adapters.google import Caller
 from cloudsql_iam_operator.adapters.operations import Patience
@@ -73,6 +76,16 @@ class Ground:
     emulator: Emulator
     endpoints: Endpoints
     caller: Caller
+
+    @classmethod
+    def of_operator(cls, emulator: Emulator) -> "Ground":
+        """The adapters as the operator calls them, under its own identity."""
+        url = emulator.api_url
+        make: Any = google.oauth2.credentials.Credentials
+        endpoints = Endpoints(url, url, url, url)
+        token = emulator.admin.mint_token(OPERATOR)
+        identity = Identity(make(token=token), "the operator's own identity", endpoints)
+        return cls(emulator, endpoints, Caller(identity, lambda: None))
 
     @property
     def sqladmin(self) -> SQLAdmin:

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import google.oauth2.credentials
 import pytest
 
 from cloudsql_emulator.emulator import Emulator
-from cloudsql_iam_operator.adapters.credentials import Identity
-from cloudsql_iam_operator.adapters.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google import Caller
 from cloudsql_iam_operator.adapters.sqladmin import NewUser, SQLAdmin
 from cloudsql_iam_operator.api.user import AdoptionPolicy
 from cloudsql_iam_operator.core.claims import UserClaim
@@ -18,7 +14,7 @@ from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.principals import UserType
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users import CreateUser, DatabaseUser, DeleteUser, Ownership, UserWant
-from integration.google_ground import CREATED, OPERATOR, ORDERS, Ground, Lanes, emulated, key
+from integration.google_ground import CREATED, ORDERS, Ground, Lanes, emulated, key
 
 CUT = "orders-checkout-web-shop-team1@acme-production-environment-01.i"
 WHOLE = "orders-checkout-web-shop-team1@acme-production-environment-01.iam"
@@ -36,11 +32,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def ground(emulator: Emulator) -> Iterator[Ground]:
-    url = emulator.api_url
-    make: Any = google.oauth2.credentials.Credentials
-    endpoints = Endpoints(url, url, url, url)
-    identity = Identity(make(token=emulator.admin.mint_token(OPERATOR)), "the operator's own identity", endpoints)
-    told = Ground(emulator, endpoints, Caller(identity, lambda: None))
+    told = Ground.of_operator(emulator)
     yield told
     told.sqladmin.delete_user(ORDERS, CUT)
 

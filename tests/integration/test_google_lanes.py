@@ -3,18 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import google.oauth2.credentials
 import pytest
 
 from cloudsql_emulator.emulator import Emulator
-from cloudsql_iam_operator.adapters.credentials import Identity
-from cloudsql_iam_operator.adapters.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google import Caller
 from cloudsql_iam_operator.adapters.resource_manager import ResourceManager
 from cloudsql_iam_operator.adapters.service_accounts import ServiceAccounts, Workload
-from cloudsql_iam_operator.adapters.sqladmin import NewUser, SQLAdmin
+from cloudsql_iam_operator.adapters.sqladmin import NewUser
 from cloudsql_iam_operator.core.bindings import Scope, bindings_for
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.policy import Policy
@@ -50,17 +45,13 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def ground(emulator: Emulator) -> Iterator[Ground]:
-    url = emulator.api_url
-    make: Any = google.oauth2.credentials.Credentials
-    endpoints = Endpoints(url, url, url, url)
-    identity = Identity(make(token=emulator.admin.mint_token(OPERATOR)), "the operator's own identity", endpoints)
-    yield Ground(emulator, endpoints, Caller(identity, lambda: None))
+    told = Ground.of_operator(emulator)
+    yield told
     emulator.admin.clear_faults()
     emulator.admin.set_policy("projects/acme-prod", POLICY)
-    admin = SQLAdmin(endpoints, Caller(identity, lambda: None))
-    for made in admin.users(ORDERS):
+    for made in told.sqladmin.users(ORDERS):
         if made.type is not UserType.BUILT_IN:
-            admin.delete_user(ORDERS, made.name)
+            told.sqladmin.delete_user(ORDERS, made.name)
 
 
 def test_twenty_users_cost_three_calls_and_one_per_user_and_nothing_the_second_time(ground: Ground) -> None:
