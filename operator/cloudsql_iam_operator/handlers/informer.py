@@ -11,7 +11,7 @@ import aiohttp
 import kopf
 
 from cloudsql_iam_operator.api.names import FINALIZER, GROUP, KINDS, VERSION, Kind
-from cloudsql_iam_operator.services.engine import Engine, key_of
+from cloudsql_iam_operator.services.engine import Engine, key_of, uid_of
 
 CONNECTIONS = 64
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -67,13 +67,14 @@ def _register(handlers: kopf.OperatorRegistry, kind: Kind, engine: Engine) -> No
     async def feed(event: kopf.RawEvent, **_: Any) -> None:
         body = {"kind": kind.name, **event["object"]}
         if event["type"] == "DELETED":
-            engine.vanished(key_of(body))
+            engine.vanished(key_of(body), uid_of(body))
         else:
             engine.seen(key_of(body), body)
 
     @kopf.on.delete(GROUP, VERSION, kind.plural, registry=handlers)
     async def teardown(body: kopf.Body, **_: Any) -> None:
-        await engine.removed(key_of({"kind": kind.name, "metadata": dict(body.metadata)}))
+        gone = {"kind": kind.name, "metadata": dict(body.metadata)}
+        await engine.removed(key_of(gone), uid_of(gone))
 
 
 async def login(**_: Any) -> kopf.AiohttpSession | kopf.ConnectionInfo | None:

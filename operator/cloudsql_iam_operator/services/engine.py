@@ -75,33 +75,49 @@ class Engine:
         self._queue = queue
         self._stories = stories
         self._outside = outside
-        self._gone: dict[Key, asyncio.Event] = {}
+        self._gone: dict[str, asyncio.Event] = {}
+        """By uid: what is taken away for one object is not for the next of its name."""
+        self._ended: set[str] = set()
+        """Uids that vanished since the last full list began, which may still show them."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
         """A watch or a list showed this object."""
+        former = self._registry.former(key, body)
+        if former is not None:
+            self.vanished(key, former.uid)
         if self._registry.put(key, body):
             self._queue.add(key)
             self._wake(key)
 
-    def vanished(self, key: Key) -> None:
-        """The object exists no more."""
-        self._wake(key)
-        self._registry.remove(key)
-        self._queue.forget(key)
-        self._gone.pop(key, None)
+    def vanished(self, key: Key, uid: str) -> None:
+        """The object exists no more; another of its name may."""
+        if self._knows(key, uid):
+            self._wake(key)
+            self._registry.remove(key)
+            self._queue.forget(key)
+        self._gone.pop(uid, asyncio.Event()).set()
+        self._ended.add(uid)
 
-    async def removed(self, key: Key) -> None:
-        """Return when all that the object caused is taken away, so that its finalizer may go."""
-        self._queue.add(key)
-        await self._gone.setdefault(key, asyncio.Event()).wait()
+    async def removed(self, key: Key, uid: str) -> None:
+        """Return when all that the object caused is taken away, so that its finalizer may go; or when it is gone."""
+        if self._knows(key, uid):
+            self._queue.add(key)
+            await self._gone.setdefault(uid, asyncio.Event()).wait()
+
+    def _knows(self, key: Key, uid: str) -> bool:
+        live = self._registry.get(key)
+        return live is not None and live.uid == uid
 
     async def relist(self) -> None:
         """Read all objects anew: a broken watch hides deletions."""
+        self._ended.clear()
         for kind in KINDS:
+            known = self._registry.of_kind(kind.name)
             bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
-            found = {key_of(body): body for body in bodies}
-            for key in [k for k in self._registry.all_keys() if k.kind == kind.name and k not in found]:
-                self.vanished(key)
+            found = {key_of(body): body for body in bodies if uid_of(body) not in self._ended}
+            for live in known:
+                if live.key not in found:
+                    self.vanished(live.key, live.uid)
             for key, body in found.items():
                 self.seen(key, body)
         self._registry.listed = True
@@ -142,7 +158,7 @@ class Engine:
         self._count(key.kind, report, asyncio.get_running_loop().time() - began)
         if live.deleting and report.holds:
             self._queue.forget(key)
-            self._gone.setdefault(key, asyncio.Event()).set()
+            self._gone.setdefault(live.uid, asyncio.Event()).set()
         else:
             self._plan(live, report)
 
@@ -157,7 +173,10 @@ class Engine:
             return await story.reconcile(live)
         body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
         if body is None:
-            self.vanished(live.key)
+            self.vanished(live.key, live.uid)
+            return None
+        if uid_of(body) != live.uid:
+            self.seen(live.key, body)
             return None
         self._registry.put(live.key, body)
         return await story.remove(self._registry.get(live.key) or live)
@@ -170,9 +189,8 @@ class Engine:
             return
         if status == stored_now.status:
             return
-        uid = live.body["metadata"]["uid"]
-        cluster = self._outside.cluster
-        stored = await self._outside.threads.call(cluster.apply_status, live.key, uid, status, timeout=CLUSTER_SECONDS)
+        apply = self._outside.cluster.apply_status
+        stored = await self._outside.threads.call(apply, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
         if stored is None:
             return
         self._registry.put(live.key, stored)
@@ -213,6 +231,11 @@ class Engine:
             self._queue.succeeded(key)
         seconds = report.again if report.again is not None else 300.0
         self._queue.add_after(key, seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads a herd
+
+
+def uid_of(body: Mapping[str, Any]) -> str:
+    """The uid in an object's body."""
+    return str(body["metadata"]["uid"])
 
 
 def key_of(body: Mapping[str, Any]) -> Key:

@@ -23,6 +23,11 @@ class Live:
     spec: Parsed | InvalidObject
 
     @property
+    def uid(self) -> str:
+        """metadata.uid: another object of the same name has another."""
+        return str(self.body["metadata"]["uid"])
+
+    @property
     def status(self) -> Mapping[str, Any]:
         """Its status as stored; {} before the first."""
         return self.body.get("status") or {}
@@ -70,6 +75,13 @@ class Registry:
         self._objects[key] = Live(key, body, parse(key, body))
         return before is None or _intent(before.body) != _intent(body)
 
+    def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
+        """The object that had this name before the one shown, whose end no watch told."""
+        known = self._objects.get(key)
+        if known is None or known.uid == body["metadata"]["uid"] or _version(body) < _version(known.body):
+            return None
+        return known
+
     def remove(self, key: Key) -> None:
         """The object is gone."""
         self._objects.pop(key, None)
@@ -78,9 +90,9 @@ class Registry:
         """The object as last seen."""
         return self._objects.get(key)
 
-    def all_keys(self) -> tuple[Key, ...]:
-        """All keys, in no order that means anything."""
-        return tuple(self._objects)
+    def of_kind(self, kind: str) -> tuple[Live, ...]:
+        """All objects of a kind, in no order that means anything."""
+        return tuple(live for key, live in self._objects.items() if key.kind == kind)
 
     def instance(self, name: str) -> Live | None:
         """The CloudSQLInstance of that name."""

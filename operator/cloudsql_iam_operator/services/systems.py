@@ -127,8 +127,7 @@ class Systems:
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
         """Store part of an object's status before a write that it must outlive."""
         status = {**live.status, **fields}
-        uid = live.body["metadata"]["uid"]
-        stored = await self.threads.call(self.cluster.apply_status, live.key, uid, status, timeout=CLUSTER_SECONDS)
+        stored = await self.threads.call(self.cluster.apply_status, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
         if stored is not None:
             self.registry.put(live.key, stored)
 

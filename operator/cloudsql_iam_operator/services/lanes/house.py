@@ -124,12 +124,10 @@ class Lanes:
         return ledgers
 
     def _live(self, kind: Kind) -> list[Live]:
-        found = [self._registry.get(key) for key in self._registry.all_keys() if key.kind == kind.name]
-        return [live for live in found if live is not None and not live.deleting]
+        return [live for live in self._registry.of_kind(kind.name) if not live.deleting]
 
 
 def claim_of(live: Live, username: str, member: str) -> UserClaim:
     """The claim that an object lays to a username for a member."""
-    metadata = live.body["metadata"]
-    created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return UserClaim(username, created, metadata["uid"], str(live.key), member)
+    created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
+    return UserClaim(username, created, live.uid, str(live.key), member)

@@ -48,11 +48,11 @@ class PlanStore:
 
 def _entry(live: Live) -> str:
     name = live.key.name
-    return f"{name if len(name) <= LONGEST_NAME else live.body['metadata']['uid']}.sql.gz"
+    return f"{name if len(name) <= LONGEST_NAME else live.uid}.sql.gz"
 
 
 def _manager(live: Live) -> str:
-    return f"plan-{live.body['metadata']['uid']}"
+    return f"plan-{live.uid}"
 
 
 def _owner(live: Live) -> dict[str, str]:
@@ -60,5 +60,5 @@ def _owner(live: Live) -> dict[str, str]:
         "apiVersion": API_VERSION,
         "kind": live.key.kind,
         "name": live.key.name,
-        "uid": live.body["metadata"]["uid"],
+        "uid": live.uid,
     }

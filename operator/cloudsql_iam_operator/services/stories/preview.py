@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import KINDS, Key
+from cloudsql_iam_operator.api.names import GRANT, KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.ledger import recorded
 from cloudsql_iam_operator.core.grants.plan import GrantWant
@@ -83,11 +83,10 @@ class Previews:
         return sorted(previews, key=lambda one: (one.instance, one.database, one.key))
 
     def _neighbours(self, databases: Collection[str], found: Collection[Key]) -> dict[Key, Live]:
-        lives = (self._systems.registry.get(key) for key in self._systems.registry.all_keys() if key not in found)
         return {
             live.key: live
-            for live in lives
-            if live is not None
+            for live in self._systems.registry.of_kind(GRANT.name)
+            if live.key not in found
             and isinstance(live.spec, DatabaseGrant)
             and live.spec.database in databases
             and not live.deleting
