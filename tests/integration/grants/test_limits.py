@@ -220,3 +220,19 @@ def test_a_login_that_fails_is_told_from_a_server_that_is_away(place: Place) -> 
         run_pass(replace(place.access(), connect=refused), place.name, {key("a"): want(table("SELECT"))}, {}, None)
 
     assert caught.value.reason is Reason.DATABASE_LOGIN_FAILED
+
+
+def test_an_owner_that_may_not_look_into_the_schema_is_named_with_what_it_lacks(place: Place) -> None:
+    """A table that was given to an owner without USAGE: nothing is granted or revoked in a schema one cannot see."""
+    granted = place.answer(want(table("SELECT", names=("items",))))
+    place.sql("alter schema app owner to stranger; revoke all on schema app from app_owner")
+
+    answer = place.answer(GrantWant(NOTHING, granted.ledger))
+
+    assert [(problem.reason, problem.message) for problem in answer.problems] == [
+        (
+            Reason.SQL_PERMISSION_DENIED,
+            'REVOKE SELECT ON TABLE "app"."items" FROM "x" failed as app_owner: permission denied for schema app',
+        )
+    ]
+    assert answer.ledger == granted.ledger

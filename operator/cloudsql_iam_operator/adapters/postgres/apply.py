@@ -111,7 +111,8 @@ class Applier:
         first, *others = transaction.statements
         parts = transaction.statements if others else halves(first)
         if not parts or self._cuts <= 0:
-            outcome.refused += [_refusal(statement, error) for statement in transaction.statements]
+            actor = transaction.actor or self._role
+            outcome.refused += [_refusal(statement, actor, error) for statement in transaction.statements]
             return
         self._cuts -= 1
         for part in parts:
@@ -157,9 +158,10 @@ def _postponed(statement: Statement) -> Refusal:
     return Refusal(statement, Reason.PROGRESSING_WITH_RETRY, text, passing=True)
 
 
-def _refusal(statement: Statement, error: psycopg.Error | _Nothing) -> Refusal:
+def _refusal(statement: Statement, actor: str, error: psycopg.Error | _Nothing) -> Refusal:
     state = error.sqlstate or ""
-    message = f"{_short(shown(statement))} failed: {_said(error)}"
+    acting = f" as {actor}" if actor else ""
+    message = f"{_short(shown(statement))} failed{acting}: {_said(error)}"
     if state in _PASSING:
         return Refusal(statement, Reason.PROGRESSING_WITH_RETRY, message, passing=True)
     if state in _VANISHED:
