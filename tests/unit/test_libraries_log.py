@@ -1,5 +1,6 @@
 """What libraries say in the operator's log: run in processes of their own, as logging belongs to a whole process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,8 +53,9 @@ import logging
 from cloudsql_iam_operator.handlers import logs
 
 logs.configure("INFO")
-logging.getLogger("googleapiclient.http").warning("Encountered 403 Forbidden")
-logging.getLogger("googleapiclient.http").error("broken")
+for name in ("googleapiclient.http", "psycopg"):
+    logging.getLogger(name).warning("Encountered 403 Forbidden")
+    logging.getLogger(name).error("broken")
 """
 
 
@@ -70,8 +72,7 @@ def test_as_many_calls_at_once_as_there_are_threads_and_watches_fill_no_pool(tmp
     assert run(TWENTY_AT_ONCE, tmp_path) == ("20\n", "")
 
 
-def test_a_refusal_of_google_is_told_by_our_own_verdict_alone(tmp_path: Path) -> None:
+def test_a_refusal_of_google_or_postgresql_is_told_by_our_own_verdict_alone(tmp_path: Path) -> None:
     told = run(A_REFUSAL, tmp_path)[1].splitlines()
 
-    assert len(told) == 1
-    assert '"message": "broken"' in told[0]
+    assert [json.loads(line)["message"] for line in told] == ["broken", "broken"]

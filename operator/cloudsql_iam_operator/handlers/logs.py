@@ -38,4 +38,6 @@ def configure(level: str) -> None:
     logging.getLogger("google_auth_httplib2").setLevel(logging.ERROR)
     # warns of every refusal without naming an object; our own verdict names it, with what would help
     logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
+    # warns at every refused statement that it ends a pipeline; our own verdict names statement and role
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     logging.getLogger("kopf").setLevel(logging.WARNING if level == "INFO" else level)
