@@ -54,7 +54,7 @@ test-unit: $(STAMP) ## the pure parts only
 test-integration: binaries ## emulator, PostgreSQL, API server
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/integration $(ARGS)
 test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="14 17" narrows
-	@$(BIN)/python -m granting.versions $(VERSIONS) -- $(ARGS)
+	@$(BIN)/python -m support.granting.versions $(VERSIONS) -- $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e $(ARGS)
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants

@@ -70,7 +70,7 @@ def _webhook(_: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from cloudsql_iam_operator.handlers.plan import Request, plan  # noqa: PLC0415
+    from cloudsql_iam_operator.cli.plan import Request, plan  # noqa: PLC0415
 
     request = Request(tuple(options.filename), options.namespace, options.operator_namespace, options.output)
     text, status = plan(request, os.environ)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.figures import Figure, percentile
-from podshapes import pod
-from webhookparts.server import Running
+from support.podshapes import pod
+from support.webhookparts.server import Running
 
 REVIEWS = 400
 WARM_UP = 20

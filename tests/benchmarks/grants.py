@@ -15,10 +15,10 @@ from benchmarks.memory import cpu_seconds, own_peak
 from benchmarks.relay import Relay
 from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.ledger import ledger_of
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.ledger import ledger_of
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
-from granting.setting import Place, Setting
+from support.granting.setting import Place, Setting
 
 REPEATS = 9
 NEW_TABLES = 5

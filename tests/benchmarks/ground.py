@@ -5,10 +5,10 @@ from pathlib import Path
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.entries import Entry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from granting.setting import Place, Setting
-from granting.wording import key, want
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import Entry
+from support.granting.setting import Place, Setting
+from support.granting.wording import key, want
 
 SCHEMAS = 100
 ROLES = 200

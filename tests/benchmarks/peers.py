@@ -20,7 +20,7 @@ from benchmarks import ground
 from benchmarks.figures import Figure, median
 from controlplane.binaries import cache
 from controlplane.golang import Environment
-from granting.setting import Place
+from support.granting.setting import Place
 
 VERSION = "0.15.0"
 PEER = f"peer, pgroles {VERSION}"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from cloudsql_iam_operator.api.annotation_values import (
+from cloudsql_iam_operator.api.names import GROUP
+from cloudsql_iam_operator.api.parsing.annotation_values import (
     Containers,
     Resources,
     containers_named,
@@ -12,9 +13,8 @@ from cloudsql_iam_operator.api.annotation_values import (
     port_number,
     resources_of,
 )
-from cloudsql_iam_operator.api.fields import InvalidObject
-from cloudsql_iam_operator.api.names import GROUP
-from cloudsql_iam_operator.api.texts import IDENTIFIER, OBJECT_NAME, Text, shown
+from cloudsql_iam_operator.api.parsing.fields import InvalidObject
+from cloudsql_iam_operator.api.parsing.texts import IDENTIFIER, OBJECT_NAME, Text, shown
 
 PREFIX = f"{GROUP}/"
 """How the name of every pod annotation of ours begins."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudsql_iam_operator import __version__
-from cloudsql_iam_operator.adapters.cluster import Cluster, connect
-from cloudsql_iam_operator.adapters.credentials import workload_pool
-from cloudsql_iam_operator.adapters.lease import LeadershipLost, Lease, Terms, lead
+from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost, Lease, Terms, lead
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster, connect
+from cloudsql_iam_operator.adapters.google.credentials import workload_pool
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings

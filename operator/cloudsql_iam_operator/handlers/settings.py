@@ -5,7 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.endpoints import Endpoints, endpoints_from
+from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints_from
 
 
 class BadSetting(ValueError):

@@ -14,7 +14,7 @@ from kopf._cogs.clients.errors import APINotFoundError
 from cloudsql_iam_operator.api.names import KINDS
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import informer
-from cloudsql_iam_operator.services.engine import Engine
+from cloudsql_iam_operator.services.runtime.engine import Engine
 
 LOOK_SECONDS = 10.0
 """How often to look whether a definition that is missing is back."""

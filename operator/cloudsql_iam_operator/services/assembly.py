@@ -5,24 +5,24 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.cluster import Cluster
-from cloudsql_iam_operator.adapters.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google import Fence, Observer, unobserved
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster
+from cloudsql_iam_operator.adapters.google.client import Fence, Observer, unobserved
+from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
 from cloudsql_iam_operator.adapters.postgres.connect import Connectors
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
-from cloudsql_iam_operator.services.database_access import Accesses, Secrets
-from cloudsql_iam_operator.services.engine import Engine, Outside, Story
-from cloudsql_iam_operator.services.engine import Observer as Watcher
-from cloudsql_iam_operator.services.google import Identities
-from cloudsql_iam_operator.services.objects import CLUSTER_SECONDS
-from cloudsql_iam_operator.services.stories.grant import GrantStory
-from cloudsql_iam_operator.services.stories.instance import InstanceStory
-from cloudsql_iam_operator.services.stories.preview import Previews
-from cloudsql_iam_operator.services.stories.principal import Principals
-from cloudsql_iam_operator.services.stories.user import UserStory
-from cloudsql_iam_operator.services.systems import Systems, now
-from cloudsql_iam_operator.services.threads import Threads
-from cloudsql_iam_operator.services.workqueue import Backoff, WorkQueue
+from cloudsql_iam_operator.services.identities.databases import Accesses, Secrets
+from cloudsql_iam_operator.services.identities.google import Identities
+from cloudsql_iam_operator.services.reconcilers.grant import GrantStory
+from cloudsql_iam_operator.services.reconcilers.instance import InstanceStory
+from cloudsql_iam_operator.services.reconcilers.preview import Previews
+from cloudsql_iam_operator.services.reconcilers.principal import Principals
+from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
+from cloudsql_iam_operator.services.reconcilers.user import UserStory
+from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Story
+from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
+from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
 
 PREVIEW_THREADS = 8
 

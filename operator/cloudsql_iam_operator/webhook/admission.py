@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected,
 from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
 from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
-from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.review import Question
 

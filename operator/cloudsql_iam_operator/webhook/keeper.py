@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cloudsql_iam_operator.adapters.admission_cluster import AdmissionCluster, StoredSecret, Trust
+from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster, StoredSecret, Trust
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.webhook import certificate, metrics

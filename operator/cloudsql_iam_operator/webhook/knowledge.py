@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from cloudsql_iam_operator.adapters.admission_cluster import AdmissionCluster
-from cloudsql_iam_operator.adapters.watching import Watched
+from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
+from cloudsql_iam_operator.adapters.cluster.watch import Watched
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, UserFact

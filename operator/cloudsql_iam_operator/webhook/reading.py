@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.api.fields import InvalidObject
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
-from cloudsql_iam_operator.api.grant_parsing import parse_grant
-from cloudsql_iam_operator.api.instance_parsing import parse_instance
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
+from cloudsql_iam_operator.api.parsing.fields import InvalidObject
+from cloudsql_iam_operator.api.parsing.grant import parse_grant
+from cloudsql_iam_operator.api.parsing.instance import parse_instance
+from cloudsql_iam_operator.api.parsing.user import parse_user
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
-from cloudsql_iam_operator.api.user_parsing import parse_user
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType

@@ -13,10 +13,10 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from cloudsql_iam_operator import __version__
-from cloudsql_iam_operator.adapters.admission_cluster import AdmissionCluster
-from cloudsql_iam_operator.adapters.rest import connect
-from cloudsql_iam_operator.adapters.watching import Watched
-from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
+from cloudsql_iam_operator.adapters.cluster.rest import connect
+from cloudsql_iam_operator.adapters.cluster.watch import Watched
+from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import certificate
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App

@@ -18,7 +18,7 @@ from integration.shared_plane import SharedPlane
 Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[3]
-SAMPLES = ROOT / "tests/unit/crd_samples"
+SAMPLES = ROOT / "tests/unit/api/crd_samples"
 OF_NAME = {kind.name: kind for kind in KINDS}
 
 STATUSES: dict[str, Json] = {

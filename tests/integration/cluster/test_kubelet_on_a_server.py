@@ -16,7 +16,7 @@ from controlplane.kubelet.settings import Images, Settings
 from e2e.kubectl import Kubectl
 from e2e.objects import Refusal
 from e2e.waiting import eventually
-from integration.kubelet_ground import (
+from integration.controlplane.kubelet_ground import (
     Json,
     events,
     forbid_binding,

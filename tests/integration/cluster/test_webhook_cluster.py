@@ -13,8 +13,8 @@ from cloudsql_iam_operator.api.names import API_VERSION
 from controlplane.kubelet.api import Api
 from e2e.waiting import eventually
 from integration.shared_plane import SharedPlane
-from podshapes import ORDERS, container
-from webhookparts.site import WEBHOOK, Site, install, log_in
+from support.podshapes import ORDERS, container
+from support.webhookparts.site import WEBHOOK, Site, install, log_in
 
 JSON = dict[str, Any]
 NUMBERS = itertools.count(1)

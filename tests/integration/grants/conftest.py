@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from granting.setting import Place, Setting
+from support.granting.setting import Place, Setting
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,14 @@
 import asyncio
 from dataclasses import replace
 
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.lanes.lane import Pace
-from cloudsql_iam_operator.services.threads import Threads
-from granting.setting import Place, Setting
-from granting.wording import NOTHING, caused, key, table, want
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from support.granting.setting import Place, Setting
+from support.granting.wording import NOTHING, caused, key, table, want
 
 DRY = replace(want(table("SELECT")), dry=True)
 BOTH_TABLES = 'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"'

@@ -3,14 +3,14 @@
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
-from cloudsql_iam_operator.api.parsing import InvalidObject, parse_grant
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse_grant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.grants.entries import Entry, RoleEntry, entries_of
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry, entries_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
-from granting.setting import Place, Setting
-from granting.wording import NOTHING, caused, key, objects, on_schema, table, want
+from support.granting.setting import Place, Setting
+from support.granting.wording import NOTHING, caused, key, objects, on_schema, table, want
 
 
 def columns(*names: str, of: str) -> Entry:

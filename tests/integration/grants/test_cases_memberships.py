@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entry, RoleEntry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place, Setting
-from granting.wording import NOTHING, caused, on_schema, want
+from support.granting.setting import Place, Setting
+from support.granting.wording import NOTHING, caused, on_schema, want
 
 ROLES = """
 create role reader nologin;

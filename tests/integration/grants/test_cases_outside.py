@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entries, Entry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.core.grants.residual import Residual
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.residual import Residual
+from cloudsql_iam_operator.core.grants.desired.entries import Entries, Entry
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place, Setting
-from granting.wording import NOTHING, caused, want
+from support.granting.setting import Place, Setting
+from support.granting.wording import NOTHING, caused, want
 
 OBJECTS = """
 create foreign data wrapper wrap;

@@ -8,15 +8,15 @@ import pytest
 from cloudsql_emulator.certificates import InstanceCertificates
 from cloudsql_emulator.connector_api import CheckoutCredentials, connector_api
 from cloudsql_emulator.standalone import StandaloneInstance, standalone_ground
-from cloudsql_iam_operator.adapters.credentials import Identity
+from cloudsql_iam_operator.adapters.google.credentials import Identity
 from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
-from granting.wording import key, on_database, table, want
+from support.granting.wording import key, on_database, table, want
 
 ORDERS = ConnectionName("acme", "europe-west1", "orders")
 CHECKOUT = "checkout@acme.iam"

@@ -7,8 +7,8 @@ import psycopg
 
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place
-from granting.wording import key, table, want
+from support.granting.setting import Place
+from support.granting.wording import key, table, want
 
 LIMIT = 60.0
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.drift import Drift
-from cloudsql_iam_operator.core.grants.entries import Entry, RoleEntry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.drift import Drift
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed, run_pass
-from granting.setting import Place, Setting
-from granting.wording import declared, key, table, want
+from support.granting.setting import Place, Setting
+from support.granting.wording import declared, key, table, want
 
 ONLY = key("only")
 READS = want(table("SELECT"))

@@ -8,9 +8,9 @@ import pytest
 
 from cloudsql_iam_operator.adapters.postgres.database import Database
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entry
-from granting.setting import Place, Setting
-from granting.wording import key, want
+from cloudsql_iam_operator.core.grants.desired.entries import Entry
+from support.granting.setting import Place, Setting
+from support.granting.wording import key, want
 
 OPTIONS_SINCE = 16
 """The first version on which memberships have options."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from cloudsql_iam_operator.api.parsing import InvalidObject
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject
 from cloudsql_iam_operator.core.errors import Refused
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from granting.hostile import LONGEST, Hostile, cut, hostiles
-from granting.setting import Place, Setting
-from granting.traffic import is_known, mark, plain
-from granting.wording import NOTHING, on_schema, table, want
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from support.granting.hostile import LONGEST, Hostile, cut, hostiles
+from support.granting.setting import Place, Setting
+from support.granting.traffic import is_known, mark, plain
+from support.granting.wording import NOTHING, on_schema, table, want
 
 TAME = Hostile("s", "t", "c", "q", "f", "ty", "g", ("r1", "r2"))
 

@@ -3,13 +3,13 @@
 import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entry, RoleEntry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.core.grants.residual import Residual
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.residual import Residual
+from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
 from cloudsql_iam_operator.core.reasons import Reason
-from granting.setting import Place
-from granting.wording import NOTHING, caused, objects, table, want
+from support.granting.setting import Place
+from support.granting.wording import NOTHING, caused, objects, table, want
 
 
 def columns(*names: str, of: str, privileges: tuple[str, ...] = ("SELECT",)) -> Entry:

@@ -12,15 +12,15 @@ from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.drift import Drift
-from cloudsql_iam_operator.core.grants.ledger import Ledger
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.drift import Drift
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import Pace
-from cloudsql_iam_operator.services.threads import Threads
-from granting.setting import Place
-from granting.wording import NOTHING, caused, key, table, want
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from support.granting.setting import Place
+from support.granting.wording import NOTHING, caused, key, table, want
 
 P = ParamSpec("P")
 

@@ -7,12 +7,12 @@ import pytest
 
 from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.entries import RoleEntry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
-from granting.setting import Place, Setting
-from granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
+from support.granting.setting import Place, Setting
+from support.granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
 
 
 def reasons(answer: GrantAnswer) -> list[Reason]:

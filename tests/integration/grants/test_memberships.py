@@ -1,12 +1,12 @@
 """What several objects say about one membership, its admin option, and outsiders, on a real PostgreSQL."""
 
-from cloudsql_iam_operator.core.grants.entries import RoleEntry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
-from granting.setting import Place
-from granting.wording import NOTHING, caused, key, want
+from support.granting.setting import Place
+from support.granting.wording import NOTHING, caused, key, want
 
 CLUB = "drop role if exists club; create role club; grant club to op with admin option"
 

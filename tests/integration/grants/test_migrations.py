@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entry
-from cloudsql_iam_operator.core.grants.ledger import AppliedEntry, Ledger, ledger_of
-from granting.setting import Place, Setting
-from granting.wording import declared, table, want
+from cloudsql_iam_operator.core.grants.desired.entries import Entry
+from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger, ledger_of
+from support.granting.setting import Place, Setting
+from support.granting.wording import declared, table, want
 
 LIMIT = 60.0
 ROUNDS = 500

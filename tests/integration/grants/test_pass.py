@@ -1,12 +1,12 @@
 """Passes over a real PostgreSQL: what is sent, what is then held, and what is said."""
 
 from cloudsql_iam_operator.api.grant import Enforcement
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
-from granting.setting import Place
-from granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
+from support.granting.setting import Place
+from support.granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
 
 
 def test_a_first_pass_grants_what_is_declared_and_a_second_writes_nothing(place: Place) -> None:

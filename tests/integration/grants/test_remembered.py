@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
-from cloudsql_iam_operator.core.grants.entries import Entry
-from cloudsql_iam_operator.core.grants.plan import GrantWant
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.entries import Entry
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
-from granting.setting import Place
-from granting.wording import key, table, want
+from support.granting.setting import Place
+from support.granting.wording import key, table, want
 
 ONLY = key("only")
 ON_TABLES = want(table("SELECT"))

@@ -8,9 +8,9 @@ import pytest
 
 from cloudsql_emulator.cluster import Cluster
 from cloudsql_emulator.installation import BINARIES as BINARIES_OF_A_CLUSTER
-from granting.servers import BINARIES, VERSIONS, CannotFetch, WrongServer, check, ensure, link, told
-from granting.setting import Setting
-from granting.versions import asked
+from support.granting.servers import BINARIES, VERSIONS, CannotFetch, WrongServer, check, ensure, link, told
+from support.granting.setting import Setting
+from support.granting.versions import asked
 
 
 def number(dsn: str) -> int:

@@ -12,7 +12,7 @@ from psycopg.errors import Diagnostic
 from cloudsql_iam_operator.adapters.postgres.session import Connection, Limits, writing
 from cloudsql_iam_operator.adapters.postgres.statements import composed, shown, table_lock
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.statements import Statement, Transaction, halves
+from cloudsql_iam_operator.core.grants.changes.statements import Statement, Transaction, halves
 from cloudsql_iam_operator.core.reasons import Reason
 
 log = logging.getLogger(__name__)

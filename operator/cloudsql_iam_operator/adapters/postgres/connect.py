@@ -18,7 +18,7 @@ from google.cloud.sql.connector import Connector
 from google.cloud.sql.connector import exceptions as connector_errors
 from psycopg.rows import TupleRow
 
-from cloudsql_iam_operator.adapters.credentials import Identity, trust_store
+from cloudsql_iam_operator.adapters.google.credentials import Identity, trust_store
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason

@@ -13,8 +13,8 @@ from cloudsql_iam_operator.adapters.postgres.session import Connection, Limits, 
 from cloudsql_iam_operator.adapters.postgres.statements import shown
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.snapshot import Lookups, Snapshot
-from cloudsql_iam_operator.core.grants.statements import ObjectName, Statement, Transaction
+from cloudsql_iam_operator.core.grants.changes.statements import ObjectName, Statement, Transaction
+from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
 T = TypeVar("T")

@@ -11,8 +11,9 @@ from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import Connection, reading
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.identifiers import signature
-from cloudsql_iam_operator.core.grants.snapshot import (
+from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
+from cloudsql_iam_operator.core.grants.desired.identifiers import signature
+from cloudsql_iam_operator.core.grants.observed.snapshot import (
     AclGroup,
     Catalog,
     Holding,
@@ -22,7 +23,6 @@ from cloudsql_iam_operator.core.grants.snapshot import (
     Server,
     Snapshot,
 )
-from cloudsql_iam_operator.core.grants.statements import ObjectName
 from cloudsql_iam_operator.core.reasons import Reason
 
 Row = tuple[Any, ...]

@@ -7,7 +7,14 @@ import psycopg
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.core.grants.snapshot import OUTSIDE_SCHEMAS, AclGroup, Catalog, Holding, Lookups, catalog_of
+from cloudsql_iam_operator.core.grants.observed.snapshot import (
+    OUTSIDE_SCHEMAS,
+    AclGroup,
+    Catalog,
+    Holding,
+    Lookups,
+    catalog_of,
+)
 
 PARAMETERS_SINCE = 150000
 """The first version on which privileges on settings exist."""

@@ -6,14 +6,14 @@ from typing import LiteralString
 from psycopg import sql
 
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.core.grants.operations import Verb
-from cloudsql_iam_operator.core.grants.snapshot import EVERYBODY
-from cloudsql_iam_operator.core.grants.statements import (
+from cloudsql_iam_operator.core.grants.changes.operations import Verb
+from cloudsql_iam_operator.core.grants.changes.statements import (
     MembershipStatement,
     ObjectName,
     PrivilegeStatement,
     Statement,
 )
+from cloudsql_iam_operator.core.grants.observed.snapshot import EVERYBODY
 
 _PRIVILEGES: dict[str, LiteralString] = {
     "INSERT": "INSERT",

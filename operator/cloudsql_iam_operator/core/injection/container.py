@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.api.annotation_values import Resources, exceeds, is_zero
 from cloudsql_iam_operator.api.instance import IPType
+from cloudsql_iam_operator.api.parsing.annotation_values import Resources, exceeds, is_zero
 from cloudsql_iam_operator.core.injection.facts import InstanceFact
 from cloudsql_iam_operator.core.injection.ports import Ports
 

@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, Logi
 from cloudsql_iam_operator.core.injection.outcome import Code, forbidden
 from cloudsql_iam_operator.core.injection.pod import DEFAULT_SERVICE_ACCOUNT
 from cloudsql_iam_operator.core.injection.settings import IdentityMode
-from cloudsql_iam_operator.core.principals import IDENTIFIER_BYTES, is_cut, resolve
+from cloudsql_iam_operator.core.users.principals import IDENTIFIER_BYTES, is_cut, resolve
 
 _MEMBER = "serviceAccount:"
 

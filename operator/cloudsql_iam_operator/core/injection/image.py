@@ -2,9 +2,9 @@
 
 import re
 
-from cloudsql_iam_operator.api.annotation_values import image_named
 from cloudsql_iam_operator.api.annotations import IMAGE
-from cloudsql_iam_operator.api.fields import InvalidObject
+from cloudsql_iam_operator.api.parsing.annotation_values import image_named
+from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.core.injection.neighbours import is_v1_image, repository_and_tag
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings

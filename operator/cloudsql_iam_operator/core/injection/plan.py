@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import DATABASE, INJECT, STATUS, Injection, parse_injection
-from cloudsql_iam_operator.api.fields import InvalidObject
+from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.core.injection import environment, identity, marker, neighbours
 from cloudsql_iam_operator.core.injection.container import NAME, Proxy, container
 from cloudsql_iam_operator.core.injection.environment import Target

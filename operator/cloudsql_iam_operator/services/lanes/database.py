@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.drift import Drift, Held
-from cloudsql_iam_operator.core.grants.ledger import Ledger
-from cloudsql_iam_operator.core.grants.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
-from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.runtime.threads import Threads
 
 REACH_SECONDS = 60.0
 PASS_SECONDS = 180.0

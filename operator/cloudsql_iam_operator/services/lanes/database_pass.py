@@ -8,15 +8,8 @@ from cloudsql_iam_operator.adapters.postgres.database import Access, Database
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.drift import Drift, Held, Look, corrected, held
-from cloudsql_iam_operator.core.grants.ledger import Ledger, ledger_of
-from cloudsql_iam_operator.core.grants.operations import unnamed
-from cloudsql_iam_operator.core.grants.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
-from cloudsql_iam_operator.core.grants.reach import Reach
-from cloudsql_iam_operator.core.grants.residual import Residual
-from cloudsql_iam_operator.core.grants.resolution import Problem
-from cloudsql_iam_operator.core.grants.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
-from cloudsql_iam_operator.core.grants.statements import (
+from cloudsql_iam_operator.core.grants.changes.operations import unnamed
+from cloudsql_iam_operator.core.grants.changes.statements import (
     ObjectName,
     Statement,
     chunked,
@@ -24,7 +17,14 @@ from cloudsql_iam_operator.core.grants.statements import (
     membership_statements,
     named,
 )
-from cloudsql_iam_operator.core.grants.tally import Observed
+from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Look, corrected, held
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
+from cloudsql_iam_operator.core.grants.decided.residual import Residual
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of
+from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
 ROUNDS = 2

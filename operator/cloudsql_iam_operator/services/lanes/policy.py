@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from cloudsql_iam_operator.adapters.resource_manager import PolicyConflict, PolicyRejected
+from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, Key
-from cloudsql_iam_operator.core.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
-from cloudsql_iam_operator.core.policy import Policy, PolicyChange, PolicyPlan, plan, removals_allowed
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
+from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan, removals_allowed
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.lanes.policy_wants import (
@@ -22,7 +22,7 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
     answer,
 )
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
-from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
 

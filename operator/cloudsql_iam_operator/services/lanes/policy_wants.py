@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from cloudsql_iam_operator.adapters.sqladmin import NewUser
+from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.claims import UserClaim, folded
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
-from cloudsql_iam_operator.core.principals import kept
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users import (
+from cloudsql_iam_operator.core.users.claims import UserClaim, folded
+from cloudsql_iam_operator.core.users.plan import (
     Change,
     CreateUser,
     DatabaseUser,
@@ -26,9 +25,10 @@ from cloudsql_iam_operator.core.users import (
     UserWant,
     plan_users,
 )
+from cloudsql_iam_operator.core.users.principals import kept
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
-from cloudsql_iam_operator.services.threads import Threads
+from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The Kubernetes API: objects, watches, the Lease, and what the webhook reads. Nothing is decided here."""

@@ -1,0 +1,148 @@
+"""The Kubernetes API as the webhook needs it: facts about pods' users, its certificate's Secret, its configuration."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
+from cloudsql_iam_operator.adapters.cluster.watch import Resource
+from cloudsql_iam_operator.api.names import GROUP, VERSION, Kind
+
+CALL_SECONDS = (2.0, 8.0)
+"""Limits of calls that keep the certificate."""
+
+LOOK_SECONDS = (0.5, 1.0)
+"""Limits of a look while a pod waits to be admitted."""
+
+_KINDS = f"/apis/{GROUP}/{VERSION}"
+_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+_LOST = (404, 409, 422)
+"""Answers to a write that somebody else was faster with: gone, conflict, or a failed `test` of a patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A Secret's decoded values, and the resource version that a replacement must name."""
+
+    values: Mapping[str, bytes]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the API server trusts when it calls one webhook of a configuration; `bundle` is PEM, b"" for nothing."""
+
+    webhook: str
+    bundle: bytes
+
+
+class AdmissionCluster:
+    """Calls to the API server. Each raises NotYet when that cannot be reached in time, or refuses."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def all_of(self, kind: Kind) -> Resource:
+        """A kind of ours over the whole cluster, to be watched."""
+        return Resource(self._rest, f"{_KINDS}/{kind.plural}")
+
+    def all_service_accounts(self) -> Resource:
+        """ServiceAccounts over the whole cluster, to be watched."""
+        return Resource(self._rest, "/api/v1/serviceaccounts")
+
+    def configuration(self, name: str) -> Resource:
+        """One MutatingWebhookConfiguration, to be watched."""
+        return Resource(self._rest, _CONFIGURATIONS, {"fieldSelector": f"metadata.name={name}"})
+
+    def objects_now(self, kind: Kind, namespace: str) -> list[JSON]:
+        """All objects of a kind of ours in a namespace, as stored now."""
+        found = self._rest.get(f"{_KINDS}/namespaces/{_step(namespace)}/{kind.plural}", LOOK_SECONDS)
+        items: list[JSON] = found["items"]
+        return items
+
+    def object_now(self, kind: Kind, name: str) -> JSON | None:
+        """A cluster-scoped object of ours as stored now; None when it does not exist."""
+        return _found(lambda: self._rest.get(f"{_KINDS}/{kind.plural}/{_step(name)}", LOOK_SECONDS))
+
+    def service_account_now(self, namespace: str, name: str) -> JSON | None:
+        """A ServiceAccount as stored now; None when it does not exist."""
+        path = f"/api/v1/namespaces/{_step(namespace)}/serviceaccounts/{_step(name)}"
+        return _found(lambda: self._rest.get(path, LOOK_SECONDS))
+
+    def secret(self, namespace: str, name: str) -> StoredSecret | None:
+        """A Secret; None when it does not exist."""
+        found = _found(lambda: self._rest.get(f"{_secrets(namespace)}/{name}", CALL_SECONDS))
+        if found is None:
+            return None
+        values = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        return StoredSecret(values, found["metadata"]["resourceVersion"])
+
+    def create_secret(self, namespace: str, name: str, values: Mapping[str, bytes]) -> bool:
+        """Create the Secret; False when somebody was faster."""
+        body = _secret(name, values)
+        return _won(lambda: self._rest.send("POST", _secrets(namespace), CALL_SECONDS, body))
+
+    def replace_secret(self, namespace: str, name: str, new: StoredSecret) -> bool:
+        """Replace the Secret's values if it still is the version that `new` names; False when it is not."""
+        body = _secret(name, new.values)
+        body["metadata"]["resourceVersion"] = new.version
+        return _won(lambda: self._rest.send("PUT", f"{_secrets(namespace)}/{name}", CALL_SECONDS, body))
+
+    def trust(self, configuration: str) -> tuple[Trust, ...]:
+        """What the webhooks of a MutatingWebhookConfiguration trust; () when it does not exist."""
+        found = _found(lambda: self._rest.get(f"{_CONFIGURATIONS}/{configuration}", CALL_SECONDS))
+        webhooks = (found or {}).get("webhooks") or ()
+        return tuple(Trust(w["name"], base64.b64decode(w["clientConfig"].get("caBundle", ""))) for w in webhooks)
+
+    def set_trust(self, configuration: str, trust: tuple[Trust, ...]) -> bool:
+        """Write the bundles, in the order `trust()` gave them; False when the configuration changed since."""
+        patch = [operation for index, each in enumerate(trust) for operation in _trusting(index, each)]
+        return _won(lambda: self._rest.send("PATCH", f"{_CONFIGURATIONS}/{configuration}", CALL_SECONDS, patch))
+
+
+def _step(name: str) -> str:
+    """One step of a path: names come from whoever posts a review."""
+    return quote(name, safe="")
+
+
+def _secrets(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets"
+
+
+def _secret(name: str, values: Mapping[str, bytes]) -> JSON:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "type": "kubernetes.io/tls",
+        "data": {key: base64.b64encode(value).decode() for key, value in values.items()},
+    }
+
+
+def _trusting(index: int, trust: Trust) -> list[JSON]:
+    bundle = base64.b64encode(trust.bundle).decode()
+    return [
+        {"op": "test", "path": f"/webhooks/{index}/name", "value": trust.webhook},
+        {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle},
+    ]
+
+
+def _found(read: Callable[[], JSON]) -> JSON | None:
+    try:
+        return read()
+    except Answered as answered:
+        if answered.status == 404:
+            return None
+        raise
+
+
+def _won(write: Callable[[], JSON]) -> bool:
+    """Whether a write that others may race for went through."""
+    try:
+        write()
+    except Answered as answered:
+        if answered.status in _LOST:
+            return False
+        raise
+    return True

@@ -1,0 +1,75 @@
+"""Manifests of our kinds, read from files, directories or standard input. What they mean is not known here."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cloudsql_iam_operator.adapters.cluster.rest import JSON
+from cloudsql_iam_operator.api.names import API_VERSION, KINDS
+
+STDIN = "-"
+SUFFIXES = (".yaml", ".yml", ".json")
+_NAMESPACED = {kind.name: kind.namespaced for kind in KINDS}
+
+
+class BadManifest(ValueError):
+    """A file that cannot be read as manifests; the text names it and says why."""
+
+
+def manifests(sources: Sequence[str], namespace: str) -> list[JSON]:
+    """Objects of our kinds in these files and directories, in the order of their names; other kinds are left out.
+
+    Of a directory, its `.yaml`, `.yml` and `.json` files, not those of directories within. Objects that name no
+    namespace are in `namespace`.
+
+    Raises:
+        BadManifest: a source is not there, or is no YAML of objects.
+    """
+    return [
+        _placed(body, namespace, where)
+        for source in sources
+        for where, text in _texts(source)
+        for document in _documents(where, text)
+        for body in _objects(document, where)
+        if body.get("apiVersion") == API_VERSION and body.get("kind") in _NAMESPACED
+    ]
+
+
+def _texts(source: str) -> Iterator[tuple[str, str]]:
+    if source == STDIN:
+        yield "standard input", sys.stdin.read()
+        return
+    path = Path(source)
+    files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
+    for file in files:
+        try:
+            yield str(file), file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadManifest(f"{file} cannot be read: {error}") from error
+
+
+def _documents(where: str, text: str) -> list[Any]:
+    try:
+        return [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise BadManifest(f"{where} is no YAML: {' '.join(str(error).split())}") from error
+
+
+def _objects(document: Any, where: str) -> list[JSON]:
+    if not isinstance(document, dict):
+        raise BadManifest(f"{where} holds something that is no object: each document needs apiVersion, kind, metadata")
+    if document.get("kind") == "List":
+        return [body for item in document.get("items") or () for body in _objects(item, where)]
+    return [document]
+
+
+def _placed(body: JSON, namespace: str, where: str) -> JSON:
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise BadManifest(f"{where} holds a {body['kind']} without metadata.name")
+    if not _NAMESPACED[body["kind"]]:
+        return body
+    return {**body, "metadata": {**metadata, "namespace": metadata.get("namespace") or namespace}}

@@ -1,0 +1,227 @@
+"""The Kubernetes API as the reconciler needs it: our own kinds, their status, and the few native objects they name."""
+
+import base64
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import kubernetes.config
+
+from cloudsql_iam_operator.adapters.cluster import rest
+from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
+from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
+from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = (5.0, 25.0)
+"""Connect and read limits of one call."""
+
+PAGE = 500
+NOTICE_LENGTH = 1024
+_KINDS: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+
+
+class NoCluster(ValueError):
+    """This process runs in no cluster, and no KUBECONFIG names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A Kubernetes Event to be: about which object, its reason, and one sentence."""
+
+    body: Mapping[str, Any]
+    warning: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one field manager holds of a ConfigMap that several share."""
+
+    namespace: str
+    name: str
+    manager: str
+
+    @property
+    def path(self) -> str:
+        """Where the ConfigMap is."""
+        return f"/api/v1/namespaces/{quote(self.namespace)}/configmaps/{quote(self.name)}"
+
+
+def connect() -> "Cluster":
+    """The cluster this process runs in, or the one that KUBECONFIG names.
+
+    Raises:
+        NoCluster: neither is there.
+    """
+    try:
+        return Cluster(rest.connect())
+    except kubernetes.config.ConfigException as error:
+        raise NoCluster(f"no cluster to talk to: run in one, or set KUBECONFIG ({error})") from error
+
+
+class Cluster:
+    """Calls to the API server. Safe to share between threads; each raises NotYet when it is not answered well."""
+
+    def __init__(self, server: Rest) -> None:
+        self._server = server
+
+    def served(self) -> frozenset[str]:
+        """Plural names of those of our kinds whose definitions are there."""
+        known = self._found(f"/apis/{GROUP}/{VERSION}") or {"resources": []}
+        return frozenset(one["name"] for one in known["resources"]) & {kind.plural for kind in KINDS}
+
+    def list(self, kind: Kind) -> list[JSON]:
+        """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
+        found: list[JSON] = []
+        query = {"limit": str(PAGE)}
+        while True:
+            page = self._found(f"/apis/{GROUP}/{VERSION}/{kind.plural}", query) or {"items": [], "metadata": {}}
+            found += page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return [{"apiVersion": API_VERSION, "kind": kind.name, **item} for item in found]
+            query = {"limit": str(PAGE), "continue": token}
+
+    def get(self, key: Key) -> JSON | None:
+        """The object as stored; None when it does not exist."""
+        return self._found(_path(key))
+
+    def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> JSON | None:
+        """Make this the whole status (server-side apply, our field manager); the object then, None when it is gone."""
+        metadata = {"name": key.name, "uid": uid} | ({"namespace": key.namespace} if key.namespace else {})
+        body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "status": dict(status)}
+        try:
+            return self._server.apply(f"{_path(key)}/status", CALL_SECONDS, body, FIELD_MANAGER)
+        except Answered as answered:
+            if answered.status == 404:
+                return None
+            raise
+
+    def google_account(self, namespace: str, name: str) -> str | None:
+        """The Google account that a ServiceAccount's annotation names, lower case; "" without one, None without it."""
+        account = self._found(f"/api/v1/namespaces/{quote(namespace)}/serviceaccounts/{quote(name)}")
+        if account is None:
+            return None
+        return str((account["metadata"].get("annotations") or {}).get(GOOGLE_ACCOUNT) or "").strip().lower()
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """Labels of a namespace; {} when it is gone."""
+        namespace = self._found(f"/api/v1/namespaces/{quote(name)}")
+        return {} if namespace is None else dict(namespace["metadata"].get("labels") or {})
+
+    def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """A Secret's decoded values; None when it does not exist."""
+        secret = self._found(f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}")
+        if secret is None:
+            return None
+        return {
+            key: _text(f"Secret {namespace}/{name}", key, value) for key, value in (secret.get("data") or {}).items()
+        }
+
+    def kind_is_going(self, kind: Kind) -> bool:
+        """Whether the kind's own definition is being deleted, which abandons and revokes nothing."""
+        definition = self._found(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind.plural}.{GROUP}")
+        return definition is None or "deletionTimestamp" in definition["metadata"]
+
+    def store(self, part: Part, entries: Mapping[str, bytes], owner: Mapping[str, str]) -> None:
+        """Make these the manager's entries in the ConfigMap, which lives as long as one of its owners."""
+        told = {name: base64.b64encode(value).decode() for name, value in entries.items()}
+        self._server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], told), part.manager)
+
+    def withdraw(self, part: Part) -> None:
+        """Take the manager's entries out of the ConfigMap, and delete that when nobody else has any.
+
+        A refusal is logged and no failure: a namespace that is going refuses this when the ConfigMap went before.
+        """
+        try:
+            left = self._server.apply(part.path, CALL_SECONDS, _config_map(part, [], {}), part.manager)
+        except Answered as answered:
+            if answered.status != 403:
+                raise
+            log.warning("entry in ConfigMap %s/%s not taken out: %s", part.namespace, part.name, answered)
+            return
+        if left.get("binaryData") or left.get("data"):
+            return
+        unchanged = {"resourceVersion": left["metadata"]["resourceVersion"]}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged}
+        try:
+            self._server.send("DELETE", part.path, CALL_SECONDS, options)
+        except Answered as answered:
+            if answered.status not in {404, 409}:
+                raise
+
+    def post(self, notice: Notice) -> None:
+        """Record an Event. Best effort: an Event that cannot be written is logged and dropped."""
+        namespace = notice.body["metadata"].get("namespace") or "default"
+        try:
+            self._server.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, _event(notice))
+        except NotYet as failure:
+            # a namespace that is going takes no Event: that is no news
+            level = logging.DEBUG if _going(failure, namespace) else logging.WARNING
+            about = notice.body["metadata"]["name"]
+            log.log(level, "event %s about %s not recorded: %s", notice.reason, about, failure)
+
+    def _found(self, path: str, query: Mapping[str, str] | None = None) -> JSON | None:
+        try:
+            return self._server.get(path, CALL_SECONDS, query or {})
+        except Answered as answered:
+            if answered.status == 404:
+                return None
+            raise
+
+
+def _going(failure: NotYet, namespace: str) -> bool:
+    """Whether a write was refused because its namespace is being deleted, or is gone: told in the server's words.
+
+    Source: Kubernetes, admission plugin NamespaceLifecycle
+    """
+    if not isinstance(failure, Answered):
+        return False
+    terminating = failure.status == 403 and "because it is being terminated" in failure.message
+    return terminating or (failure.status == 404 and f'namespaces "{namespace}" not found' in failure.message)
+
+
+def _text(secret: str, key: str, value: str) -> str:
+    try:
+        return base64.b64decode(value).decode()
+    except ValueError:  # its own text would quote the value
+        raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{secret}, key {key}, is no UTF-8 text: write it anew") from None
+
+
+def _path(key: Key) -> str:
+    place = f"/namespaces/{quote(key.namespace)}" if key.namespace else ""
+    return f"/apis/{GROUP}/{VERSION}{place}/{_KINDS[key.kind].plural}/{quote(key.name)}"
+
+
+def _config_map(part: Part, owners: list[JSON], entries: Mapping[str, str]) -> JSON:
+    metadata = {"name": part.name, "namespace": part.namespace, "ownerReferences": owners}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": dict(entries)}
+
+
+def _event(notice: Notice) -> JSON:
+    about = notice.body["metadata"]
+    namespace = about.get("namespace") or "default"
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    subject = {"apiVersion": API_VERSION, "kind": notice.body["kind"], "name": about["name"], "uid": about.get("uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{about['name'][:50]}.", "namespace": namespace},
+        "involvedObject": subject | ({"namespace": about["namespace"]} if about.get("namespace") else {}),
+        "type": "Warning" if notice.warning else "Normal",
+        "reason": notice.reason,
+        "message": notice.message[:NOTICE_LENGTH],
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

@@ -1,0 +1,145 @@
+"""Google identities that the operator acts as, and their authorised connections."""
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import google.auth
+import google_auth_httplib2
+import httplib2
+from google.auth import impersonated_credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.reasons import Reason
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+CALL_SECONDS = 30.0
+"""Longest silence of one HTTP request."""
+
+TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
+
+_PUBLIC = Endpoints()
+
+
+class Identity:
+    """Credentials of one identity, with one authorised connection per thread. Safe to share between threads."""
+
+    def __init__(self, credentials: Any, name: str, endpoints: Endpoints | None = None) -> None:
+        self.credentials = credentials
+        self.name = name
+        self._endpoints = endpoints or Endpoints()
+        self._local = threading.local()
+
+    def http(self) -> Any:
+        """This thread's connection: httplib2 is not made for sharing."""
+        if not hasattr(self._local, "http"):
+            plain = _Http(timeout=CALL_SECONDS, ca_certs=trust_store())
+            plain.iam_credentials = self._endpoints.iam_credentials
+            self._local.http = google_auth_httplib2.AuthorizedHttp(self.credentials, http=plain)
+        return self._local.http
+
+    def email(self) -> str:
+        """E-mail of the service account that this identity is.
+
+        Raises:
+            NotYet: it is no service account's, or its token could not be had.
+        """
+        try:
+            if self.credentials.token is None:  # a metadata server tells the account's name with its first token
+                self.credentials.refresh(google_auth_httplib2.Request(httplib2.Http(ca_certs=trust_store())))
+        except GoogleAuthError as error:
+            raise NotYet(Reason.GOOGLE_UNREACHABLE, f"no access token for {self.name}") from error
+        email = str(getattr(self.credentials, "service_account_email", "") or "")
+        if "@" not in email:
+            text = f"{self.name} is no service account, which a database login by IAM needs"
+            raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{text}: use Workload Identity, or admin.database.secretRef")
+        return email
+
+
+class _Http(httplib2.Http):  # type: ignore[misc] # the library is untyped
+    """httplib2's, which also sends to the endpoint that is set what google-auth asks of iamcredentials on its own.
+
+    google-auth looks up a service account's allowed locations at the public address, whatever endpoint it was given.
+    """
+
+    iam_credentials = _PUBLIC.iam_credentials
+
+    def request(self, uri: str, *args: Any, **options: Any) -> Any:
+        """As httplib2's."""
+        public = _PUBLIC.iam_credentials + "/"
+        if uri.startswith(public):
+            uri = f"{self.iam_credentials}/{uri.removeprefix(public)}"
+        return super().request(uri, *args, **options)
+
+
+def own_identity(endpoints: Endpoints) -> Identity:
+    """The identity this process runs as: Application Default Credentials.
+
+    Raises:
+        NotYet: there are none.
+    """
+    try:
+        credentials, _ = google.auth.default(scopes=SCOPES)
+    except DefaultCredentialsError as error:
+        raise NotYet(
+            Reason.GOOGLE_UNREACHABLE,
+            "no Google credentials were found: bind the operator's ServiceAccount to a Google service account "
+            "(Workload Identity), or set GOOGLE_APPLICATION_CREDENTIALS",
+        ) from error
+    if endpoints.oauth_token and hasattr(credentials, "with_token_uri"):
+        credentials = credentials.with_token_uri(endpoints.oauth_token)
+    return Identity(credentials, "the operator's own identity", endpoints)
+
+
+def impersonated(identity: Identity, email: str, endpoints: Endpoints) -> Identity:
+    """The identity of a service account that `identity` may act as (roles/iam.serviceAccountTokenCreator)."""
+    address = f"{endpoints.iam_credentials}/v1/projects/-/serviceAccounts/{email}:generateAccessToken"
+    make: Any = impersonated_credentials.Credentials
+    credentials = make(
+        source_credentials=identity.credentials,
+        target_principal=email,
+        target_scopes=list(SCOPES),
+        iam_endpoint_override=address,
+    )
+    return Identity(credentials, email, endpoints)
+
+
+def trust_store() -> str | None:
+    """The file of certificate authorities to trust; None leaves it to httplib2.
+
+    httplib2 reads only the bundle that the package certifi carries, so an authority that the administrator put into
+    the system's trust store (a TLS-inspecting proxy, a private endpoint) would not count.
+    """
+    for name in ("HTTPLIB2_CA_CERTS", "SSL_CERT_FILE"):
+        if os.environ.get(name):
+            return os.environ[name]
+    return TRUST_STORE if Path(TRUST_STORE).exists() else None
+
+
+def workload_pool(told: str) -> Callable[[], str]:
+    """The cluster's workload pool, `PROJECT.svc.id.goog`: as told, else that of the project this process runs in.
+
+    The function returned asks the environment once, and raises NotYet when there is no telling.
+    """
+
+    @functools.cache
+    def pool() -> str:
+        if told:
+            return told
+        try:
+            _, project = google.auth.default(scopes=SCOPES)
+        except DefaultCredentialsError as error:
+            raise NotYet(
+                Reason.GOOGLE_UNREACHABLE, "no Google credentials were found to learn the project by"
+            ) from error
+        if not project:
+            text = "the project of this cluster is not known: set the chart's value operator.workloadPool"
+            raise NotYet(Reason.GOOGLE_UNREACHABLE, text)
+        return f"{project}.svc.id.goog"
+
+    return pool

@@ -1,0 +1,83 @@
+"""What errors of the Cloud SQL Admin API mean, by their texts. Source: texts seen in public logs and documents."""
+
+import re
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.adapters.google.client import Answered, Errand, unexpected
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.reasons import Reason
+
+BUSY_SECONDS = 5.0
+
+
+class IAMRolesMissing(Exception):
+    """The instance lacks the roles that IAM users belong to: its flag is off, or was set moments ago."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(role)
+        self.role = role
+
+
+def verdict(answered: Answered, errand: Errand) -> Exception:
+    """The verdict on an answer of the Admin API."""
+    text = answered.message
+    role = _IAM_ROLE.search(text)
+    if role:
+        return IAMRolesMissing(role.group(1))
+    if _BUSY.search(text) or answered.reason in {"operationInProgress", "OPERATION_IN_PROGRESS"}:
+        told = f"could not {errand.purpose}: another operation was already in progress"
+        return NotYet(Reason.OPERATION_IN_PROGRESS, told, BUSY_SECONDS)
+    found = next((told for pattern, told in _TEXTS if pattern.search(text)), None)
+    if found is not None:
+        return _failure(found, f"could not {errand.purpose}: {_detail(text)}")
+    plain = {200: Reason.OPERATION_FAILED, 404: Reason.INSTANCE_NOT_FOUND}.get(answered.code)
+    if plain is None:
+        return unexpected(answered, errand)
+    remedy = "; create it, or correct spec.connectionName" if plain is Reason.INSTANCE_NOT_FOUND else ""
+    return NotYet(plain, f"could not {errand.purpose}: {text}{remedy}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    reason: Reason
+    remedy: str
+    waits: bool = False
+
+
+_IAM_ROLE = re.compile(r'role "(cloudsqliam\w+)" does not exist')
+_BUSY = re.compile(r"another operation was already in progress|too many operations", re.IGNORECASE)
+_TEXTS = (
+    (
+        re.compile(r"Provided CLOUD_IAM_\w+: .*does not exist"),
+        _Meaning(Reason.PRINCIPAL_NOT_FOUND, "create it in Google, or correct spec.principal"),
+    ),
+    (
+        re.compile(r"IAM Group Authentication is disabled"),
+        _Meaning(Reason.IAM_AUTHENTICATION_DISABLED, "update the instance to a newer maintenance version"),
+    ),
+    (
+        re.compile(r"instance is not running"),
+        _Meaning(Reason.INSTANCE_STOPPED, "start it, or wait until it is created", waits=True),
+    ),
+    (
+        re.compile(r"cannot be dropped because some objects depend on it"),
+        _Meaning(Reason.OWNS_OBJECTS, "revoke its privileges and give its objects another owner"),
+    ),
+    (
+        re.compile(r'role "[^"]+" does not exist'),
+        _Meaning(Reason.ROLE_NOT_FOUND, "create the role in the database", waits=True),
+    ),
+    (
+        re.compile(r"read.?replica", re.IGNORECASE),
+        _Meaning(Reason.UNSUPPORTED_ENGINE, "name the primary instance"),
+    ),
+)
+
+
+def _failure(meaning: _Meaning, text: str) -> Failure:
+    message = f"{text}; {meaning.remedy}"
+    return NotYet(meaning.reason, message) if meaning.waits else Refused(meaning.reason, message)
+
+
+def _detail(text: str) -> str:
+    return text.removeprefix("Invalid request: ").strip().rstrip(".")

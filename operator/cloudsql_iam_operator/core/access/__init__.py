@@ -1,0 +1,1 @@
+"""Who may use an instance for what: the allow rules and the powers they give."""

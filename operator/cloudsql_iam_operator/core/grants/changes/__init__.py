@@ -1,0 +1,1 @@
+"""Changes as records: operations by oid, and the statements that carry them out."""

@@ -1,0 +1,96 @@
+"""Numbers of privileges per key, and who stood in the way; filled while wishes are compared with what is held."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.decided.cells import Cell, Verdict, parts
+from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.desired.privileges import count
+from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Numbers of privileges, counted per object and grantee, as in `status.observed`."""
+
+    desired: int = 0
+    held: int = 0
+    missing: int = 0
+    excess: int = 0
+    foreign: int = 0
+    unreachable: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running numbers of one key; `owners` are those the operator may not act as, `grantors` likewise."""
+
+    desired: int = 0
+    held: int = 0
+    foreign: int = 0
+    unreachable: int = 0
+    owners: dict[int, set[int]] = field(default_factory=dict)
+    grantors: set[int] = field(default_factory=set)
+
+    def observed(self, excess: int) -> Observed:
+        """The numbers, with how many privileges are still to be taken back."""
+        missing = self.desired - self.held
+        return Observed(self.desired, self.held, missing, excess, self.foreign, self.unreachable)
+
+
+class Tallies:
+    """The tallies of all keys."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, Tally] = defaultdict(Tally)
+
+    def of(self, key: Key) -> Tally:
+        """The tally of a key; empty when nothing concerned it."""
+        return self._by_key[key]
+
+    def counted(self, cell: Cell, said: Verdict, *, reachable: bool) -> None:
+        """Count what each key wants of a cell, what of it is held, and what somebody else gave there."""
+        size, foreign = cell.size, count(_foreign(cell, said))
+        for key, mask in _wanted(cell.wishes).items():
+            tally = self.of(key)
+            tally.desired += count(mask) * size
+            tally.held += count(mask & said.held) * size
+            if not reachable:
+                tally.unreachable += count(mask & ~said.held) * size
+            tally.foreign += foreign * size
+
+    def owning(self, group: AclGroup, wishes: Sequence[Wish]) -> None:
+        """Count what the owner, when among the grantees, has by owning."""
+        if group.future or not any(group.owner in wish.roles for wish in wishes):
+            return
+        for members, present in parts(group, wishes):
+            for key, mask in _wanted(wish for wish in present if group.owner in wish.roles).items():
+                self.of(key).desired += count(mask) * len(members)
+                self.of(key).held += count(mask) * len(members)
+
+    def out_of_reach(self, cell: Cell, keys: Iterable[Key]) -> None:
+        """Note an owner as whom nothing can be granted."""
+        for key in keys:
+            self.of(key).owners.setdefault(cell.group.owner, set()).update(cell.members)
+
+    def blocked(self, cell: Cell, grantor: int, keys: Iterable[Key]) -> None:
+        """Note a grantor whose gift cannot be taken back."""
+        for key in keys:
+            self.of(key).grantors.add(grantor)
+
+
+def _wanted(wishes: Iterable[Wish]) -> dict[Key, int]:
+    wanted: dict[Key, int] = {}
+    for wish in wishes:
+        if wish.standing is Standing.WANTED:
+            wanted[wish.key] = wanted.get(wish.key, 0) | wish.mask
+    return wanted
+
+
+def _foreign(cell: Cell, said: Verdict) -> int:
+    mask = 0
+    for holding in cell.holdings:
+        mask |= holding.mask & ~said.kept & ~said.to_take(holding.grantor, cell.group.owner)
+    return mask

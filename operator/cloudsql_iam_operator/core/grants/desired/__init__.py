@@ -1,0 +1,1 @@
+"""What a DatabaseGrant declares and what it caused, normalised."""

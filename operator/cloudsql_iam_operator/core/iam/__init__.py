@@ -1,0 +1,1 @@
+"""IAM policies as decisions: which bindings are ours, and how a policy changes."""

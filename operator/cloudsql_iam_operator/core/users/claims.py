@@ -1,0 +1,79 @@
+"""Claims that objects lay to usernames: which of several wins, and which accounts would be called the same."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.users.principals import IDENTIFIER_BYTES, is_cut, whole_name
+
+
+class NameShared(Refused):
+    """The names of two accounts are equal as far as PostgreSQL keeps them: neither gets the other's database user."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserClaim:
+    """Which object lays claim to a username: the oldest object wins, then the lowest uid.
+
+    `member` is the principal as IAM calls it, which tells apart accounts whose cut names are equal.
+    """
+
+    username: str
+    created: datetime
+    uid: str
+    title: str
+    member: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The username as it would be if PostgreSQL kept all of it, folded: equal for claims of one account."""
+        return folded(whole_name(self.member) if is_cut(self.member) else self.username)
+
+    @property
+    def rank(self) -> tuple[datetime, str, str]:
+        """A key to sort by: the first wins."""
+        return self.created, self.title, self.uid
+
+
+def folded(username: str) -> str:
+    """A username as it compares: Cloud SQL keeps those of IAM users in lower case."""
+    return username.lower()
+
+
+def accounts_of(claims: Iterable[UserClaim]) -> dict[str, dict[str, UserClaim]]:
+    """For each username a claim of every account that would be called so."""
+    accounts: dict[str, dict[str, UserClaim]] = {}
+    for claim in claims:
+        accounts.setdefault(folded(claim.username), {}).setdefault(claim.whole, claim)
+    return accounts
+
+
+def rival_of(claim: UserClaim, accounts: Mapping[str, Mapping[str, UserClaim]]) -> UserClaim | None:
+    """A claim of another account that would be called the same; `accounts` are those by username."""
+    called = accounts.get(folded(claim.username), {})
+    return next((called[whole] for whole in sorted(called) if whole != claim.whole), None)
+
+
+def require_own_name(claim: UserClaim, rival: UserClaim | None) -> None:
+    """Return when no other account would be called the same.
+
+    Raises:
+        NameShared: one would.
+    """
+    if rival is not None:
+        raise NameShared(
+            Reason.INVALID_SPEC,
+            f"PostgreSQL keeps {IDENTIFIER_BYTES} bytes of a name: {claim.member} and {rival.member} ({rival.title}) "
+            f"would both be database user {claim.username}; use an account with a shorter name for one of the two",
+        )
+
+
+def winners_of(claims: Iterable[UserClaim]) -> dict[str, UserClaim]:
+    """The claim that wins, by whole name."""
+    winners: dict[str, UserClaim] = {}
+    for claim in claims:
+        if claim.whole not in winners or claim.rank < winners[claim.whole].rank:
+            winners[claim.whole] = claim
+    return winners

@@ -1,0 +1,85 @@
+"""How the operator gets into the databases of an instance: as whom, by which way, acting as which owners."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster
+from cloudsql_iam_operator.adapters.google.client import Fence
+from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, IPType, SecretRef
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.identities.google import Identities
+
+_ADDRESS_TYPES = {IPType.PUBLIC: "PRIMARY", IPType.PRIVATE: "PRIVATE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Secrets of the operator's own namespace, the only ones it may read."""
+
+    cluster: Cluster
+    namespace: str
+
+    def read(self, name: str) -> Mapping[str, str] | None:
+        """A Secret's values; None when it does not exist."""
+        return self.cluster.secret(self.namespace, name)
+
+
+class Accesses:
+    """Makes the way into an instance's databases. Everything blocks: call from a thread."""
+
+    def __init__(self, secrets: Secrets, identities: Identities, connectors: Connectors, fence: Fence) -> None:
+        self._secrets = secrets
+        self._fence = fence
+        self._identities = identities
+        self._connectors = connectors
+
+    def of(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Access:
+        """The way in, as the instance's spec and Secret say now.
+
+        Raises:
+            NotYet: the Secret is missing or lacks a key, or there are no Google credentials.
+            Refused: the instance has no address of the wanted type.
+        """
+        database = instance.admin.database
+        secret = database.secret
+        connect = self._by_iam(instance) if secret is None else self._by_secret(instance, facts, secret)
+        return Access(connect, database.set_role, database.owner_roles, self._fence, str(instance.connection))
+
+    def close(self) -> None:
+        """End what connections need in the background."""
+        self._connectors.close()
+
+    def _by_iam(self, instance: CloudSQLInstance) -> Connect:
+        google = self._identities.of(instance)
+        ip_type = instance.admin.database.ip_type
+        return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type)
+
+    def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> Connect:
+        told = self._secrets.read(secret.name)
+        where = (
+            f"Secret {self._secrets.namespace}/{secret.name}, named by CloudSQLInstance {instance.metadata.key.name}"
+        )
+        if told is None:
+            raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{where}, does not exist: create it")
+        missing = [key for key in ("username", "password") if not told.get(key)]
+        if missing:
+            raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{where}, has no {' and no '.join(missing)}: add it")
+        host = _host(instance, facts)
+        return by_password(
+            instance.connection, PasswordLogin(host, told["username"], told["password"], facts.server_ca)
+        )
+
+
+def _host(instance: CloudSQLInstance, facts: InstanceFacts) -> str:
+    wanted = instance.admin.database.ip_type
+    hosts = dict(facts.hosts)
+    host = hosts.get(_ADDRESS_TYPES.get(wanted, ""))
+    if host is None:
+        known = ", ".join(sorted(hosts)) or "none"
+        text = f"instance {instance.connection} has no address for ipType {wanted}; it has {known}"
+        raise Refused(Reason.INVALID_SPEC, f"{text}: correct spec.admin.database.ipType")
+    return host

@@ -1,0 +1,133 @@
+"""The lanes there are: one per project, per instance, per database, made when first asked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server, recorded
+from cloudsql_iam_operator.core.iam.bindings import BindingRef
+from cloudsql_iam_operator.core.users.claims import UserClaim
+from cloudsql_iam_operator.core.users.record import record_in
+from cloudsql_iam_operator.services.identities.google import Google
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
+from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.threads import Threads
+
+PASSES_AT_A_TIME = 2
+"""Databases of one instance that are worked on at a time."""
+
+Announce = Callable[[Mapping[Key, str]], Awaitable[None]]
+
+
+class Lanes:
+    """Lanes by what they write. Belongs to one event loop."""
+
+    def __init__(self, registry: Registry, threads: Threads, announce: Announce) -> None:
+        self._registry = registry
+        self._threads = threads
+        self._announce = announce
+        self._policies: dict[str, PolicyLane] = {}
+        self._users: dict[ConnectionName, UsersLane] = {}
+        self._databases: dict[tuple[ConnectionName, str], DatabaseLane] = {}
+        self._slots: dict[ConnectionName, asyncio.Semaphore] = {}
+        self._ways: dict[ConnectionName, Access] = {}
+
+    def policy(self, instance: CloudSQLInstance, google: Google) -> PolicyLane:
+        """The lane of the instance's project. The first instance's identity writes for all of the project."""
+        project = instance.connection.project
+        if project not in self._policies:
+            neighbours = PolicyNeighbours(
+                lambda: self._bindings(project),
+                lambda: self._registry.listed,
+                lambda: self._acknowledged(project),
+            )
+            self._policies[project] = PolicyLane(project, google.resource_manager, self._threads, neighbours)
+        return self._policies[project]
+
+    def users(self, instance: CloudSQLInstance, google: Google) -> UsersLane:
+        """The lane of the instance's users."""
+        connection = instance.connection
+        if connection not in self._users:
+            neighbours = UserNeighbours(lambda: self._usernames(connection), self._announce)
+            self._users[connection] = UsersLane(connection, google.sqladmin, self._threads, neighbours)
+        return self._users[connection]
+
+    def database(self, instance: CloudSQLInstance, name: str, access: Access) -> DatabaseLane:
+        """The lane of one database; its next pass gets in by `access`."""
+        connection = instance.connection
+        self._ways[connection] = access
+        if (connection, name) not in self._databases:
+            slots = self._slots.setdefault(connection, asyncio.Semaphore(PASSES_AT_A_TIME))
+            self._databases[connection, name] = DatabaseLane(
+                name,
+                lambda: self._ways[connection],
+                lambda: self._ledgers(connection, name),
+                Passes(self._threads, slots),
+            )
+        return self._databases[connection, name]
+
+    def forget(self, key: Key) -> None:
+        """Want nothing more for this object anywhere, and leave the outside as it is."""
+        for policy in self._policies.values():
+            policy.forget(key)
+        for users in self._users.values():
+            users.forget(key)
+        for database in self._databases.values():
+            database.forget(key)
+
+    def abandon(self, key: Key, connection: str, username: str) -> None:
+        """Forget the object, and no longer take the database user that it had there for ours."""
+        self.forget(key)
+        for place, users in self._users.items():
+            if str(place) == connection:
+                users.abandon(key, username)
+
+    def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
+        """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
+        records = {live.key: record_in(live.status) for live in self._live(USER)}
+        return {
+            key: record.bindings | record.foreign
+            for key, record in records.items()
+            if record.instance.rsplit(":", 2)[0] == project
+        }
+
+    def _acknowledged(self, project: str) -> bool:
+        """Whether a person agreed to an unusually large removal, by annotation on an instance of the project."""
+        return any(
+            isinstance(live.spec, CloudSQLInstance)
+            and live.spec.connection.project == project
+            and live.annotations.get(ALLOW_REMOVALS) == "true"
+            for live in self._live(INSTANCE)
+        )
+
+    def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
+        """Database users that the status of a live user of the instance records."""
+        return {
+            live.key: claim_of(live, live.status["username"], live.status.get("member", ""))
+            for live in self._live(USER)
+            if live.status.get("instance") == str(connection) and live.status.get("username")
+        }
+
+    def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
+        """What live grants record as applied in the database, and what those of other databases did to the server."""
+        ledgers: dict[Key, Ledger] = {}
+        for live in self._live(GRANT):
+            if live.status.get("instance") == str(connection):
+                ledger = recorded(live.status.get("applied", ()))
+                ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
+        return ledgers
+
+    def _live(self, kind: Kind) -> list[Live]:
+        return [live for live in self._registry.of_kind(kind.name) if not live.deleting]
+
+
+def claim_of(live: Live, username: str, member: str) -> UserClaim:
+    """The claim that an object lays to a username for a member."""
+    created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
+    return UserClaim(username, created, live.uid, str(live.key), member)

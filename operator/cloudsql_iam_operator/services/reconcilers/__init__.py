@@ -1,0 +1,1 @@
+"""What happens to one object of each kind: instance, user, grant."""

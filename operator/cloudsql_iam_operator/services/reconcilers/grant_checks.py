@@ -1,0 +1,80 @@
+"""What must be so before a grant's entries are known: instance, rules and grantees. Nothing is written here."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, GrantMode, RoleRef
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.names import USER
+from cloudsql_iam_operator.core.access.powers import powers_of
+from cloudsql_iam_operator.core.access.rules import GrantRequest, Lifetime, allow_grant
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of, expanded
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.reconcilers.grant_status import Named
+from cloudsql_iam_operator.services.reconcilers.grantees import named
+from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.runtime.objects import instance_named, tenant_of
+
+
+class GrantChecks:
+    """The layers of a grant, one by one; each raises a Failure when it does not hold."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+
+    async def instance(self, spec: DatabaseGrant) -> CloudSQLInstance:
+        """The instance that the grant names."""
+        return instance_named(self._systems.registry, spec.instance)
+
+    async def allowed(self, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
+        """Return when an access rule of the instance lets the grant in."""
+        whole = expanded(spec)
+        tenant = await tenant_of(self._systems.cluster, self._systems.threads, spec.metadata.key.namespace)
+        schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
+        schemas |= {schema for entry in whole.public for schema in entry.schemas}
+        privileges = {p for entry in whole.grants for p in entry.privileges}
+        privileges |= {p for entry in whole.future for p in entry.privileges}
+        roles = [m.role for m in whole.memberships] + [g.name for g in whole.grantees if isinstance(g, RoleRef)]
+        request = GrantRequest(
+            tenant=tenant,
+            database=spec.database,
+            schemas=tuple(sorted(schemas)),
+            privileges=tuple(sorted(privileges)),
+            roles=tuple(sorted(roles)),
+            lifetime=Lifetime(spec.expires_at, datetime.now(UTC)),
+            operator=await self._systems.own_username(instance),
+            powers=powers_of(whole),
+        )
+        allow_grant(instance.access, request)
+
+    async def serving(self, instance: CloudSQLInstance) -> None:
+        """Return when the instance is a running PostgreSQL."""
+        facts = await self._systems.facts(instance)
+        require_usable(instance.connection, facts)
+        if instance.admin.database.secret is None:  # then the operator itself logs in by IAM
+            require_iam_authentication(instance.connection, facts)
+
+    async def grantees(self, spec: DatabaseGrant, ledger: Ledger) -> Named:
+        """The roles of the grantees."""
+        found = named(spec, self._systems.registry, ledger)
+        if found.missing and ledger and await self._systems.kind_is_going(USER):
+            text = "the definition of CloudSQLIAMUser is being deleted; what its objects hold is left as it is"
+            raise NotYet(Reason.USER_NOT_READY, text)
+        return found
+
+    async def entries(self, spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
+        """What the grant declares; nothing once it has expired."""
+        return Entries() if expired(spec) else entries_of(spec, roles)
+
+
+def expired(spec: DatabaseGrant) -> bool:
+    """Whether the declared end has come."""
+    return spec.expires_at is not None and spec.expires_at <= datetime.now(UTC)
+
+
+def only_planned(spec: DatabaseGrant) -> bool:
+    """Whether an approval is needed: for whatever mode Plan gives, but not for the declared end of it."""
+    return spec.mode is GrantMode.PLAN and not expired(spec)

@@ -1,0 +1,69 @@
+"""What a pass did for a DatabaseGrant, in sentences that become Events; repeated ones only now and then."""
+
+import time
+from collections.abc import Callable
+
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.reconcilers.grant_status import SAMPLE, shortened
+from cloudsql_iam_operator.services.reconcilers.layers import Layers
+
+DRIFT_SECONDS = 600.0
+"""How long drift of an object that was told is not told again: who undoes it once, undoes it again and again."""
+
+
+class GrantEvents:
+    """Events of all grants. Drift of an object is told once in `DRIFT_SECONDS`, and counted each time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._drift_told: dict[Key, float] = {}
+
+    def tell(self, key: Key, layers: Layers, answer: GrantAnswer, drift_so_far: int) -> None:
+        """Note what was done; `drift_so_far` is how many privileges were ever given back."""
+        if answer.drift.privileges:
+            layers.changed("DriftCorrected", self._drift(key, answer, drift_so_far))
+        granted = answer.drift.beside if answer.drift.privileges else answer.granted
+        if granted:
+            layers.changed("Granted", f"granted {_done(granted, answer)}")
+        for sentence in answer.advice if answer.granted else ():
+            layers.changed("GroupRoleAdvised", sentence)
+        if answer.revoked:
+            layers.changed("Revoked", f"revoked {_done(answer.revoked, answer)}")
+
+    @staticmethod
+    def gave_up(layers: Layers, ledger: Ledger) -> None:
+        """Note that a deletion was given up, and what is left in force."""
+        left = [_left(entry) for entry in sorted(ledger)]
+        more = f" and {len(left) - SAMPLE} more" if len(left) > SAMPLE else ""
+        layers.warn("GivenUp", f"the deletion was given up; left in force: {'; '.join(left[:SAMPLE])}{more}")
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._drift_told.pop(key, None)
+
+    def _drift(self, key: Key, answer: GrantAnswer, so_far: int) -> str:
+        """What was given back; "" while that was told not long ago."""
+        now = self._clock()
+        told = self._drift_told.get(key)
+        if told is not None and now - told < DRIFT_SECONDS:
+            return ""
+        self._drift_told[key] = now
+        drift = answer.drift
+        what = f"{_counted(drift.privileges, 'privilege')} in {_counted(len(drift.statements), 'statement')}"
+        return f"gave back {what}, {so_far} so far, that somebody had taken: {'; '.join(shortened(drift.statements))}"
+
+
+def _left(entry: AppliedEntry) -> str:
+    """One entry for people to read."""
+    where = ".".join(part for part in (entry.schema, entry.name) if part)
+    return " ".join(part for part in (", ".join(entry.privileges), entry.kind, where, "for", entry.role) if part)
+
+
+def _done(privileges: int, answer: GrantAnswer) -> str:
+    return f"{_counted(privileges, 'privilege')} in {_counted(len(answer.executed), 'statement')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,127 @@
+"""What a DatabaseGrant's status tells: numbers, what was applied, what was last done, what is left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.names import APPROVE, Key
+from cloudsql_iam_operator.core.grants.decided.approval import Approval
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, rendered
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+
+SAMPLE = 5
+"""How many statements a status shows."""
+
+STATEMENT_LENGTH = 500
+
+PLAN_BYTES = 8192
+"""How long the statements of a plan may be together to be shown whole."""
+
+_KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", "plan", "residual", "last", "drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The grantees of a grant with their roles, and those that have none yet with the reason why.
+
+    `cut` are the roles whose names PostgreSQL does not keep whole.
+    """
+
+    roles: Mapping[Grantee, str]
+    missing: tuple[Problem, ...]
+    cut: frozenset[str] = frozenset()
+
+
+def kept(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What a look that found out nothing new leaves as it was."""
+    return {name: status[name] for name in _KEPT if name in status}
+
+
+def place(spec: DatabaseGrant, instance: CloudSQLInstance, ledger: Ledger) -> dict[str, Any]:
+    """Where the grant is, and what it may have caused there."""
+    return {"instance": str(instance.connection), "database": spec.database, "applied": rendered(ledger)}
+
+
+def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The fields that a pass's answer changes."""
+    names = {role: grantee.name for grantee, role in named.roles.items()}
+    observed = answer.observed
+    fields: dict[str, Any] = {
+        "grantees": [
+            {"name": names.get(g.role, g.role), "role": g.role, "exists": g.exists, "truncated": g.role in named.cut}
+            for g in answer.grantees
+        ],
+        "observed": {
+            "desired": observed.desired,
+            "held": observed.held,
+            "missing": observed.missing,
+            "excess": observed.excess,
+            "foreign": observed.foreign,
+            "unreachable": observed.unreachable,
+        },
+        "applied": rendered(answer.ledger),
+        "residual": [
+            {"role": r.role, "privilege": r.privilege, "through": r.through, "objects": r.objects}
+            for r in answer.residual
+        ],
+        "last": before.get("last"),
+    }
+    if answer.executed:
+        fields["last"] = {
+            "granted": answer.granted,
+            "revoked": answer.revoked,
+            "statements": len(answer.executed),
+            "sample": shortened(answer.executed),
+        }
+    if answer.drift.privileges:
+        fields["drift"] = {
+            "detected": before.get("drift", {}).get("detected", 0) + answer.drift.privileges,
+            "lastTime": now.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+            "sample": shortened(answer.drift.statements),
+        }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def plan_told(answer: GrantAnswer) -> dict[str, Any]:
+    """A plan as the status shows it: all statements when they are few and short, else the first of them."""
+    whole = sum(len(text.encode()) for text in answer.planned) <= PLAN_BYTES
+    sample = list(answer.planned) if whole else shortened(answer.planned)
+    return {"hash": answer.plan_hash, "statements": len(answer.planned), "sample": sample}
+
+
+def waits_for_approval(key: Key, standing: Approval, answer: GrantAnswer) -> tuple[Reason, str]:
+    """Why a plan is not executed, and how to approve it."""
+    what = f"{len(answer.planned)} statements would be executed, see status.plan"
+    command = f"kubectl annotate dbg {key.name} -n {key.namespace} --overwrite {APPROVE}={answer.plan_hash}"
+    match standing:
+        case Approval.MISSING | Approval.FITS:
+            return Reason.PLANNED, f"{what}; to approve: {command}"
+        case Approval.OTHER:
+            return Reason.PLAN_CHANGED, f"the annotation {APPROVE} names another plan: {what}; to approve: {command}"
+        case Approval.USED:
+            text = f"the plan that the annotation {APPROVE} names was executed once, and is there again: {what}"
+            return Reason.PLAN_CHANGED, f"{text}; to approve it anew, take the annotation off first, then: {command}"
+
+
+def shortened(statements: Sequence[str]) -> list[str]:
+    """A few statements, each cut to a length that a status can hold."""
+    return [text if len(text) <= STATEMENT_LENGTH else text[:STATEMENT_LENGTH] + "…" for text in statements[:SAMPLE]]
+
+
+def worst(problems: Sequence[Problem]) -> tuple[Reason, str] | None:
+    """The reason to show for several problems, one that needs an edit first, and all sentences of it."""
+    if not problems:
+        return None
+    ranked = sorted(problems, key=lambda p: p.reason.standing is not Standing.STALLED)
+    reason = ranked[0].reason
+    return reason, "; ".join(dict.fromkeys(p.message for p in ranked if p.reason is reason))
+
+
+def user_names(spec: DatabaseGrant) -> list[str]:
+    """CloudSQLIAMUsers that the grant names."""
+    return [grantee.name for grantee in spec.grantees if isinstance(grantee, UserRef)]

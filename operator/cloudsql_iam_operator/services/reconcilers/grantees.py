@@ -1,0 +1,94 @@
+"""The roles of a grant's grantees, as far as they are known and let in."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.names import USER, Key
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.core.users.plan import Ownership
+from cloudsql_iam_operator.core.users.principals import is_cut
+from cloudsql_iam_operator.core.users.record import UserRecord, record_in
+from cloudsql_iam_operator.services.reconcilers.grant_status import Named
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+
+
+class Admission(Enum):
+    """Whether a CloudSQLIAMUser may hold privileges: yes, no, or not known at the moment."""
+
+    LET_IN = "let in"
+    SHUT_OUT = "shut out"
+    UNKNOWN = "unknown"
+
+
+def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
+    """The role of each grantee that has one.
+
+    Raises:
+        NotYet: it is not known at the moment whether a user that holds privileges may keep them: nothing is changed.
+        Refused: two of them are different accounts with the same cut name: nothing is changed.
+    """
+    users = {g: registry.user(spec.metadata.key.namespace, g.name) for g in spec.grantees if isinstance(g, UserRef)}
+    records = {grantee: record_in(live.status) if live is not None else UserRecord() for grantee, live in users.items()}
+    _require_own_names(records)
+    roles: dict[Grantee, str] = {}
+    cut: set[str] = set()
+    missing: list[Problem] = []
+    for grantee in spec.grantees:
+        if not isinstance(grantee, UserRef):
+            roles[grantee] = grantee.name
+            continue
+        live, record = users[grantee], records[grantee]
+        username, admission = record.username, _admission(live)
+        if admission is Admission.LET_IN and username and _is_its_own(record):
+            roles[grantee] = username
+            cut |= {username} if is_cut(record.member) else set()
+            continue
+        problem = _problem(Key(USER.name, spec.metadata.key.namespace, grantee.name), live)
+        if admission is Admission.UNKNOWN and any(entry.role == username for entry in ledger):
+            raise NotYet(problem.reason, f"{problem.message}; what it holds is left as it is")
+        missing.append(problem)
+    return Named(roles, tuple(missing), frozenset(cut))
+
+
+def _is_its_own(record: UserRecord) -> bool:
+    """Whether the user's name is its account's: a cut name may be another's, unless the user was made for this one."""
+    return not is_cut(record.member) or record.ownership is Ownership.CREATED
+
+
+def _require_own_names(records: Mapping[UserRef, UserRecord]) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for grantee, record in records.items():
+        name, member = seen.setdefault(record.username, (grantee.name, record.member))
+        if member != record.member and (is_cut(member) or is_cut(record.member)):
+            text = f"grantees {name} and {grantee.name} are {member} and {record.member}, both to be database user"
+            raise Refused(Reason.INVALID_SPEC, f"{text} {record.username}; use an account with a shorter name for one")
+
+
+def _admission(live: Live | None) -> Admission:
+    """A user that is gone, or refused by the rules, is shut out; one whose rules could not be asked is unknown."""
+    if live is None or live.deleting:
+        return Admission.SHUT_OUT
+    for condition in live.status.get("conditions", ()):
+        if condition["type"] == ConditionType.ACCESS_ALLOWED.value:
+            if condition["status"] == "True":
+                return Admission.LET_IN
+            return Admission.SHUT_OUT if _stalled(live) else Admission.UNKNOWN
+    return Admission.UNKNOWN
+
+
+def _stalled(live: Live) -> bool:
+    conditions = live.status.get("conditions", ())
+    return any(c["type"] == ConditionType.STALLED.value and c["status"] == "True" for c in conditions)
+
+
+def _problem(key: Key, live: Live | None) -> Problem:
+    if live is None:
+        return Problem(Reason.USER_NOT_READY, f"there is no {key}: create it, or take it out of spec.grantees")
+    if live.deleting:
+        return Problem(Reason.USER_NOT_READY, f"{key} is being deleted")
+    return Problem(Reason.USER_NOT_READY, f"{key} is not ready: see its status")

@@ -1,0 +1,118 @@
+"""The story of a CloudSQLInstance: can it be reached and used, and what stands on it. It writes nothing outside."""
+
+from contextlib import suppress
+from typing import Any
+
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.names import INSTANCE
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.iam.policy import PRINCIPALS
+from cloudsql_iam_operator.core.instances import (
+    InstanceFacts,
+    require_iam_authentication,
+    require_usable,
+)
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
+from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.runtime.objects import readable
+from cloudsql_iam_operator.services.runtime.registry import Live
+from cloudsql_iam_operator.services.runtime.reports import Report, requested_at
+
+REFERENCES = 5
+"""How many names of objects that still refer to an instance a message lists."""
+
+
+class InstanceStory:
+    """What is done for one CloudSQLInstance."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+
+    async def reconcile(self, live: Live) -> Report:
+        """See how the instance stands."""
+        layers, fields, interval = Layers(), _kept(live), 300.0
+        with suppress(Blocked):
+            spec = await layers.hold(ConditionType.READY, _read(live))
+            interval = float(spec.interval)
+            if spec.suspend:
+                layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing on it is written")
+                return layers.report(fields, interval)
+            fresh = requested_at(live.body) != live.status.get("lastHandledReconcileAt", "")
+            facts = await layers.hold(
+                ConditionType.ADMIN_REACHABLE, self._facts(spec, fresh=fresh), "the Cloud SQL Admin API answers"
+            )
+            fields |= _shown(facts)
+            await layers.hold(ConditionType.READY, _usable(spec, facts))
+            await layers.hold(ConditionType.READY, self._enterable(spec))
+            fields |= await layers.hold(ConditionType.READY, self._counts(spec))
+            await layers.hold(ConditionType.IAM_AUTHENTICATION_ENABLED, _accepting(spec, facts), "IAM users can log in")
+        return layers.report(fields, interval)
+
+    async def remove(self, live: Live) -> Report:
+        """Let go once nothing refers to it, so that users can still be taken back through it."""
+        layers = Layers()
+        with suppress(Blocked):
+            await layers.hold(ConditionType.READY, self._unused(live))
+        return layers.report(_kept(live), 30.0)
+
+    async def _facts(self, spec: CloudSQLInstance, *, fresh: bool) -> InstanceFacts:
+        return await self._systems.facts(spec, fresh=fresh)
+
+    async def _enterable(self, spec: CloudSQLInstance) -> None:
+        await self._systems.way_in(spec)
+
+    async def _counts(self, spec: CloudSQLInstance) -> dict[str, Any]:
+        """Users and members, as the lanes saw them last; {} for what no lane has looked at."""
+        name = spec.metadata.key.name
+        ours = {live.status.get("username") for live, _ in self._systems.registry.users_of(name)} - {None}
+        observed = (await self._systems.users_lane(spec)).observed
+        principals = (await self._systems.policy_lane(spec)).principals
+        counts: dict[str, Any] = {}
+        if observed is not None:
+            managed = sum(user.name in ours for user in observed)
+            counts["users"] = {"managed": managed, "foreign": len(observed) - managed}
+        if principals is not None:
+            counts["iamPolicy"] = {"principals": principals, "limit": PRINCIPALS}
+        return counts
+
+    async def _unused(self, live: Live) -> None:
+        if await self._systems.kind_is_going(INSTANCE):
+            return
+        registry, name = self._systems.registry, live.key.name
+        references = [f"{o.key}" for o, _ in registry.users_of(name)] + [
+            f"{o.key}" for o, _ in registry.grants_of(name)
+        ]
+        if references:
+            listed = ", ".join(sorted(references)[:REFERENCES])
+            more = f" and {len(references) - REFERENCES} more" if len(references) > REFERENCES else ""
+            raise NotYet(Reason.IN_USE, f"CloudSQLInstance {name} is named by {listed}{more}: delete them first", 5.0)
+
+
+async def _read(live: Live) -> CloudSQLInstance:
+    return readable(live, CloudSQLInstance)
+
+
+async def _usable(spec: CloudSQLInstance, facts: InstanceFacts) -> None:
+    require_usable(spec.connection, facts)
+
+
+async def _accepting(spec: CloudSQLInstance, facts: InstanceFacts) -> None:
+    require_iam_authentication(spec.connection, facts)
+
+
+def _shown(facts: InstanceFacts) -> dict[str, Any]:
+    return {
+        "databaseVersion": facts.database_version,
+        "state": "STOPPED" if facts.stopped else facts.state,
+        "iamAuthenticationEnabled": facts.iam_authentication,
+    }
+
+
+def _kept(live: Live) -> dict[str, Any]:
+    return {
+        name: live.status[name]
+        for name in ("databaseVersion", "state", "iamAuthenticationEnabled", "users", "iamPolicy")
+        if name in live.status
+    }

@@ -1,0 +1,75 @@
+"""The layers of one story: each is tried in turn, and the first that does not hold ends the story."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.runtime.reports import Report
+
+T = TypeVar("T")
+
+
+class Blocked(Exception):
+    """A layer does not hold and its finding is noted; what builds on it is not tried."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether only an edit helps, so that what was given before is no longer due."""
+        return isinstance(self.__cause__, Refused)
+
+
+class Layers:
+    """Findings of one story, in the order of its layers."""
+
+    def __init__(self, advice: str = "") -> None:
+        """`advice` is added to the message of every failure: what helps in this story whatever it was."""
+        self._advice = advice
+        self._findings: list[Finding] = []
+        self._changes: list[tuple[str, str]] = []
+        self._warnings: list[tuple[str, str]] = []
+        self._retry_after: float | None = None
+
+    async def hold(self, layer: ConditionType, step: Awaitable[T], message: str = "") -> T:
+        """What the step gives, noting that the layer holds; with no message, only a failure is noted.
+
+        Raises:
+            Blocked: the step failed with a verdict, which is noted.
+        """
+        try:
+            value = await step
+        except Failure as failure:
+            self.fail(layer, failure)
+            raise Blocked from failure
+        if message:
+            self.note(layer, Reason.SUCCEEDED, message)
+        return value
+
+    def note(self, layer: ConditionType, reason: Reason, message: str) -> None:
+        """Note how a layer stands."""
+        self._findings.append(Finding(layer, reason, message))
+
+    def lead(self, layer: ConditionType, reason: Reason, message: str) -> None:
+        """Note how a layer stands ahead of all others, because it is why they do not hold."""
+        self._findings.insert(0, Finding(layer, reason, message))
+
+    def fail(self, layer: ConditionType, failure: Failure) -> None:
+        """Note a verdict, and when it wants to be tried again."""
+        self.note(layer, failure.reason, failure.message + self._advice)
+        if isinstance(failure, NotYet):
+            self._retry_after = failure.retry_after
+
+    def changed(self, reason: str, sentence: str) -> None:
+        """Note a change that was made, to be told as an Event; with "" it is only counted."""
+        self._changes.append((reason, sentence))
+
+    def warn(self, reason: str, sentence: str) -> None:
+        """Note what somebody must not miss, to be told as a Warning Event."""
+        self._warnings.append((reason, sentence))
+
+    def report(self, fields: Mapping[str, Any], interval: float) -> Report:
+        """What the story found. `interval` is seconds until the next look when nothing waits."""
+        waits = any(finding.reason.standing is Standing.WAITS for finding in self._findings)
+        again = self._retry_after if waits else interval
+        return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings))

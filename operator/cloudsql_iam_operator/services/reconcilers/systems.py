@@ -1,0 +1,149 @@
+"""What every story works with: the registry, the outside as each instance's identity sees it, the lanes."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
+from cloudsql_iam_operator.api.names import Key, Kind
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.identities.databases import Accesses
+from cloudsql_iam_operator.services.identities.google import Google, Identities
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane
+from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.users import UsersLane
+from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.threads import Threads
+
+GOOGLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An instance as seen at a time of the monotonic clock."""
+
+    facts: InstanceFacts
+    at: float
+
+
+class Systems:
+    """The outside, shared by all stories. Belongs to one event loop."""
+
+    def __init__(
+        self, cluster: Cluster, threads: Threads, identities: Identities, accesses: Accesses, cluster_id: str
+    ) -> None:
+        self.registry = Registry()
+        self.cluster = cluster
+        self.threads = threads
+        self.identities = identities
+        self.cluster_id = cluster_id
+        self._accesses = accesses
+        self.announce: Announce = _to_nobody
+        self.lanes = Lanes(self.registry, threads, self._announce)
+        self._clock = time.monotonic
+        self._sightings: dict[ConnectionName, Sighting] = {}
+
+    async def _announce(self, usernames: Mapping[Key, str]) -> None:
+        await self.announce(usernames)
+
+    async def google(self, instance: CloudSQLInstance) -> Google:
+        """The APIs as the identity that administers the instance.
+
+        Raises:
+            NotYet: this process has no Google credentials.
+        """
+        return await self.threads.call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
+
+    async def own_username(self, instance: CloudSQLInstance) -> str:
+        """The operator's own database user on the instance, which nobody is ever made a member of.
+
+        With a password Secret the operator logs in as somebody else, whom the Secret names; then this is "".
+        """
+        if instance.admin.database.secret is not None:
+            return ""
+        google = await self.google(instance)
+        return await self.threads.call(google.username, timeout=GOOGLE_SECONDS)
+
+    async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
+        """The instance as Google shows it, at most half its interval old.
+
+        Raises:
+            NotYet: it does not exist, or could not be read.
+        """
+        seen = self._sightings.get(instance.connection)
+        if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
+            return seen.facts
+        self._sightings.pop(instance.connection, None)  # when this look fails, an older one must not speak for it
+        google = await self.google(instance)
+        facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
+        self._sightings[instance.connection] = Sighting(facts, self._clock())
+        return facts
+
+    async def gone(self, instance: CloudSQLInstance) -> bool:
+        """Whether Google has the instance no more, nor then anything that was on it."""
+        try:
+            await self.facts(instance)
+        except NotYet as failure:
+            return failure.reason is Reason.INSTANCE_NOT_FOUND
+        return False
+
+    async def policy_lane(self, instance: CloudSQLInstance) -> PolicyLane:
+        """The one writer of the policy of the instance's project."""
+        return self.lanes.policy(instance, await self.google(instance))
+
+    async def users_lane(self, instance: CloudSQLInstance) -> UsersLane:
+        """The one writer of the instance's users."""
+        return self.lanes.users(instance, await self.google(instance))
+
+    async def database_lane(self, instance: CloudSQLInstance, database: str) -> DatabaseLane:
+        """The one writer of a database of the instance.
+
+        Raises:
+            Failure: there is no way in.
+        """
+        return self.lanes.database(instance, database, await self.way_in(instance))
+
+    async def way_in(self, instance: CloudSQLInstance) -> Access:
+        """How the operator gets into the instance's databases; whether it is let in shows when it tries.
+
+        Raises:
+            Failure: there is no way in, as the spec and the Secret stand.
+        """
+        facts = await self.facts(instance)
+        return await self.threads.call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
+
+    async def kind_is_going(self, kind: Kind) -> bool:
+        """Whether the kind's definition is being deleted: uninstalling revokes nothing."""
+        return await self.threads.call(self.cluster.kind_is_going, kind, timeout=CLUSTER_SECONDS)
+
+    async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
+        """Store part of an object's status before a write that it must outlive."""
+        status = {**live.status, **fields}
+        stored = await self.threads.call(self.cluster.apply_status, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
+        if stored is not None:
+            self.registry.put(live.key, stored)
+
+    def forget(self, key: Key) -> None:
+        """Want nothing more for this object in any lane, and leave the outside as it is."""
+        self.lanes.forget(key)
+
+    def abandon(self, key: Key, connection: str, username: str) -> None:
+        """Forget the object, and no longer take the database user that it had there for ours."""
+        self.lanes.abandon(key, connection, username)
+
+
+async def _to_nobody(usernames: Mapping[Key, str]) -> None:
+    """Nobody records what is about to be made: replaced by the story of users."""
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""The frame that every reconciler runs in: queue, registry, engine, threads, reports."""

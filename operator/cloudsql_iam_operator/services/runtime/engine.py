@@ -1,0 +1,270 @@
+"""What happens to a key that the queue hands out: its story is told, its status stored, its next look planned."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster, Notice
+from cloudsql_iam_operator.api.names import KINDS, Key
+from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+FINALIZER_SECONDS = 5.0
+"""How long to wait for the watch to show our finalizer before looking again."""
+
+NEAR_SECONDS = 30.0
+"""The longest pause where no watch tells of the mending, and looking costs a call to the API server only."""
+
+IN_THE_CLUSTER = frozenset({Reason.SERVICE_ACCOUNT_NOT_FOUND, Reason.SERVICE_ACCOUNT_NOT_ANNOTATED})
+
+
+class Story(Protocol):
+    """What is done for one kind."""
+
+    async def reconcile(self, live: Live) -> Report:
+        """Bring the outside to what the object declares."""
+        ...
+
+    async def remove(self, live: Live) -> Report:
+        """Take away what the object caused; a report that holds means that nothing is left to do."""
+        ...
+
+
+class Observer(Protocol):
+    """Who counts reconciles."""
+
+    def reconciled(self, kind: str, reason: str, seconds: float) -> None:
+        """One look at one object ended so."""
+        ...
+
+    def changed(self, kind: str, change: str) -> None:
+        """Something outside was changed for an object: Created, Granted, DriftCorrected …."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the engine itself talks to."""
+
+    cluster: Cluster
+    threads: Threads
+    observer: Observer
+
+
+class Engine:
+    """Workers over one queue of keys. Belongs to one event loop."""
+
+    def __init__(
+        self, registry: Registry, queue: WorkQueue[Key], stories: Mapping[str, Story], outside: Outside
+    ) -> None:
+        self._registry = registry
+        self._queue = queue
+        self._stories = stories
+        self._outside = outside
+        self._gone: dict[str, asyncio.Event] = {}
+        """By uid: what is taken away for one object is not for the next of its name."""
+        self._ended: set[str] = set()
+        """Uids that vanished since the last full list began, which may still show them."""
+
+    def seen(self, key: Key, body: Mapping[str, Any]) -> None:
+        """A watch or a list showed this object."""
+        former = self._registry.former(key, body)
+        if former is not None:
+            self.vanished(key, former.uid)
+        if self._registry.put(key, body):
+            self._queue.add(key)
+            self._wake(key)
+
+    def vanished(self, key: Key, uid: str) -> None:
+        """The object exists no more; another of its name may."""
+        if self._knows(key, uid):
+            self._wake(key)
+            self._registry.remove(key)
+            self._queue.forget(key)
+        self._gone.pop(uid, asyncio.Event()).set()
+        self._ended.add(uid)
+
+    async def removed(self, key: Key, uid: str) -> None:
+        """Return when all that the object caused is taken away, so that its finalizer may go; or when it is gone."""
+        if self._knows(key, uid):
+            self._queue.add(key)
+            await self._gone.setdefault(uid, asyncio.Event()).wait()
+
+    def _knows(self, key: Key, uid: str) -> bool:
+        live = self._registry.get(key)
+        return live is not None and live.uid == uid
+
+    async def relist(self) -> None:
+        """Read all objects anew: a broken watch hides deletions."""
+        self._ended.clear()
+        for kind in KINDS:
+            known = self._registry.of_kind(kind.name)
+            bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
+            found = {key_of(body): body for body in bodies if uid_of(body) not in self._ended}
+            for live in known:
+                if live.key not in found:
+                    self.vanished(live.key, live.uid)
+            for key, body in found.items():
+                self.seen(key, body)
+        self._registry.listed = True
+
+    async def work(self) -> None:
+        """Look at one key after another, for ever. Run as many of these as looks may overlap.
+
+        Raises:
+            LeadershipLost: nothing outside may be written any more.
+        """
+        while True:
+            key = await self._queue.take()
+            try:
+                await self._look(key)
+            except LeadershipLost:
+                raise
+            except Failure as failure:
+                log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
+            except Exception as error:  # a bug in one story must not stop the others
+                log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
+                await self._confess(key, error)
+            finally:
+                self._queue.done(key)
+
+    async def _look(self, key: Key) -> None:
+        live = self._registry.get(key)
+        if live is None:
+            return
+        if not live.held:
+            if not live.deleting:
+                self._queue.add_after(key, FINALIZER_SECONDS)
+            return
+        began = asyncio.get_running_loop().time()
+        report = await self._told(live)
+        if report is None:
+            return
+        await self._store(live, report)
+        self._count(key.kind, report, asyncio.get_running_loop().time() - began)
+        if live.deleting and report.holds:
+            self._queue.forget(key)
+            self._gone.setdefault(live.uid, asyncio.Event()).set()
+        else:
+            self._plan(live, report)
+
+    def _count(self, kind: str, report: Report, seconds: float) -> None:
+        self._outside.observer.reconciled(kind, _reason(report), seconds)
+        for change, _ in report.changes:
+            self._outside.observer.changed(kind, change)
+
+    async def _told(self, live: Live) -> Report | None:
+        story = self._stories[live.key.kind]
+        if not live.deleting:
+            return await story.reconcile(live)
+        body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
+        if body is None:
+            self.vanished(live.key, live.uid)
+            return None
+        if uid_of(body) != live.uid:
+            self.seen(live.key, body)
+            return None
+        self._registry.put(live.key, body)
+        return await story.remove(self._registry.get(live.key) or live)
+
+    async def _store(self, live: Live, report: Report) -> None:
+        status = status_of(live, report, datetime.now(UTC))
+        stored_now = self._registry.get(live.key) or live  # a story may have stored something on its way
+        if live.deleting and report.holds:
+            await self._post(_warnings(live, report))
+            return
+        if status == stored_now.status:
+            return
+        apply = self._outside.cluster.apply_status
+        stored = await self._outside.threads.call(apply, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
+        if stored is None:
+            return
+        self._registry.put(live.key, stored)
+        await self._post([*_warnings(live, report), *_notices(live, report)])
+        if _readiness(live.status) != _readiness(status):
+            self._wake(live.key)
+
+    async def _post(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            await self._outside.threads.call(self._outside.cluster.post, notice, timeout=CLUSTER_SECONDS)
+
+    async def _confess(self, key: Key, bug: Exception) -> None:
+        """Say in the status that a bug was met, for otherwise it would say what was before; all else in it stays."""
+        live = self._registry.get(key)
+        if live is None or not live.held:
+            return
+        text = f"unexpected {type(bug).__name__}, which is a bug: the operator's log tells more"
+        finding = Finding(ConditionType.READY, Reason.INTERNAL_ERROR, text)
+        try:
+            await self._store(live, Report((finding,), fields_of(live)))
+        except LeadershipLost:
+            raise
+        except Exception:  # it may be the status that is wrong
+            log.exception("%s: the unexpected error is not in its status", key)
+
+    def _wake(self, key: Key) -> None:
+        for dependent in self._registry.dependents(key):
+            self._queue.add(dependent)
+
+    def _plan(self, live: Live, report: Report) -> None:
+        key = live.key
+        waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
+        if waits and report.again is None:
+            near = live.deleting or any(f.reason in IN_THE_CLUSTER for f in report.findings)
+            self._queue.retry(key, NEAR_SECONDS if near else math.inf)
+            return
+        if not waits:
+            self._queue.succeeded(key)
+        seconds = report.again if report.again is not None else 300.0
+        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads a herd
+
+
+def uid_of(body: Mapping[str, Any]) -> str:
+    """The uid in an object's body."""
+    return str(body["metadata"]["uid"])
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The key of an object's body."""
+    metadata = body["metadata"]
+    return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+
+
+def _reason(report: Report) -> str:
+    blocking = next((f for f in report.findings if not f.holds), None)
+    return str(blocking.reason) if blocking else "Succeeded"
+
+
+def _readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
+    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
+    return (ready["status"], ready["reason"]) if ready else ()
+
+
+def _warnings(live: Live, report: Report) -> list[Notice]:
+    return [Notice(live.body, warning=True, reason=what, message=text) for what, text in report.warnings]
+
+
+def _notices(live: Live, report: Report) -> list[Notice]:
+    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes if text]
+    before = _readiness(live.status)
+    blocking = next((f for f in report.findings if not f.holds), None)
+    if blocking is not None and before[1:] != (str(blocking.reason),):
+        stalled = blocking.reason.standing is Standing.STALLED
+        notices.append(Notice(live.body, warning=stalled, reason=str(blocking.reason), message=blocking.message))
+    if blocking is None and before[:1] != ("True",):
+        notices.append(Notice(live.body, warning=False, reason="Succeeded", message="as declared"))
+    return notices

@@ -1,0 +1,60 @@
+"""What one object needs of another: the record it holds, the instance it names, the tenant it belongs to."""
+
+from typing import TypeVar
+
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject
+from cloudsql_iam_operator.core.access.rules import Tenant
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.implemented import require_implemented
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.runtime.registry import Live, Parsed, Registry
+from cloudsql_iam_operator.services.runtime.threads import Threads
+
+CLUSTER_SECONDS = 60.0
+
+S = TypeVar("S", bound=Parsed)
+
+
+def readable(live: Live, kind: type[S]) -> S:
+    """The record that an object holds.
+
+    Raises:
+        Refused: it cannot be read, or asks for what this release does not do.
+    """
+    if isinstance(live.spec, InvalidObject):
+        raise Refused(Reason.INVALID_SPEC, str(live.spec))
+    if not isinstance(live.spec, kind):
+        raise TypeError(f"{live.key} was read as {type(live.spec).__name__}")
+    require_implemented(live.spec)
+    return live.spec
+
+
+def instance_named(registry: Registry, name: str) -> CloudSQLInstance:
+    """The CloudSQLInstance that an object names, when it may be used.
+
+    Raises:
+        NotYet: it does not exist, cannot be read, is suspended or is being deleted.
+    """
+    live = registry.instance(name)
+    if live is None:
+        raise NotYet(Reason.INSTANCE_NOT_FOUND, f"there is no CloudSQLInstance {name}: create it, or correct the name")
+    try:
+        spec = readable(live, CloudSQLInstance)
+    except Refused as refused:
+        text = f"CloudSQLInstance {name} cannot be used: {refused.message}"
+        raise NotYet(Reason.INSTANCE_NOT_READY, text) from refused
+    if spec.suspend:
+        raise NotYet(Reason.INSTANCE_SUSPENDED, f"CloudSQLInstance {name} is suspended, and so is all that names it")
+    return spec
+
+
+async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenant:
+    """A namespace as access rules see it.
+
+    Raises:
+        NotYet: the API server did not answer; nothing is decided without the labels.
+    """
+    labels = await threads.call(cluster.namespace_labels, namespace, timeout=CLUSTER_SECONDS)
+    return Tenant(namespace, labels)

@@ -1,0 +1,86 @@
+"""What a story tells of an object: findings, the fields of its status, and when to look again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cloudsql_iam_operator.api.annotations import REQUESTED_AT
+from cloudsql_iam_operator.core.status import Condition, Finding, conditions
+from cloudsql_iam_operator.services.runtime.registry import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of one story.
+
+    `fields` is the status beside conditions, in full. `again` is seconds until the next look; None leaves that to
+    backoff.
+    `changes` are past-tense sentences, each an Event; one with no words is only counted. `warnings` are
+    Events that somebody must not miss, told of an object that goes too.
+    """
+
+    findings: tuple[Finding, ...]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    again: float | None = None
+    changes: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every layer is as declared."""
+        return all(finding.holds for finding in self.findings)
+
+
+def status_of(live: Live, report: Report, now: datetime) -> dict[str, Any]:
+    """The status to be stored for this report; equal to the stored one when nothing but time has passed."""
+    told = conditions(report.findings, generation=live.generation, previous=_conditions(live), now=now)
+    requested = requested_at(live.body)
+    return {
+        "observedGeneration": live.generation,
+        **({"lastHandledReconcileAt": requested} if requested else {}),
+        **report.fields,
+        "conditions": [_rendered(condition) for condition in told],
+    }
+
+
+def fields_of(live: Live) -> dict[str, Any]:
+    """What the stored status tells beside conditions and what was handled."""
+    rewritten = {"observedGeneration", "lastHandledReconcileAt", "conditions"}
+    return {name: value for name, value in live.status.items() if name not in rewritten}
+
+
+def max_age(live: Live, interval: float) -> float:
+    """How old a clean pass may be to serve this look, in seconds: 0 when somebody asked for a fresh one."""
+    asked = requested_at(live.body)
+    return 0.0 if asked and asked != live.status.get("lastHandledReconcileAt") else interval / 2
+
+
+def requested_at(body: Mapping[str, Any]) -> str:
+    """When somebody asked for a fresh look, by annotation; "" when nobody did."""
+    return str((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))
+
+
+def _conditions(live: Live) -> list[Condition]:
+    return [
+        Condition(
+            type=c["type"],
+            status=c["status"],
+            reason=c.get("reason", ""),
+            message=c.get("message", ""),
+            observed_generation=c.get("observedGeneration", 0),
+            since=datetime.fromisoformat(c["lastTransitionTime"]),
+        )
+        for c in live.status.get("conditions", ())
+    ]
+
+
+def _rendered(condition: Condition) -> dict[str, Any]:
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message[:32768],
+        "observedGeneration": condition.observed_generation,
+        "lastTransitionTime": condition.since.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+    }

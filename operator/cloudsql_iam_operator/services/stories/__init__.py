@@ -1,1 +1,0 @@
-"""What happens to one object of each kind, from its spec to its status."""

@@ -1,0 +1,283 @@
+"""What the Cloud SQL Admin API's answers mean: the real client against prepared answers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloudsql_iam_operator.adapters.google.client import Caller
+from cloudsql_iam_operator.adapters.google.operations import Patience
+from cloudsql_iam_operator.adapters.google.sqladmin import NewUser, SQLAdmin
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.users.plan import DatabaseUser
+from cloudsql_iam_operator.core.users.principals import UserType
+from integration.google.stand_in import Google, failure_of, identity
+
+ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
+CHECKOUT = NewUser("checkout@acme-prod.iam", UserType.SERVICE_ACCOUNT)
+DONE = {"kind": "sql#operation", "name": "op-1", "status": "DONE", "operationType": "CREATE_USER"}
+
+
+@pytest.fixture
+def stand_in() -> Iterator[Google]:
+    google = Google()
+    yield google
+    google.stop()
+
+
+@pytest.fixture
+def admin(stand_in: Google) -> SQLAdmin:
+    return SQLAdmin(stand_in.endpoints, stand_in.caller, Patience(sleep=lambda _: None))
+
+
+def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.says(
+        200,
+        {
+            "state": "RUNNABLE",
+            "databaseVersion": "POSTGRES_16",
+            "instanceType": "CLOUD_SQL_INSTANCE",
+            "region": "europe-west1",
+            "ipAddresses": [{"type": "PRIMARY", "ipAddress": "203.0.113.7"}],
+            "settings": {
+                "activationPolicy": "NEVER",
+                "databaseFlags": [{"name": "cloudsql.iam_authentication", "value": "on"}],
+                "ipConfiguration": {"sslMode": "ENCRYPTED_ONLY"},
+            },
+        },
+    )
+
+    facts = admin.instance(ORDERS)
+
+    assert facts == InstanceFacts(
+        state="RUNNABLE",
+        stopped=True,
+        database_version="POSTGRES_16",
+        iam_authentication=True,
+        instance_type="CLOUD_SQL_INSTANCE",
+        region="europe-west1",
+        addresses=frozenset({"PRIMARY"}),
+        ssl_mode="ENCRYPTED_ONLY",
+        hosts=(("PRIMARY", "203.0.113.7"),),
+    )
+    assert stand_in.asked == [("GET", "/v1/projects/acme-prod/instances/orders?alt=json", None)]
+    assert stand_in.calls == [("sqladmin", "instances.get", 200)]
+    assert stand_in.fences == 0
+
+
+def test_users_are_listed_with_built_in_as_the_unsaid_type(stand_in: Google, admin: SQLAdmin) -> None:
+    items = [
+        {"name": "postgres"},
+        {"name": "g@acme.com", "type": "CLOUD_IAM_GROUP", "iamStatus": "INACTIVE"},
+        {"name": "new@acme.com", "type": "CLOUD_IAM_OF_TOMORROW"},
+    ]
+    stand_in.says(200, {"kind": "sql#usersList", "items": items})
+
+    users = admin.users(ORDERS)
+
+    assert users == (
+        DatabaseUser("g@acme.com", UserType.GROUP, inactive=True),
+        DatabaseUser("new@acme.com", UserType.UNKNOWN),
+        DatabaseUser("postgres", UserType.BUILT_IN),
+    )
+
+
+def test_a_user_is_made_with_its_type_and_roles_and_its_operation_is_followed(
+    stand_in: Google, admin: SQLAdmin
+) -> None:
+    stand_in.says(200, {**DONE, "status": "PENDING"})
+    stand_in.says(200, {**DONE, "status": "RUNNING"})
+    stand_in.says(200, DONE)
+
+    admin.insert_user(ORDERS, NewUser("checkout@acme-prod.iam", UserType.SERVICE_ACCOUNT, frozenset({"b", "a"})))
+
+    users = "/v1/projects/acme-prod/instances/orders/users?alt=json"
+    body = {"name": "checkout@acme-prod.iam", "type": "CLOUD_IAM_SERVICE_ACCOUNT", "databaseRoles": ["a", "b"]}
+    operation = ("GET", "/v1/projects/acme-prod/operations/op-1?alt=json", None)
+    assert stand_in.asked == [("POST", users, body), operation, operation]
+    assert stand_in.fences == 1
+
+
+def test_an_operation_is_polled_after_1_2_4_8_16_and_then_every_20_seconds_for_10_minutes(stand_in: Google) -> None:
+    slept: list[float] = []
+    admin = SQLAdmin(stand_in.endpoints, stand_in.caller, Patience(sleep=slept.append))
+    stand_in.says(200, {**DONE, "status": "RUNNING"})
+
+    failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
+
+    assert slept[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
+    assert 600 <= sum(slept) < 620
+    assert failure.reason is Reason.OPERATION_IN_PROGRESS
+
+
+def test_an_operation_that_is_done_may_still_have_failed(stand_in: Google, admin: SQLAdmin) -> None:
+    errors = [{"kind": "sql#operationError", "code": "INTERNAL_ERROR", "message": "it broke"}]
+    stand_in.says(200, {**DONE, "error": {"errors": errors}})
+
+    failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
+
+    assert (failure.reason, type(failure)) == (Reason.OPERATION_FAILED, NotYet)
+    assert "it broke" in failure.message
+
+
+def test_roles_are_granted_in_the_query_and_nothing_is_revoked(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.says(200, DONE)
+
+    admin.grant_roles(ORDERS, "checkout@acme-prod.iam", ["b", "a"])
+
+    query = "name=checkout%40acme-prod.iam&databaseRoles=a&databaseRoles=b&alt=json"
+    asked = ("PUT", f"/v1/projects/acme-prod/instances/orders/users?{query}", {"name": "checkout@acme-prod.iam"})
+    assert stand_in.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (
+            400,
+            "Invalid request: Provided CLOUD_IAM_SERVICE_ACCOUNT: x.gserviceaccount.com, does not exist.",
+            (Reason.PRINCIPAL_NOT_FOUND, Refused),
+        ),
+        (400, "Invalid request: IAM Group Authentication is disabled.", (Reason.IAM_AUTHENTICATION_DISABLED, Refused)),
+        (400, "Invalid request: Invalid request since instance is not running.", (Reason.INSTANCE_STOPPED, NotYet)),
+        (400, 'failed to update user "x": role "app_ro" does not exist.', (Reason.ROLE_NOT_FOUND, NotYet)),
+        (400, "something new", (Reason.INVALID_SPEC, Refused)),
+        (404, "The Cloud SQL instance does not exist.", (Reason.INSTANCE_NOT_FOUND, NotYet)),
+        (403, "The client is not authorized to make this request.", (Reason.ADMIN_PERMISSION_DENIED, NotYet)),
+        (
+            409,
+            "Operation failed because another operation was already in progress.",
+            (Reason.OPERATION_IN_PROGRESS, NotYet),
+        ),
+        (503, "Service unavailable", (Reason.GOOGLE_UNREACHABLE, NotYet)),
+    ],
+)
+def test_each_known_text_of_the_admin_api_has_its_reason(
+    stand_in: Google, admin: SQLAdmin, code: int, message: str, expected: tuple[Reason, type]
+) -> None:
+    stand_in.refuses(code, message)
+
+    failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
+
+    assert (failure.reason, type(failure)) == expected
+    assert "checkout@acme-prod.iam" in failure.message
+    assert "t0ken" not in failure.message
+
+
+def test_a_missing_instance_is_told_with_what_would_help(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(404, "The Cloud SQL instance does not exist.")
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert failure.message == (
+        "could not list the users of instance acme-prod:europe-west1:orders: "
+        "The Cloud SQL instance does not exist.; create it, or correct spec.connectionName"
+    )
+
+
+def test_a_missing_permission_is_named(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(403, "The client is not authorized to make this request.", "notAuthorized")
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert failure.message == (
+        "Google answered 403 to: list the users of instance acme-prod:europe-west1:orders: "
+        "The client is not authorized to make this request.; the operator needs cloudsql.users.list on "
+        "project acme-prod, or on instance orders by condition"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"), [("on", Reason.INSTANCE_NOT_READY), ("off", Reason.IAM_AUTHENTICATION_DISABLED)]
+)
+def test_a_flag_that_is_off_is_told_from_one_that_was_just_set(
+    stand_in: Google, admin: SQLAdmin, flag: str, reason: Reason
+) -> None:
+    stand_in.refuses(400, 'Invalid request: failed to create user "x": role "cloudsqliamuser" does not exist.')
+    stand_in.says(200, {"settings": {"databaseFlags": [{"name": "cloudsql.iam_authentication", "value": flag}]}})
+
+    failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
+
+    assert failure.reason is reason
+
+
+def test_a_user_with_dependents_is_not_deleted_and_they_are_told(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(
+        400,
+        'Invalid request: failed to delete user x: . role "x" cannot be dropped because some objects depend on it '
+        "Details: 1 object in database A\n6 objects in database B.",
+    )
+    stand_in.says(200, {"items": [{"name": "x"}]})
+
+    failure = failure_of(admin.delete_user, ORDERS, "x")
+
+    assert failure.reason is Reason.OWNS_OBJECTS
+    assert "1 object in database A 6 objects in database B" in failure.message
+
+
+def test_deleting_an_absent_user_succeeds_whatever_google_answers(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(404, "no such user", "notFound")
+    stand_in.says(200, {"items": [{"name": "postgres"}]})
+
+    admin.delete_user(ORDERS, "x")
+
+    assert [method for method, _, _ in stand_in.asked] == ["DELETE", "GET"]
+
+
+def test_the_quota_answer_is_read_behind_its_details_and_says_when_to_come_back(
+    stand_in: Google, admin: SQLAdmin
+) -> None:
+    error = {
+        "code": 429,
+        "message": "Quota exceeded for quota metric 'Queries'",
+        "status": "RESOURCE_EXHAUSTED",
+        "errors": [{"reason": "rateLimitExceeded"}],
+        "details": [{"reason": "RATE_LIMIT_EXCEEDED"}],
+    }
+    stand_in.says(429, {"error": error}, Retry_After="17")
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert isinstance(failure, NotYet)
+    assert (failure.reason, failure.retry_after) == (Reason.QUOTA_EXCEEDED, 17.0)
+
+
+def test_quota_told_as_403_is_quota(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.refuses(403, "Rate Limit Exceeded", "rateLimitExceeded")
+
+    assert failure_of(admin.users, ORDERS).reason is Reason.QUOTA_EXCEEDED
+
+
+@pytest.mark.parametrize("content", [b"<html>502</html>", b"", b"[]", b'{"error": "text"}'])
+def test_an_answer_that_is_no_json_of_googles_is_survived(stand_in: Google, admin: SQLAdmin, content: bytes) -> None:
+    stand_in.says(502, content)
+
+    assert failure_of(admin.users, ORDERS).reason is Reason.GOOGLE_UNREACHABLE
+
+
+def test_no_answer_at_all_is_waited_out(stand_in: Google, admin: SQLAdmin) -> None:
+    stand_in.stop()
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert (failure.reason, type(failure)) == (Reason.GOOGLE_UNREACHABLE, NotYet)
+    assert stand_in.calls[-1] == ("sqladmin", "users.list", 0)
+
+
+def test_a_fence_that_is_down_stops_a_write_before_it_is_sent(stand_in: Google) -> None:
+    class Lost(Exception):
+        pass
+
+    def fence() -> None:
+        raise Lost
+
+    admin = SQLAdmin(stand_in.endpoints, Caller(identity(), fence))
+    stand_in.says(200, {"items": []})
+
+    with pytest.raises(Lost):
+        admin.insert_user(ORDERS, CHECKOUT)
+
+    assert stand_in.asked == []
+    assert admin.users(ORDERS) == ()

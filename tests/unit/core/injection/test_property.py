@@ -1,0 +1,73 @@
+"""Whatever pod comes along, a plan leaves what is not its own alone and is done after one application."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudsql_iam_operator.core.injection.outcome import Denied
+from support.podshapes import PG, container, planned, pod
+
+NAMES = ["web", "worker", "istio-proxy", "vault-agent", "migrate", "logs", "linkerd-proxy", "a", "b", "csql-x"]
+TAKEN = [*NAMES, "cloudsql-proxy"]
+VARIABLES = st.fixed_dictionaries(
+    {"name": st.sampled_from([*PG, "DSN", "X~Y"])},
+    optional={"value": st.text(max_size=5), "valueFrom": st.just({"fieldRef": {"fieldPath": "metadata.name"}})},
+)
+PORTS = st.fixed_dictionaries(
+    {"containerPort": st.sampled_from([80, 5432, 5433, 9091, 9801])},
+    optional={"hostPort": st.sampled_from([5432, 8080]), "protocol": st.sampled_from(["TCP", "UDP"])},
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "env": st.none() | st.lists(VARIABLES, max_size=4, unique_by=lambda variable: str(variable["name"])),
+        "ports": st.none() | st.lists(PORTS, max_size=3),
+        "args": st.lists(st.sampled_from(["--port=5432", "p:r:i", "run"]), max_size=2),
+        "envFrom": st.just([{"configMapRef": {"name": "c"}}]),
+        "future": st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=3),
+    },
+)
+ANNOTATIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "inject": st.sampled_from(["checkout", "true", "checkout", "true", "false", "nobody", ""]),
+        "port": st.sampled_from(["5433", "6543", "7000", "x"]),
+        "containers": st.sampled_from(["*", "*", "web", "!worker"]),
+        "database": st.sampled_from(["orders", "ä"]),
+        "status": st.sampled_from(["", "{}", "[1]", '{"container":"cloudsql-proxy","instances":[]}']),
+        "memory-limit": st.sampled_from(["0", "128Mi"]),
+    },
+)
+
+SPECS: list[dict[str, Any]] = [
+    {},
+    {"future": 1},
+    {"initContainers": None},
+    {"hostNetwork": True},
+    {"resources": {"limits": {"cpu": "1"}}},
+]
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(TAKEN), min_size=1, max_size=5, unique=True))
+    containers = [container(name, **draw(FIELDS)) for name in names]
+    split = draw(st.integers(0, len(containers) - 1))
+    init = [c | draw(st.sampled_from([{}, {"restartPolicy": "Always"}])) for c in containers[:split]]
+    spec: dict[str, Any] = draw(st.sampled_from(SPECS))
+    if init:
+        spec = spec | {"initContainers": init}
+    return pod(*containers[split:], annotations=draw(ANNOTATIONS), **spec)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pods())
+def test_a_plan_is_harmless_complete_and_repeatable(body: dict[str, Any]) -> None:
+    outcome = planned(body)
+
+    if isinstance(outcome, Denied):
+        assert outcome.message.startswith("cannot inject a proxy into pod orders/web-1: ")
+        assert outcome.status in (403, 422)
+    else:
+        assert all(len(warning) < 400 for warning in outcome.warnings)

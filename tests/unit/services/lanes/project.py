@@ -1,0 +1,99 @@
+"""A project's policy and its neighbourhood, for the policy lane to work on."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
+from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.runtime.threads import Threads
+
+LOGIN = "roles/cloudsql.instanceUser"
+UNSUPPORTED = "roles/no.suchRole"
+SIGNED = Condition("cloudsql-iam-operator/orders", "", "true")
+FOREIGN = {"role": "roles/viewer", "members": ["user:owner@acme.com"]}
+
+
+@dataclass
+class Project:
+    """A policy that remembers how often it was read and written, and refuses members when told to."""
+
+    document: dict[str, Any] = field(default_factory=lambda: {"etag": "0", "bindings": [FOREIGN]})
+    reads: int = 0
+    writes: int = 0
+    absent: frozenset[str] = frozenset()
+    tells_names: bool = True
+    before_write: list[Callable[["Project"], None]] = field(default_factory=list)
+
+    def get_policy(self, project: str) -> Policy:
+        self.reads += 1
+        return Policy(json.loads(json.dumps(self.document)))
+
+    def set_policy(self, project: str, policy: Policy) -> Policy:
+        if self.before_write:
+            self.before_write.pop(0)(self)
+        if policy.document["etag"] != self.document["etag"]:
+            raise PolicyConflict
+        self.writes += 1
+        self._judge(policy)
+        self.document = {**json.loads(json.dumps(policy.document)), "etag": str(self.writes)}
+        return Policy(self.document)
+
+    def _judge(self, policy: Policy) -> None:
+        for binding in policy.bindings():
+            if binding.role == UNSUPPORTED:
+                raise PolicyRejected(UNSUPPORTED.lower(), f"Role {UNSUPPORTED} is not supported for this resource.")
+            if binding.member in self.absent:
+                culprit = binding.member.partition(":")[2] if self.tells_names else ""
+                raise PolicyRejected(culprit, f"User {culprit or '?'} does not exist.")
+
+    @property
+    def members(self) -> set[str]:
+        return {binding.member for binding in Policy(self.document).bindings()}
+
+
+@dataclass
+class Neighbourhood:
+    """What the registry would say."""
+
+    claims: Mapping[Key, frozenset[BindingRef]] = field(default_factory=dict)
+    listed: bool = True
+    acknowledged: bool = False
+
+    def told(self) -> PolicyNeighbours:
+        return PolicyNeighbours(lambda: self.claims, lambda: self.listed, lambda: self.acknowledged)
+
+
+def key(number: int) -> Key:
+    return Key("CloudSQLIAMUser", "orders", f"user-{number}")
+
+
+def member(number: int) -> str:
+    return f"user:u{number}@acme.com"
+
+
+def want(number: int, *, condition: Condition | None = None) -> PolicyWant:
+    return PolicyWant(frozenset({Binding(LOGIN, member(number), condition)}))
+
+
+def run(
+    story: Callable[[PolicyLane], Awaitable[None]], project: Project, neighbourhood: Neighbourhood | None = None
+) -> None:
+    async def told() -> None:
+        threads = Threads(2)
+        lane = PolicyLane(
+            "acme-prod", project, threads, (neighbourhood or Neighbourhood()).told(), Pace(quiet=0.01, longest=0.1)
+        )
+        try:
+            await story(lane)
+        finally:
+            threads.close()
+
+    asyncio.run(told())

@@ -1,0 +1,97 @@
+"""The roles of grantees whose accounts' names PostgreSQL does not keep whole."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
+from cloudsql_iam_operator.api.names import API_VERSION, GRANT, USER, Key
+from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, GranteeRole
+from cloudsql_iam_operator.services.reconcilers.grant_status import Named, told
+from cloudsql_iam_operator.services.reconcilers.grantees import named
+from cloudsql_iam_operator.services.runtime.registry import Registry
+
+CUT = "orders-checkout-web-shop-team1@acme-production-environment-01.i"
+WHOLE = f"serviceAccount:{CUT}am.gserviceaccount.com"
+RIVAL = f"serviceAccount:{CUT}ot.example.iam.gserviceaccount.com"
+SHORT = "serviceAccount:billing@acme.iam.gserviceaccount.com"
+
+
+def named_among(*users: str, **members: tuple[str, str, bool]) -> Named:
+    """Grantees of a grant to `users`; for each the username, the member, and whether the user was made for it."""
+    registry = Registry()
+    spec = {
+        "instanceRef": {"name": "orders"},
+        "database": "orders",
+        "grantees": [{"userRef": {"name": user}} for user in users],
+        "preset": "read",
+        "schemas": ["app"],
+    }
+    registry.put(Key(GRANT.name, "team", "reads"), body(GRANT.name, "reads", spec))
+    for name, (username, member, created) in members.items():
+        status = {
+            "username": username,
+            "member": member,
+            "created": created,
+            "conditions": [{"type": "AccessAllowed", "status": "True"}],
+        }
+        user = body(USER.name, name, {"instanceRef": {"name": "orders"}, "principal": {"user": "ann@acme.com"}})
+        registry.put(Key(USER.name, "team", name), {**user, "status": status})
+    live = registry.get(Key(GRANT.name, "team", "reads"))
+    assert live is not None
+    assert isinstance(live.spec, DatabaseGrant)
+    return named(live.spec, registry, frozenset())
+
+
+def body(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    created = "2026-01-01T00:00:00Z"
+    metadata = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1, "creationTimestamp": created}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def test_only_a_role_whose_name_is_cut_is_told_as_truncated() -> None:
+    found = named_among("a", "b", a=(CUT, WHOLE, True), b=("billing@acme.iam", SHORT, True))
+
+    assert found.roles == {UserRef("a"): CUT, UserRef("b"): "billing@acme.iam"}
+    assert found.cut == {CUT}
+    assert found.missing == ()
+
+
+def test_a_cut_name_is_given_nothing_until_the_user_was_made_for_this_account() -> None:
+    found = named_among("a", "b", a=(CUT, WHOLE, False), b=("billing@acme.iam", SHORT, False))
+
+    assert found.roles == {UserRef("b"): "billing@acme.iam"}
+    assert [problem.reason for problem in found.missing] == [Reason.USER_NOT_READY]
+
+
+def test_accounts_of_one_cut_name_are_refused_with_both_named() -> None:
+    with pytest.raises(Refused) as caught:
+        named_among("a", "b", a=(CUT, WHOLE, True), b=(CUT, RIVAL, False))
+
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert caught.value.message == (
+        f"grantees a and b are {WHOLE} and {RIVAL}, both to be database user {CUT}; "
+        "use an account with a shorter name for one"
+    )
+
+
+def test_two_objects_for_one_account_are_no_collision() -> None:
+    found = named_among("a", "b", a=(CUT, WHOLE, True), b=(CUT, WHOLE, False))
+
+    assert found.roles == {UserRef("a"): CUT}
+    assert [problem.reason for problem in found.missing] == [Reason.USER_NOT_READY]
+
+
+def test_the_status_tells_of_a_cut_name() -> None:
+    answer = GrantAnswer(grantees=(GranteeRole(CUT, True), GranteeRole("b", True)))
+
+    found = Named({UserRef("a"): CUT, UserRef("b"): "b"}, (), frozenset({CUT}))
+    fields = told(answer, found, {}, datetime(2026, 1, 2, tzinfo=UTC))
+
+    assert fields["grantees"] == [
+        {"name": "a", "role": CUT, "exists": True, "truncated": True},
+        {"name": "b", "role": "b", "exists": True, "truncated": False},
+    ]

@@ -1,0 +1,124 @@
+"""The engine over a registry, a queue and a cluster of ten lines."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, Key
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.runtime.engine import Engine, Outside
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.reports import Report
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
+
+KEY = Key(INSTANCE.name, "", "orders-prod")
+HOLDS = Report((Finding(ConditionType.ADMIN_REACHABLE, Reason.SUCCEEDED, "it answers"),), {"state": "RUNNABLE"}, 60.0)
+
+
+def body(**metadata: Any) -> dict[str, Any]:
+    return {
+        "kind": INSTANCE.name,
+        "metadata": {
+            "name": "orders-prod",
+            "uid": "u1",
+            "generation": 1,
+            "resourceVersion": "5",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "finalizers": [FINALIZER],
+            **metadata,
+        },
+        "spec": {"connectionName": "acme:r:i"},
+    }
+
+
+class MemoryCluster:
+    def __init__(self) -> None:
+        self.stored: dict[Key, dict[str, Any]] = {}
+        self.writes = 0
+        self.notices: list[str] = []
+        self.after_list: Callable[[], object] = lambda: None
+
+    def get(self, key: Key) -> dict[str, Any] | None:
+        return self.stored.get(key)
+
+    def list(self, kind: Any) -> list[dict[str, Any]]:
+        found = [found for key, found in self.stored.items() if key.kind == kind.name]
+        if kind is INSTANCE:
+            self.after_list()
+        return found
+
+    def apply_status(self, key: Key, uid: str, status: dict[str, Any]) -> dict[str, Any]:
+        self.writes += 1
+        before = self.stored[key]
+        version = str(int(before["metadata"]["resourceVersion"]) + 1)
+        self.stored[key] = {**before, "metadata": {**before["metadata"], "resourceVersion": version}, "status": status}
+        return self.stored[key]
+
+    def post(self, notice: Any) -> None:
+        self.notices.append(notice.reason)
+
+
+class Told:
+    """A story that tells prepared reports, and how often it was asked what."""
+
+    def __init__(self, *reports: Report | Exception) -> None:
+        self.reports = list(reports)
+        self.asked: list[str] = []
+
+    async def reconcile(self, live: Live) -> Report:
+        return self._next("reconcile")
+
+    async def remove(self, live: Live) -> Report:
+        return self._next("remove")
+
+    def _next(self, what: str) -> Report:
+        self.asked.append(what)
+        report = self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
+        if isinstance(report, Exception):
+            raise report
+        return report
+
+
+class Counts:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+        self.changes: list[tuple[str, str]] = []
+
+    def reconciled(self, kind: str, reason: str, seconds: float) -> None:
+        self.seen.append(reason)
+
+    def changed(self, kind: str, change: str) -> None:
+        self.changes.append((kind, change))
+
+
+class Scene:
+    def __init__(self, story: Told) -> None:
+        self.cluster = MemoryCluster()
+        self.counts = Counts()
+        self.registry = Registry()
+        self.queue: WorkQueue[Key] = WorkQueue(Backoff(first=0.01))
+        outside = Outside(self.cluster, Threads(2), self.counts)  # type: ignore[arg-type] # the ten lines above
+        self.engine = Engine(self.registry, self.queue, {INSTANCE.name: story}, outside)
+
+    def show(self, seen: dict[str, Any]) -> None:
+        self.cluster.stored[KEY] = seen
+        self.engine.seen(KEY, seen)
+
+
+def play(story: Told, act: Callable[[Scene], Awaitable[None]]) -> Scene:
+    async def run() -> Scene:
+        scene = Scene(story)
+        worker = asyncio.create_task(scene.engine.work())
+        await asyncio.wait_for(act(scene), 60)
+        worker.cancel()
+        return scene
+
+    return asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
