@@ -20,7 +20,7 @@ PREFIX = f"{GROUP}/"
 """How the name of every pod annotation of ours begins."""
 
 REQUESTED_AT = f"reconcile.{GROUP}/requestedAt"
-"""On our own kinds: a new value asks for a look now, and is echoed in status.lastHandledReconcileAt."""
+"""On our own kinds: a new value asks for a reconcile now, and is echoed in status.lastHandledReconcileAt."""
 
 INJECT = f"{PREFIX}inject"
 USER = f"{PREFIX}user"
@@ -104,7 +104,7 @@ class Injection:
 def parse_injection(annotations: Mapping[str, str] | None) -> Injection | None:
     """What a pod's annotations ask for; None when they do not ask for injection, or ask for none.
 
-    Annotations of other domains are not looked at; all of ours are, with `inject: "false"` too.
+    Annotations of other domains are not read; all of ours are, with `inject: "false"` too.
 
     Raises:
         InvalidObject: `field` is the full name of an annotation that does not exist, has no behaviour yet, or whose

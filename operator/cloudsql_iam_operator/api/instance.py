@@ -27,7 +27,7 @@ class IPType(StrEnum):
 
 
 class BindingMode(StrEnum):
-    """Member: the operator adds IAM members. External: someone else binds, the operator only looks."""
+    """Member: the operator adds IAM members. External: someone else binds, the operator only reads."""
 
     MEMBER = "Member"
     EXTERNAL = "External"

@@ -55,9 +55,9 @@ def status_of(previews: Iterable[Preview]) -> int:
 
 
 async def _previews(bodies: list[dict[str, Any]], request: Request, environment: Mapping[str, str]) -> list[Preview]:
-    with previewing(connect(), request.operator_namespace, endpoints_from(environment)) as looking:
-        keys = await looking.learn(bodies)
-        return await looking.of([key for key in keys if key.kind == GRANT.name])
+    with previewing(connect(), request.operator_namespace, endpoints_from(environment)) as previews:
+        keys = await previews.learn(bodies)
+        return await previews.of([key for key in keys if key.kind == GRANT.name])
 
 
 def _as_sql(previews: list[Preview]) -> str:
@@ -78,7 +78,7 @@ def _summary(one: Preview) -> str:
 
 
 def _as_json(previews: list[Preview]) -> str:
-    told = [
+    shown = [
         {
             "instance": one.instance,
             "database": one.database,
@@ -90,4 +90,4 @@ def _as_json(previews: list[Preview]) -> str:
         }
         for one in previews
     ]
-    return json.dumps({"grants": told}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"grants": shown}, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""The few ways a story can fail, by what helps: an edit, or waiting. Anything else is a bug and falls through."""
+"""The few ways a reconcile can fail, by what helps: an edit, or waiting. Anything else is a bug and falls through."""
 
 from cloudsql_iam_operator.core.reasons import Reason
 

@@ -18,7 +18,7 @@ RECONCILES = Counter("cloudsql_iam_reconcile_total", "Looks at one object, by ho
 CHANGES = Counter("cloudsql_iam_changes_total", "What was changed outside, by kind of object", ["kind", "change"])
 SECONDS = Histogram(
     "cloudsql_iam_reconcile_duration_seconds",
-    "Seconds of one look at one object",
+    "Seconds of one reconcile of one object",
     ["kind"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
@@ -26,17 +26,17 @@ CALLS = Counter("cloudsql_iam_gcp_api_requests_total", "Requests to Google's API
 LATENCY = Histogram(
     "cloudsql_iam_gcp_api_latency_seconds", "Seconds of requests to Google's APIs", ["service", "method"]
 )
-QUEUE = Gauge("cloudsql_iam_queue_depth", "Objects ready to be looked at")
+QUEUE = Gauge("cloudsql_iam_queue_depth", "Objects ready to be reconciled")
 LEADER = Gauge("cloudsql_iam_leader", "1 while this process leads")
 BUILD = Gauge("cloudsql_iam_build_info", "1, with the version as label", ["version"])
 BUILD.labels(__version__).set(1)
 
 
 class Counts:
-    """Counts what services tell into the metrics of this module."""
+    """Counts what services report into the metrics of this module."""
 
     def reconciled(self, kind: str, reason: str, seconds: float) -> None:
-        """One look at one object ended so."""
+        """One reconcile of one object ended so."""
         RECONCILES.labels(kind, reason).inc()
         SECONDS.labels(kind).observe(seconds)
 

@@ -1,4 +1,4 @@
-"""The reconciler's process: wait to lead, then watch, work and relist until told to stop or leadership is lost."""
+"""The reconciler's process: wait to lead, then watch, work and relist until asked to stop or leadership is lost."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What the chart tells the process, read once from the environment."""
+"""Settings of the reconciler's process: the chart writes them to the environment, which is read once."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Kopf's part of the process: it watches until told to stop, or until a definition of our kinds goes or comes back.
+"""Kopf's part of the process: it watches until asked to stop, or until a definition of our kinds goes or comes back.
 
 Kopf takes the end of one kind for its own, and cancels whatever runs beside it when it ends. So the process ends with
 it, orderly, and is started again by the kubelet with the kinds that there are.
@@ -17,7 +17,7 @@ from cloudsql_iam_operator.handlers import informer
 from cloudsql_iam_operator.services.runtime.engine import Engine
 
 LOOK_SECONDS = 10.0
-"""How often to look whether a definition that is missing is back."""
+"""How often to ask whether a definition that is missing is back."""
 
 OURS = frozenset(kind.plural for kind in KINDS)
 
@@ -26,7 +26,7 @@ Served = Callable[[], Awaitable[frozenset[str]]]
 
 
 async def watch(engine: Engine, served: Served, stopped: asyncio.Event) -> None:
-    """Feed the engine until stopped; `served` tells the plural names of the kinds that the cluster knows."""
+    """Feed the engine until stopped; `served` gives the plural names of the kinds that the cluster knows."""
     warden = asyncio.create_task(_stop_when_back(served, stopped))
     try:
         await kopf.operator(

@@ -1,1 +1,1 @@
-"""The stories: what happens to an instance, a user, a grant, and the lanes that make many stories one pass."""
+"""What happens to an instance, a user and a grant, and the lanes that make many reconciles one pass."""

@@ -12,13 +12,13 @@ from cloudsql_iam_operator.adapters.postgres.connect import Connectors
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
 from cloudsql_iam_operator.services.identities.databases import Accesses, Secrets
 from cloudsql_iam_operator.services.identities.google import Identities
-from cloudsql_iam_operator.services.reconcilers.grant import GrantStory
-from cloudsql_iam_operator.services.reconcilers.instance import InstanceStory
+from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
+from cloudsql_iam_operator.services.reconcilers.instance import InstanceReconciler
 from cloudsql_iam_operator.services.reconcilers.preview import Previews
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
-from cloudsql_iam_operator.services.reconcilers.user import UserStory
-from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Story
+from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
+from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Reconciler
 from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -44,7 +44,7 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The running parts; `served` tells which of our kinds the cluster knows, `close` ends what the parts hold."""
+    """The running parts; `served` names which of our kinds the cluster knows, `close` ends what the parts hold."""
 
     engine: Engine
     queue: WorkQueue[Key]
@@ -59,15 +59,15 @@ def assemble(wiring: Wiring) -> Parts:
     connectors = Connectors(_given(wiring.endpoints.sqladmin))
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
     systems = Systems(wiring.cluster, threads, identities, accesses, wiring.cluster_id)
-    users = UserStory(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now))
+    users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now))
     systems.announce = users.announce
-    stories: dict[str, Story] = {
-        INSTANCE.name: InstanceStory(systems),
+    reconcilers: dict[str, Reconciler] = {
+        INSTANCE.name: InstanceReconciler(systems),
         USER.name: users,
-        GRANT.name: GrantStory(systems),
+        GRANT.name: GrantReconciler(systems),
     }
     queue: WorkQueue[Key] = WorkQueue(Backoff(), asyncio.get_running_loop().time)
-    engine = Engine(systems.registry, queue, stories, Outside(wiring.cluster, threads, wiring.watcher))
+    engine = Engine(systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher))
 
     def close() -> None:
         accesses.close()
@@ -81,7 +81,7 @@ def assemble(wiring: Wiring) -> Parts:
 
 @contextmanager
 def previewing(cluster: Cluster, namespace: str, endpoints: Endpoints) -> Iterator[Previews]:
-    """The parts that look and never write, for as long as the block runs. Enter in the event loop they belong to."""
+    """The parts that read and never write, for as long as the block runs. Enter in the event loop they belong to."""
     threads = Threads(PREVIEW_THREADS)
     identities = Identities(endpoints, _no_writing, unobserved)
     connectors = Connectors(_given(endpoints.sqladmin))

@@ -1,4 +1,4 @@
-"""One admission request: facts, plan, and a second look before anybody is turned away for facts that may be old."""
+"""One admission request: facts, plan, and a fresh read before anybody is turned away for facts that may be old."""
 
 import logging
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.review import Question
 
 LOOK_SECONDS = 2.5
-"""The most that a second look may take: well within the five seconds that the API server waits."""
+"""The most that a fresh read may take: well within the five seconds that the API server waits."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Admission:
             outcome = Denied(422, Code.POD_SHAPE, f"the object is no pod: {malformed}")
         except Exception:  # whatever goes wrong in here, the API server must get an answer
             log.exception("admission request %s failed", asked.uid)
-            outcome = Denied(500, Code.BUG, f"the injector failed on this pod; its log tells why under {asked.uid}")
+            outcome = Denied(500, Code.BUG, f"the injector failed on this pod; its log says why under {asked.uid}")
         _record(asked, outcome)
         return outcome
 
@@ -65,7 +65,7 @@ class Admission:
             facts = await self._threads.call(self._source.facts_now, namespace, account, timeout=LOOK_SECONDS)
         except NotYet as failure:
             metrics.LIVE_LOOKS.labels("failed").inc()
-            log.warning("no second look at namespace %s: %s", namespace, failure.message)
+            log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
             return self._unsure(outcome)
         second = plan(pod, facts, self._settings)
         metrics.LIVE_LOOKS.labels("denied" if isinstance(second, Denied) else "allowed").inc()

@@ -77,7 +77,7 @@ def renewed(old: CertificateSet, names: Sequence[str], now: datetime) -> Certifi
     """What should be used from now on: `old` itself while nothing is due.
 
     Both kinds are renewed after two thirds of their life. A new authority is only announced at first; it signs leaves
-    once it has settled, so that no client meets a leaf whose authority it was not told of.
+    once it has settled, so that no client meets a leaf whose authority it does not know.
     """
     authority, leaf = old.authority.certificate, old.leaf.certificate
     if authority.not_valid_after_utc <= now or not _signed_by_one_of(leaf, (authority, *old.older)):

@@ -1,4 +1,4 @@
-"""Where facts about a pod come from: local copies kept by watches, and a look at the API server when those say no."""
+"""Where facts about a pod come from: local copies kept by watches, and a read of the API server when those say no."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping

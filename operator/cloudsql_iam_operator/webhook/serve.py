@@ -27,7 +27,7 @@ from cloudsql_iam_operator.webhook.settings import WebhookSettings
 from cloudsql_iam_operator.webhook.tls import LiveContext
 
 LOOKS = 8
-"""Second looks at the API server at a time."""
+"""Fresh reads of the API server at a time."""
 
 IDLE_SECONDS = 120
 """Longer than an API server keeps an idle connection, so that it never sends into one that is closing."""

@@ -1,4 +1,4 @@
-"""What the chart tells the webhook's process, read once from the environment."""
+"""Settings of the webhook's process: the chart writes them to the environment, which is read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

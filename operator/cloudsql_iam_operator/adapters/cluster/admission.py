@@ -13,7 +13,7 @@ CALL_SECONDS = (2.0, 8.0)
 """Limits of calls that keep the certificate."""
 
 LOOK_SECONDS = (0.5, 1.0)
-"""Limits of a look while a pod waits to be admitted."""
+"""Limits of a read while a pod waits to be admitted."""
 
 _KINDS = f"/apis/{GROUP}/{VERSION}"
 _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"

@@ -133,8 +133,8 @@ class Cluster:
 
     def store(self, part: Part, entries: Mapping[str, bytes], owner: Mapping[str, str]) -> None:
         """Make these the manager's entries in the ConfigMap, which lives as long as one of its owners."""
-        told = {name: base64.b64encode(value).decode() for name, value in entries.items()}
-        self._server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], told), part.manager)
+        encoded = {name: base64.b64encode(value).decode() for name, value in entries.items()}
+        self._server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], encoded), part.manager)
 
     def withdraw(self, part: Part) -> None:
         """Take the manager's entries out of the ConfigMap, and delete that when nobody else has any.
@@ -179,7 +179,7 @@ class Cluster:
 
 
 def _going(failure: NotYet, namespace: str) -> bool:
-    """Whether a write was refused because its namespace is being deleted, or is gone: told in the server's words.
+    """Whether a write was refused because its namespace is being deleted or is gone: only its words say so.
 
     Source: Kubernetes, admission plugin NamespaceLifecycle
     """

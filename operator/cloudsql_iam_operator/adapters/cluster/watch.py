@@ -128,8 +128,8 @@ class Watched(Generic[T]):
         self._changed()
 
     def _ask(self, limits: Limits, query: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        told = {name: value for name, value in {**self._resource.query, **query}.items() if value}
-        return self._resource.rest.stream(self._resource.path, limits, told)
+        parameters = {name: value for name, value in {**self._resource.query, **query}.items() if value}
+        return self._resource.rest.stream(self._resource.path, limits, parameters)
 
     def _put(self, found: dict[str, dict[str, T]], item: Object) -> None:
         namespace, name = _place(item)

@@ -135,22 +135,22 @@ def _retry_after(error: HttpError) -> float | None:
 
 
 def _general(answered: Answered, errand: Errand) -> Failure | None:
-    told = f"Google answered {answered.code} to: {errand.purpose}: {answered.message}"
+    said = f"Google answered {answered.code} to: {errand.purpose}: {answered.message}"
     quota = answered.code == 403 and answered.reason in _QUOTA_REASONS
     if answered.code == 429 or quota:
-        return NotYet(Reason.QUOTA_EXCEEDED, told, answered.retry_after or QUOTA_SECONDS)
+        return NotYet(Reason.QUOTA_EXCEEDED, said, answered.retry_after or QUOTA_SECONDS)
     if answered.code in {401, 403}:
-        return NotYet(errand.denied, f"{told}; the operator needs {errand.permission}")
+        return NotYet(errand.denied, f"{said}; the operator needs {errand.permission}")
     if answered.code >= 500:
-        return NotYet(Reason.GOOGLE_UNREACHABLE, told, answered.retry_after)
+        return NotYet(Reason.GOOGLE_UNREACHABLE, said, answered.retry_after)
     return None
 
 
 def _no_token(identity: Identity, errand: Errand, error: RefreshError) -> NotYet:
     # only the first argument: the second is the answer's body, which may hold a token
-    told = str(error.args[0])[:200] if error.args else type(error).__name__
+    said = str(error.args[0])[:200] if error.args else type(error).__name__
     return NotYet(
         errand.denied,
-        f"no access token for {identity.name}, needed to: {errand.purpose} ({told}); when it is impersonated, the "
+        f"no access token for {identity.name}, needed to: {errand.purpose} ({said}); when it is impersonated, the "
         "operator needs roles/iam.serviceAccountTokenCreator on it",
     )

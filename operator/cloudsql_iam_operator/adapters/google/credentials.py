@@ -121,16 +121,16 @@ def trust_store() -> str | None:
     return TRUST_STORE if Path(TRUST_STORE).exists() else None
 
 
-def workload_pool(told: str) -> Callable[[], str]:
-    """The cluster's workload pool, `PROJECT.svc.id.goog`: as told, else that of the project this process runs in.
+def workload_pool(configured: str) -> Callable[[], str]:
+    """The cluster's workload pool, `PROJECT.svc.id.goog`: as configured, else that of the project this process runs in.
 
     The function returned asks the environment once, and raises NotYet when there is no telling.
     """
 
     @functools.cache
     def pool() -> str:
-        if told:
-            return told
+        if configured:
+            return configured
         try:
             _, project = google.auth.default(scopes=SCOPES)
         except DefaultCredentialsError as error:

@@ -20,7 +20,7 @@ class Endpoints:
 
 def endpoints_from(environment: Mapping[str, str]) -> Endpoints:
     """Endpoints with each one replaced that a variable sets: SQLADMIN_ENDPOINT, RESOURCE_MANAGER_ENDPOINT and so on."""
-    told = {
+    given = {
         field.name: environment.get(f"{field.name.upper()}_ENDPOINT", "").rstrip("/") for field in fields(Endpoints)
     }
-    return Endpoints(**{name: address for name, address in told.items() if address})
+    return Endpoints(**{name: address for name, address in given.items() if address})

@@ -155,8 +155,8 @@ def _writing(method: str, purpose: str, permission: str, connection: ConnectionN
 
 
 def _user(item: Mapping[str, Any]) -> DatabaseUser:
-    told = item.get("type") or UserType.BUILT_IN.value
-    known = UserType(told) if told in set(UserType) else UserType.UNKNOWN
+    type_name = item.get("type") or UserType.BUILT_IN.value
+    known = UserType(type_name) if type_name in set(UserType) else UserType.UNKNOWN
     return DatabaseUser(str(item.get("name", "")), known, item.get("iamStatus") == "INACTIVE")
 
 

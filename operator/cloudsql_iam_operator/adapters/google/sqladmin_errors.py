@@ -25,9 +25,9 @@ def verdict(answered: Answered, errand: Errand) -> Exception:
     if role:
         return IAMRolesMissing(role.group(1))
     if _BUSY.search(text) or answered.reason in {"operationInProgress", "OPERATION_IN_PROGRESS"}:
-        told = f"could not {errand.purpose}: another operation was already in progress"
-        return NotYet(Reason.OPERATION_IN_PROGRESS, told, BUSY_SECONDS)
-    found = next((told for pattern, told in _TEXTS if pattern.search(text)), None)
+        sentence = f"could not {errand.purpose}: another operation was already in progress"
+        return NotYet(Reason.OPERATION_IN_PROGRESS, sentence, BUSY_SECONDS)
+    found = next((sentence for pattern, sentence in _TEXTS if pattern.search(text)), None)
     if found is not None:
         return _failure(found, f"could not {errand.purpose}: {_detail(text)}")
     plain = {200: Reason.OPERATION_FAILED, 404: Reason.INSTANCE_NOT_FOUND}.get(answered.code)

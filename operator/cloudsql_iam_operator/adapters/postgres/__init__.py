@@ -1,1 +1,1 @@
-"""PostgreSQL: connecting, looking, and carrying out statements. What to carry out is decided in `core.grants`."""
+"""PostgreSQL: connecting, observing, and carrying out statements. What to carry out is decided in `core.grants`."""

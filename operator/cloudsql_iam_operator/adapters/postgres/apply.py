@@ -35,7 +35,7 @@ _NOT_GRANTED, _NOT_REVOKED = "01007", "01006"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A statement that could not be carried out. `passing`: trying again later may help; `vanished`: looking again."""
+    """A statement that could not be carried out. `passing`: waiting may help; `vanished`: observing again may."""
 
     statement: Statement
     reason: Reason

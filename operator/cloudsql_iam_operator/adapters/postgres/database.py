@@ -1,4 +1,4 @@
-"""One open database, as services see it: look, name, apply, close."""
+"""One open database, as services see it: observe, name, apply, close."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,13 +74,13 @@ class Database:
         """A statement for people to read."""
         return shown(statement)
 
-    def _guarded(self, look: Callable[[], T]) -> T:
+    def _guarded(self, read: Callable[[], T]) -> T:
         try:
-            return look()
+            return read()
         except psycopg.Error as error:
             refused = role_failure(error, self._access.set_role)
             if refused is not None:
                 raise refused from error
             said = error.diag.message_primary or str(error).split("\n", 1)[0]
-            text = f"looking at database {self.name!r} on {self._access.place} failed: {said}"
+            text = f"reading database {self.name!r} on {self._access.place} failed: {said}"
             raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error

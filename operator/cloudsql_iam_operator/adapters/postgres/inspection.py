@@ -189,7 +189,7 @@ def _signatures(wanted: list[tuple[str, str]]) -> dict[str, list[str]]:
 def _server(rows: Cursor) -> Server:
     row = rows.fetchone()
     if row is None:
-        raise NotYet(Reason.DATABASE_NOT_FOUND, "the database was dropped while it was looked at: create it again")
+        raise NotYet(Reason.DATABASE_NOT_FOUND, "the database was dropped while it was read: create it again")
     return Server(*row)
 
 

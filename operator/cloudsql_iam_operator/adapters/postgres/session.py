@@ -31,7 +31,7 @@ class Limits:
 
 @contextmanager
 def reading(connection: Connection, role: str) -> Iterator[None]:
-    """One consistent look, as `role` ("" for the login itself), sent as a whole at the end: read the rows after it.
+    """One consistent read, as `role` ("" for the login itself), sent as a whole at the end: read the rows after it.
 
     `Connection.transaction` would wait for the server at every step of a pipeline.
     """

@@ -1,4 +1,4 @@
-"""Parsing what Kubernetes owns of every object. Fields that we have no use for are not looked at."""
+"""Parsing what Kubernetes owns of every object. Fields that we have no use for are not read."""
 
 from collections.abc import Mapping
 from typing import Any

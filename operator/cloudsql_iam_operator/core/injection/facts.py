@@ -1,4 +1,4 @@
-"""What the planner is told about the world around a pod, all of it from the pod's own namespace and its instances."""
+"""What the planner knows about the world around a pod, all of it from the pod's own namespace and its instances."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from cloudsql_iam_operator.api.user import Principal
 
 
 class Login(Enum):
-    """Whether logging in as a CloudSQLIAMUser works, as far as its status tells."""
+    """Whether logging in as a CloudSQLIAMUser works, as far as its status says."""
 
     WORKS = "works"
     WAITS = "waits"
@@ -37,7 +37,7 @@ class InstanceFact:
 class UserFact:
     """A CloudSQLIAMUser of the namespace.
 
-    `member` and `username` come from its status, "" before the first look. `instance` is None when the CloudSQLInstance
+    `member` and `username` are those of its status, "" before that. `instance` is None when the CloudSQLInstance
     that `instance_name` names does not exist. `databases` are those that DatabaseGrants open to it, sorted. `problem`
     is the sentence of its Ready condition.
     """

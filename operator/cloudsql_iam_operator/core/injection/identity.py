@@ -57,7 +57,7 @@ def username_of(user: UserFact, account: ServiceAccountFact) -> str:
     """Name to log in with: the status's, or what it will be.
 
     Raises:
-        Refusal: it cannot be told.
+        Refusal: it cannot be known.
     """
     if user.username:
         return user.username
@@ -87,16 +87,16 @@ def login_warnings(user: UserFact) -> Iterator[str]:
     Raises:
         Refusal: it will not pass by itself.
     """
-    told = f": {user.problem}" if user.problem else ""
+    why = f": {user.problem}" if user.problem else ""
     match user.login:
         case Login.WORKS:
             return
         case Login.WAITS:
-            yield f"CloudSQLIAMUser {user.name} is not ready yet, logins fail until it is{told}"
+            yield f"CloudSQLIAMUser {user.name} is not ready yet, logins fail until it is{why}"
         case Login.STALLED:
-            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} cannot log in{told}")
+            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} cannot log in{why}")
         case Login.EXPIRED:
-            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} has expired{told}")
+            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} has expired{why}")
 
 
 def name_warnings(user: UserFact, account: ServiceAccountFact) -> Iterator[str]:

@@ -97,16 +97,16 @@ def _planned(case: _Case) -> Outcome:
     others = tuple(neighbours.other_proxies(case.pod, NAME))
     stranger = next((other for other in others if other.kind is not neighbours.ProxyKind.V2), None)
     if stranger is not None:
-        told = f"container {stranger.container.name} is {stranger.kind}; remove it to have one injected"
-        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {told}",))
+        text = f"container {stranger.container.name} is {stranger.kind}; remove it to have one injected"
+        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {text}",))
     access = _access(case, others)
     if case.done is not None:
         return _completed(case, access, case.done)
     connection = access.proxy.instance.connection
     twin = next((other.container.name for other in others if other.serves(connection)), None)
     if twin is not None:
-        told = f"container {twin} is a proxy for {connection} already; remove it or {INJECT}"
-        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {told}",))
+        text = f"container {twin} is a proxy for {connection} already; remove it or {INJECT}"
+        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {text}",))
     return _injected(case, access)
 
 
@@ -187,5 +187,5 @@ def _choices(case: _Case, access: _Access) -> Iterator[str]:
 
 def _no_database(user: UserFact) -> str:
     opened = ", ".join(user.databases)
-    told = f"is granted several databases ({opened})" if opened else "is granted no database yet"
-    return f"PGDATABASE is not set, as CloudSQLIAMUser {user.name} {told}: set {DATABASE}"
+    text = f"is granted several databases ({opened})" if opened else "is granted no database yet"
+    return f"PGDATABASE is not set, as CloudSQLIAMUser {user.name} {text}: set {DATABASE}"

@@ -233,8 +233,8 @@ def _taken(subject: _Subject) -> Ownership:
 
 
 def _ownership(name: str, wants: Mapping[K, UserWant], ground: Ground) -> Ownership:
-    told = [w.ownership for w in wants.values() if w.claim.whole == name]
-    known = {*told, ground.ours.get(name, Ownership.NONE)}
+    held = [w.ownership for w in wants.values() if w.claim.whole == name]
+    known = {*held, ground.ours.get(name, Ownership.NONE)}
     return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 
 

@@ -59,18 +59,18 @@ class Accesses:
         return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type)
 
     def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> Connect:
-        told = self._secrets.read(secret.name)
+        secret_data = self._secrets.read(secret.name)
         where = (
             f"Secret {self._secrets.namespace}/{secret.name}, named by CloudSQLInstance {instance.metadata.key.name}"
         )
-        if told is None:
+        if secret_data is None:
             raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{where}, does not exist: create it")
-        missing = [key for key in ("username", "password") if not told.get(key)]
+        missing = [key for key in ("username", "password") if not secret_data.get(key)]
         if missing:
             raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{where}, has no {' and no '.join(missing)}: add it")
         host = _host(instance, facts)
         return by_password(
-            instance.connection, PasswordLogin(host, told["username"], told["password"], facts.server_ca)
+            instance.connection, PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca)
         )
 
 

@@ -92,7 +92,7 @@ class DatabaseLane:
         return PassResult(passed.answers, passed.clean)
 
     def _with_drift(self, key: Key, answer: GrantAnswer) -> GrantAnswer:
-        """The answer with all drift that was not told yet: a pass that somebody else asked for corrects everybody's."""
+        """The answer with all drift not announced yet: a pass that somebody else asked for corrects everybody's."""
         drift = self._drift.pop(key, None)
         if drift is None:
             return answer

@@ -1,4 +1,4 @@
-"""One pass over one database: look, decide, write what is missing, look again, and say how every key stands."""
+"""One pass over one database: observe, decide, write what is missing, observe again, and say how every key stands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     named,
 )
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
-from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Look, corrected, held
+from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.decided.residual import Residual
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
@@ -28,7 +28,7 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS,
 from cloudsql_iam_operator.core.reasons import Reason
 
 ROUNDS = 2
-"""How often a pass writes: once more when something vanished between looking and writing."""
+"""How often a pass writes: once more when something vanished between observing and writing."""
 
 Wants = Mapping[Key, GrantWant]
 Claims = Mapping[Key, Ledger]
@@ -85,7 +85,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The answers of a pass; `memory` None when the next pass must look whatever the fingerprint is.
+    """The answers of a pass; `memory` None when the next pass must observe whatever the fingerprint is.
 
     `held` is what it saw held, by which the next knows drift.
     """
@@ -102,7 +102,7 @@ def run_pass(
     """Bring a database to the union of all wants, as far as it goes. `before` is what an earlier pass saw held.
 
     Raises:
-        NotYet: it cannot be looked at; nothing was changed.
+        NotYet: it cannot be observed; nothing was changed.
     """
     try:
         database = Database(access, name)
@@ -139,11 +139,11 @@ class _Pass:
         if memory is not None and not memory.serves(self._wants, self._claims):
             memory = None
         asked = memory.asked if memory is not None else lookups(self._wants, self._claims)
-        # Taken before each look: what changes in between changes it, and is then seen by the next pass.
+        # Taken before each observation: what changes in between changes it, and is then seen by the next pass.
         self._seen = self._database.fingerprint(asked.kinds)
         if memory is not None and memory.fingerprint == self._seen:
             return Passed(memory.answers, clean=True, memory=memory, held=self._before)
-        snapshot, found, reach = first = self._look(asked)
+        snapshot, found, reach = first = self._observe(asked)
         self._approved = self._approvals(snapshot, found, reach)
         shown = self._dry - self._approved
         for _ in range(ROUNDS):
@@ -151,40 +151,42 @@ class _Pass:
             if todo.empty or snapshot.server.read_only:
                 break
             self._write(todo, snapshot, reach)
-            snapshot, found, reach = self._look_again(asked, snapshot, todo)
+            snapshot, found, reach = self._observe_again(asked, snapshot, todo)
             if not any(refusal.vanished for refusal in self._refused):
                 break
-            shown = self._dry  # what was approved is what the first look saw, and no more
+            shown = self._dry  # what was approved is what the first observation saw, and no more
         answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
         if self._done:
             answers |= self._drifted(first, (snapshot, found, reach), answers)
         clean = not self._done and not self._refused
         return Passed(answers, clean, self._memory(asked, answers), held(self._wants, found, snapshot, reach))
 
-    def _drifted(self, first: Look, last: Look, answers: Mapping[Key, GrantAnswer]) -> dict[Key, GrantAnswer]:
-        """The answers of those who had something taken that the last look shows given back."""
+    def _drifted(
+        self, first: Observation, last: Observation, answers: Mapping[Key, GrantAnswer]
+    ) -> dict[Key, GrantAnswer]:
+        """The answers of those who had something taken that the last observation shows given back."""
         taken, drifts = corrected(self._before, self._wants, first, last)
         statements = self._statements(taken, first[0], first[2]) if drifts else ()
         texts = {statement: self._database.shown(statement) for statement in statements}
-        told = {key: tuple(text for one, text in texts.items() if key in one.keys) for key in drifts}
-        return {key: replace(answers[key], drift=replace(drifts[key], statements=told[key])) for key in drifts}
+        texts_of = {key: tuple(text for one, text in texts.items() if key in one.keys) for key in drifts}
+        return {key: replace(answers[key], drift=replace(drifts[key], statements=texts_of[key])) for key in drifts}
 
-    def _look(self, asked: Lookups) -> Look:
+    def _observe(self, asked: Lookups) -> Observation:
         return self._judged(self._database.inspect(asked))
 
-    def _look_again(self, asked: Lookups, before: Snapshot, done: Plan) -> Look:
-        """Look where something was done; when it is not as it should be, at everything, so as to remember how it is."""
+    def _observe_again(self, asked: Lookups, before: Snapshot, done: Plan) -> Observation:
+        """Read where something was done; when it is not as it should be, everything, so as to remember how it is."""
         touched = before.schemas_of(frozenset(oid for operation in done.operations for oid in operation.objects))
         later = self._database.inspect(asked.within(touched))
         snapshot, found, reach = self._judged(before.renewed(later, touched))
         if self._todo(self._dry - self._approved, snapshot, found, reach).empty:
-            # What others changed elsewhere since the first look was not seen: the next pass looks at everything.
+            # What others changed elsewhere since the first observation was not seen: the next pass reads everything.
             self._seen = None
             return snapshot, found, reach
         self._seen = self._database.fingerprint(asked.kinds)
-        return self._look(asked)
+        return self._observe(asked)
 
-    def _judged(self, snapshot: Snapshot) -> Look:
+    def _judged(self, snapshot: Snapshot) -> Observation:
         reach = Reach(snapshot, self._access.owner_roles)
         return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
 
@@ -238,7 +240,7 @@ class _Pass:
         return replace(answer, ledger=self._ledger(want, answer), approved=want.dry)
 
     def _was_tried(self, key: Key, snapshot: Snapshot) -> bool:
-        """Whether what is left was to be done in this pass; of an approved plan, what a second look found was not."""
+        """Whether what is left was to be done in this pass; what is found after an approved plan was not."""
         want = self._wants[key]
         if key in self._approved:
             return any(key in refusal.statement.keys for refusal in self._refused)
@@ -250,7 +252,7 @@ class _Pass:
         return replace(answer, planned=texts, plan_hash=digest(statements, snapshot.server.identity))
 
     def _approvals(self, snapshot: Snapshot, found: Plan, reach: Reach) -> frozenset[Key]:
-        """Dry wants whose plan is, as this look shows it, the very one that was approved."""
+        """Dry wants whose plan is, as this observation shows it, the very one that was approved."""
         if snapshot.server.read_only:
             return frozenset()
         plans = {key: found.caused_by(key) for key in self._dry if self._wants[key].approved}
@@ -282,13 +284,13 @@ class _Pass:
         kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
         return ledger_of(want.entries) | held_back(want) | (stale(want) if kept else frozenset())
 
-    def _looks_outside_schemas(self) -> bool:
+    def _sees_outside_schemas(self) -> bool:
         """Whether something is wanted of objects that the fingerprint does not cover, for there are few of them."""
         every = [want.entries for want in self._wants.values()]
         return any(entry.kind in OUTSIDE_SCHEMAS for one in every for entry in (*one.privileges, *one.public))
 
     def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if self._seen is None or any(refusal.passing for refusal in self._refused) or self._looks_outside_schemas():
+        if self._seen is None or any(refusal.passing for refusal in self._refused) or self._sees_outside_schemas():
             return None
         quiet = {
             key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False)

@@ -1,4 +1,4 @@
-"""What objects ask of a project's IAM policy, and what they are told. How it comes about is the lane's."""
+"""What objects ask of a project's IAM policy, and what they are answered. How it comes about is the lane's."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Outcome:
 
 
 def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
-    """What an object is told: how its bindings stand, or why they do not."""
+    """What an object is answered: how its bindings stand, or why they do not."""
     for binding in sorted(want.bindings, key=lambda b: b.order):
         failure = outcome.failures.get(binding, outcome.blocked)
         if binding.identity not in outcome.present and failure is not None:

@@ -72,9 +72,9 @@ async def _unannounced(keys: Mapping[Key, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UserNeighbours:
-    """What a pass asks and tells about objects.
+    """What a pass asks and says about objects.
 
-    `claims` are usernames in the status of live objects. `announce` is told, before the first user is made, for which
+    `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for which
     objects which usernames are about to be: what it records lets a restarted process know them for its own.
     """
 
@@ -126,7 +126,9 @@ class UsersLane:
         """
         if not max_age:
             name = folded(want.claim.username)
-            self._refused = {change: told for change, told in self._refused.items() if folded(change.name) != name}
+            self._refused = {
+                change: refusal for change, refusal in self._refused.items() if folded(change.name) != name
+            }
         return await self._lane.submit(key, want, max_age=max_age)
 
     async def remove(self, key: Key, want: UserWant) -> UserAnswer:

@@ -1,4 +1,4 @@
-"""The story of a DatabaseGrant: who its grantees are, whether the rules allow it, and what the database shows."""
+"""The reconciler of DatabaseGrants: who its grantees are, whether the rules allow it, and what the database shows."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ from cloudsql_iam_operator.services.reconcilers.grant_status import (
     kept,
     place,
     plan_told,
-    told,
+    status_fields,
     waits_for_approval,
     worst,
 )
@@ -36,12 +36,12 @@ from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 
 SOON = 0.5
-"""Seconds after the declared end at which a grant is looked at, so that it has surely come."""
+"""Seconds after the declared end at which a grant is reconciled, so that it has surely come."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """One look at one grant: what was found so far, and what the status will tell."""
+    """One reconcile of one grant: what was found so far, and what the status will say."""
 
     live: Live
     layers: Layers = field(default_factory=Layers)
@@ -63,11 +63,11 @@ class Visit:
         return recorded(self.fields.get("applied", ()))
 
     def report(self) -> Report:
-        """What the look found."""
+        """What the reconcile found."""
         return self.layers.report(self.fields, self.interval)
 
 
-class GrantStory:
+class GrantReconciler:
     """What is done for one DatabaseGrant."""
 
     def __init__(self, systems: Systems) -> None:
@@ -128,7 +128,7 @@ class GrantStory:
                 await self._reached(spec, instance)
             await self._record(visit, place(spec, instance, caused))
             answer = await self._bring(visit, spec, instance, want)
-        self._tell(visit, answer, grantees)
+        self._note_answer(visit, answer, grantees)
         await self._publish(visit, answer)
         _judge(visit, spec, answer, (*grantees.missing, *answer.problems))
 
@@ -179,17 +179,17 @@ class GrantStory:
 
     async def _revoke(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
         answer = await self._bring(visit, spec, instance, GrantWant(Entries(), visit.ledger))
-        self._tell(visit, answer, Named({}, ()))
+        self._note_answer(visit, answer, Named({}, ()))
         if answer.ledger:
             reason, text = worst(answer.problems) or (Reason.DELETION_BLOCKED, "some privileges could not be revoked")
             raise NotYet(Reason.DELETION_BLOCKED if reason is not Reason.REVOKE_BLOCKED else reason, text)
 
-    def _tell(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
-        visit.fields |= told(answer, grantees, visit.fields, datetime.now(UTC))
+    def _note_answer(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
+        visit.fields |= status_fields(answer, grantees, visit.fields, datetime.now(UTC))
         if answer.approved:
             visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
         so_far = visit.fields.get("drift", {}).get("detected", 0)
-        self._events.tell(visit.live.key, visit.layers, answer, so_far)
+        self._events.announce(visit.live.key, visit.layers, answer, so_far)
 
     async def _take_back(self, visit: Visit) -> None:
         spec = visit.live.spec
@@ -229,7 +229,7 @@ def _way_out(key: Key) -> str:
 
 
 def _until(spec: DatabaseGrant, interval: float) -> float:
-    """Seconds until the next look: at the declared end when that comes before the interval."""
+    """Seconds until the next reconcile: at the declared end when that comes before the interval."""
     if spec.expires_at is None or expired(spec):
         return interval
     return min(interval, (spec.expires_at - datetime.now(UTC)).total_seconds() + SOON)

@@ -10,17 +10,17 @@ from cloudsql_iam_operator.services.reconcilers.grant_status import SAMPLE, shor
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 
 DRIFT_SECONDS = 600.0
-"""How long drift of an object that was told is not told again: who undoes it once, undoes it again and again."""
+"""Seconds in which drift of one object is announced once: who undoes it once, undoes it again and again."""
 
 
 class GrantEvents:
-    """Events of all grants. Drift of an object is told once in `DRIFT_SECONDS`, and counted each time."""
+    """Events of all grants. Drift of an object is announced once in `DRIFT_SECONDS`, and counted each time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._drift_told: dict[Key, float] = {}
+        self._drift_announced: dict[Key, float] = {}
 
-    def tell(self, key: Key, layers: Layers, answer: GrantAnswer, drift_so_far: int) -> None:
+    def announce(self, key: Key, layers: Layers, answer: GrantAnswer, drift_so_far: int) -> None:
         """Note what was done; `drift_so_far` is how many privileges were ever given back."""
         if answer.drift.privileges:
             layers.changed("DriftCorrected", self._drift(key, answer, drift_so_far))
@@ -41,15 +41,15 @@ class GrantEvents:
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._drift_told.pop(key, None)
+        self._drift_announced.pop(key, None)
 
     def _drift(self, key: Key, answer: GrantAnswer, so_far: int) -> str:
-        """What was given back; "" while that was told not long ago."""
+        """What was given back; "" while that was announced not long ago."""
         now = self._clock()
-        told = self._drift_told.get(key)
-        if told is not None and now - told < DRIFT_SECONDS:
+        announced = self._drift_announced.get(key)
+        if announced is not None and now - announced < DRIFT_SECONDS:
             return ""
-        self._drift_told[key] = now
+        self._drift_announced[key] = now
         drift = answer.drift
         what = f"{_counted(drift.privileges, 'privilege')} in {_counted(len(drift.statements), 'statement')}"
         return f"gave back {what}, {so_far} so far, that somebody had taken: {'; '.join(shortened(drift.statements))}"

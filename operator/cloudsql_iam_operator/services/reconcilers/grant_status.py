@@ -1,4 +1,4 @@
-"""What a DatabaseGrant's status tells: numbers, what was applied, what was last done, what is left."""
+"""What a DatabaseGrant's status says: numbers, what was applied, what was last done, what is left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Named:
 
 
 def kept(status: Mapping[str, Any]) -> dict[str, Any]:
-    """What a look that found out nothing new leaves as it was."""
+    """What a reconcile that found out nothing new leaves as it was."""
     return {name: status[name] for name in _KEPT if name in status}
 
 
@@ -47,7 +47,7 @@ def place(spec: DatabaseGrant, instance: CloudSQLInstance, ledger: Ledger) -> di
     return {"instance": str(instance.connection), "database": spec.database, "applied": rendered(ledger)}
 
 
-def told(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The fields that a pass's answer changes."""
     names = {role: grantee.name for grantee, role in named.roles.items()}
     observed = answer.observed

@@ -1,4 +1,4 @@
-"""The story of a CloudSQLInstance: can it be reached and used, and what stands on it. It writes nothing outside."""
+"""The reconciler of CloudSQLInstances: can it be reached and used, and what stands on it. It writes nothing outside."""
 
 from contextlib import suppress
 from typing import Any
@@ -24,7 +24,7 @@ REFERENCES = 5
 """How many names of objects that still refer to an instance a message lists."""
 
 
-class InstanceStory:
+class InstanceReconciler:
     """What is done for one CloudSQLInstance."""
 
     def __init__(self, systems: Systems) -> None:
@@ -64,7 +64,7 @@ class InstanceStory:
         await self._systems.way_in(spec)
 
     async def _counts(self, spec: CloudSQLInstance) -> dict[str, Any]:
-        """Users and members, as the lanes saw them last; {} for what no lane has looked at."""
+        """Users and members, as the lanes saw them last; {} for what no lane has observed."""
         name = spec.metadata.key.name
         ours = {live.status.get("username") for live, _ in self._systems.registry.users_of(name)} - {None}
         observed = (await self._systems.users_lane(spec)).observed

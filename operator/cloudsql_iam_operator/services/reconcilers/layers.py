@@ -1,4 +1,4 @@
-"""The layers of one story: each is tried in turn, and the first that does not hold ends the story."""
+"""The layers of one reconcile: each is tried in turn, and the first that does not hold ends it."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
@@ -21,10 +21,10 @@ class Blocked(Exception):
 
 
 class Layers:
-    """Findings of one story, in the order of its layers."""
+    """Findings of one reconcile, in the order of its layers."""
 
     def __init__(self, advice: str = "") -> None:
-        """`advice` is added to the message of every failure: what helps in this story whatever it was."""
+        """`advice` is added to the message of every failure: what helps in this reconcile whatever it was."""
         self._advice = advice
         self._findings: list[Finding] = []
         self._changes: list[tuple[str, str]] = []
@@ -61,15 +61,15 @@ class Layers:
             self._retry_after = failure.retry_after
 
     def changed(self, reason: str, sentence: str) -> None:
-        """Note a change that was made, to be told as an Event; with "" it is only counted."""
+        """Note a change that was made, to be posted as an Event; with "" it is only counted."""
         self._changes.append((reason, sentence))
 
     def warn(self, reason: str, sentence: str) -> None:
-        """Note what somebody must not miss, to be told as a Warning Event."""
+        """Note what somebody must not miss, to be posted as a Warning Event."""
         self._warnings.append((reason, sentence))
 
     def report(self, fields: Mapping[str, Any], interval: float) -> Report:
-        """What the story found. `interval` is seconds until the next look when nothing waits."""
+        """What the reconcile found. `interval` is seconds until the next one when nothing waits."""
         waits = any(finding.reason.standing is Standing.WAITS for finding in self._findings)
         again = self._retry_after if waits else interval
         return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings))

@@ -25,7 +25,7 @@ class PlanStore:
         self._threads = threads
 
     async def put(self, live: Live, statements: Sequence[str]) -> dict[str, str]:
-        """Store the statements; where they are, as `status.plan.ref` tells it.
+        """Store the statements; where they are, as `status.plan.ref` has it.
 
         Raises:
             NotYet: the API server did not take them.

@@ -62,11 +62,11 @@ class Previews:
         """
         systems = self._systems
         for kind in KINDS:
-            for body in await systems.threads.call(systems.cluster.list, kind, timeout=CLUSTER_SECONDS):
-                systems.registry.put(_key(body), body)
+            for stored in await systems.threads.call(systems.cluster.list, kind, timeout=CLUSTER_SECONDS):
+                systems.registry.put(_key(stored), stored)
         systems.registry.listed = True
-        for told in bodies:
-            systems.registry.put(_key(told), _applied(told, systems.registry.get(_key(told))))
+        for body in bodies:
+            systems.registry.put(_key(body), _applied(body, systems.registry.get(_key(body))))
         return tuple(_key(body) for body in bodies)
 
     async def of(self, keys: Collection[Key]) -> list[Preview]:
@@ -112,8 +112,10 @@ class Previews:
         self, wanted: Mapping[Key, "_Declared | Failure | None"]
     ) -> dict[Key, GrantAnswer | BaseException]:
         declared = {key: one for key, one in wanted.items() if isinstance(one, _Declared)}
-        told = await asyncio.gather(*(self._answer(key, one) for key, one in declared.items()), return_exceptions=True)
-        return dict(zip(declared, told, strict=True))
+        answers = await asyncio.gather(
+            *(self._answer(key, one) for key, one in declared.items()), return_exceptions=True
+        )
+        return dict(zip(declared, answers, strict=True))
 
     async def _answer(self, key: Key, declared: _Declared) -> GrantAnswer:
         lane = await self._systems.database_lane(declared.instance, declared.database)

@@ -1,4 +1,4 @@
-"""What every story works with: the registry, the outside as each instance's identity sees it, the lanes."""
+"""What every reconciler works with: the registry, the outside as each instance's identity sees it, the lanes."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ GOOGLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """An instance as seen at a time of the monotonic clock."""
 
     facts: InstanceFacts
@@ -35,7 +35,7 @@ class Sighting:
 
 
 class Systems:
-    """The outside, shared by all stories. Belongs to one event loop."""
+    """The outside, shared by all reconcilers. Belongs to one event loop."""
 
     def __init__(
         self, cluster: Cluster, threads: Threads, identities: Identities, accesses: Accesses, cluster_id: str
@@ -49,7 +49,7 @@ class Systems:
         self.announce: Announce = _to_nobody
         self.lanes = Lanes(self.registry, threads, self._announce)
         self._clock = time.monotonic
-        self._sightings: dict[ConnectionName, Sighting] = {}
+        self._observed: dict[ConnectionName, Observation] = {}
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
@@ -78,13 +78,13 @@ class Systems:
         Raises:
             NotYet: it does not exist, or could not be read.
         """
-        seen = self._sightings.get(instance.connection)
+        seen = self._observed.get(instance.connection)
         if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
             return seen.facts
-        self._sightings.pop(instance.connection, None)  # when this look fails, an older one must not speak for it
+        self._observed.pop(instance.connection, None)  # when this read fails, an older one must not speak for it
         google = await self.google(instance)
         facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
-        self._sightings[instance.connection] = Sighting(facts, self._clock())
+        self._observed[instance.connection] = Observation(facts, self._clock())
         return facts
 
     async def gone(self, instance: CloudSQLInstance) -> bool:
@@ -141,7 +141,7 @@ class Systems:
 
 
 async def _to_nobody(usernames: Mapping[Key, str]) -> None:
-    """Nobody records what is about to be made: replaced by the story of users."""
+    """Nobody records what is about to be made: replaced by the reconciler of users."""
 
 
 def now() -> datetime:

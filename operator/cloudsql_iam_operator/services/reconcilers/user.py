@@ -1,4 +1,4 @@
-"""The story of a CloudSQLIAMUser: who it is, whether the rules let it in, its bindings, its database user."""
+"""The reconciler of CloudSQLIAMUsers: who it is, whether the rules let it in, its bindings, its database user."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,7 +35,7 @@ GIVE_UP = "; to leave all as it is, set spec.deletionPolicy to Abandon"
 
 @dataclass(slots=True)
 class Visit:
-    """One look at one user: what was found so far, and what the status will remember."""
+    """One reconcile of one user: what was found so far, and what the status will remember."""
 
     live: Live
     layers: Layers
@@ -43,7 +43,7 @@ class Visit:
     interval: float = 300.0
 
     def report(self) -> Report:
-        """What the look found."""
+        """What the reconcile found."""
         return self.layers.report(self.record.fields(), self.interval)
 
 
@@ -57,7 +57,7 @@ class Declared:
     allowed: Allowed
 
 
-class UserStory:
+class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
 
     def __init__(self, systems: Systems, principals: Principals) -> None:
@@ -88,7 +88,7 @@ class UserStory:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
         for key, username in usernames.items():
             visit = self._visits.get(key)
-            if visit is None:  # made again for an object that is not being looked at: its status says so already
+            if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
             record = replace(visit.record, username=username, ownership=Ownership.CREATED)
             await self._systems.remember(visit.live, record.fields())

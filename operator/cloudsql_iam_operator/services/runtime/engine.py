@@ -1,4 +1,4 @@
-"""What happens to a key that the queue hands out: its story is told, its status stored, its next look planned."""
+"""What happens to a key that the queue hands out: it is reconciled, its status stored, its next reconcile planned."""
 
 import asyncio
 import logging
@@ -24,15 +24,15 @@ from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 FINALIZER_SECONDS = 5.0
-"""How long to wait for the watch to show our finalizer before looking again."""
+"""How long to wait for the watch to show our finalizer before trying again."""
 
 NEAR_SECONDS = 30.0
-"""The longest pause where no watch tells of the mending, and looking costs a call to the API server only."""
+"""The longest pause where no watch shows the mending, and a reconcile costs a call to the API server only."""
 
 IN_THE_CLUSTER = frozenset({Reason.SERVICE_ACCOUNT_NOT_FOUND, Reason.SERVICE_ACCOUNT_NOT_ANNOTATED})
 
 
-class Story(Protocol):
+class Reconciler(Protocol):
     """What is done for one kind."""
 
     async def reconcile(self, live: Live) -> Report:
@@ -48,7 +48,7 @@ class Observer(Protocol):
     """Who counts reconciles."""
 
     def reconciled(self, kind: str, reason: str, seconds: float) -> None:
-        """One look at one object ended so."""
+        """One reconcile of one object ended so."""
         ...
 
     def changed(self, kind: str, change: str) -> None:
@@ -69,11 +69,11 @@ class Engine:
     """Workers over one queue of keys. Belongs to one event loop."""
 
     def __init__(
-        self, registry: Registry, queue: WorkQueue[Key], stories: Mapping[str, Story], outside: Outside
+        self, registry: Registry, queue: WorkQueue[Key], reconcilers: Mapping[str, Reconciler], outside: Outside
     ) -> None:
         self._registry = registry
         self._queue = queue
-        self._stories = stories
+        self._reconcilers = reconcilers
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
@@ -123,7 +123,7 @@ class Engine:
         self._registry.listed = True
 
     async def work(self) -> None:
-        """Look at one key after another, for ever. Run as many of these as looks may overlap.
+        """Reconcile one key after another, for ever. Run as many of these as reconciles may overlap.
 
         Raises:
             LeadershipLost: nothing outside may be written any more.
@@ -131,18 +131,18 @@ class Engine:
         while True:
             key = await self._queue.take()
             try:
-                await self._look(key)
+                await self._reconcile(key)
             except LeadershipLost:
                 raise
             except Failure as failure:
                 log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
-            except Exception as error:  # a bug in one story must not stop the others
+            except Exception as error:  # a bug in one reconciler must not stop the others
                 log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
-                await self._confess(key, error)
+                await self._admit_bug(key, error)
             finally:
                 self._queue.done(key)
 
-    async def _look(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         live = self._registry.get(key)
         if live is None:
             return
@@ -151,7 +151,7 @@ class Engine:
                 self._queue.add_after(key, FINALIZER_SECONDS)
             return
         began = asyncio.get_running_loop().time()
-        report = await self._told(live)
+        report = await self._report(live)
         if report is None:
             return
         await self._store(live, report)
@@ -167,10 +167,10 @@ class Engine:
         for change, _ in report.changes:
             self._outside.observer.changed(kind, change)
 
-    async def _told(self, live: Live) -> Report | None:
-        story = self._stories[live.key.kind]
+    async def _report(self, live: Live) -> Report | None:
+        reconciler = self._reconcilers[live.key.kind]
         if not live.deleting:
-            return await story.reconcile(live)
+            return await reconciler.reconcile(live)
         body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
         if body is None:
             self.vanished(live.key, live.uid)
@@ -179,11 +179,11 @@ class Engine:
             self.seen(live.key, body)
             return None
         self._registry.put(live.key, body)
-        return await story.remove(self._registry.get(live.key) or live)
+        return await reconciler.remove(self._registry.get(live.key) or live)
 
     async def _store(self, live: Live, report: Report) -> None:
         status = status_of(live, report, datetime.now(UTC))
-        stored_now = self._registry.get(live.key) or live  # a story may have stored something on its way
+        stored_now = self._registry.get(live.key) or live  # a reconciler may have stored something on its way
         if live.deleting and report.holds:
             await self._post(_warnings(live, report))
             return
@@ -202,7 +202,7 @@ class Engine:
         for notice in notices:
             await self._outside.threads.call(self._outside.cluster.post, notice, timeout=CLUSTER_SECONDS)
 
-    async def _confess(self, key: Key, bug: Exception) -> None:
+    async def _admit_bug(self, key: Key, bug: Exception) -> None:
         """Say in the status that a bug was met, for otherwise it would say what was before; all else in it stays."""
         live = self._registry.get(key)
         if live is None or not live.held:

@@ -68,7 +68,7 @@ class Registry:
         self.listed = False
 
     def put(self, key: Key, body: Mapping[str, Any]) -> bool:
-        """Remember the object; whether anything but its status changed, so that it wants a look."""
+        """Remember the object; whether anything but its status changed, so that it is to be reconciled."""
         before = self._objects.get(key)
         if before is not None and _version(body) < _version(before.body):
             return False
@@ -76,7 +76,7 @@ class Registry:
         return before is None or _intent(before.body) != _intent(body)
 
     def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
-        """The object that had this name before the one shown, whose end no watch told."""
+        """The object that had this name before the one shown, whose end no watch showed."""
         known = self._objects.get(key)
         if known is None or known.uid == body["metadata"]["uid"] or _version(body) < _version(known.body):
             return None

@@ -1,4 +1,4 @@
-"""What a story tells of an object: findings, the fields of its status, and when to look again."""
+"""What a reconcile reports of an object: findings, the fields of its status, and when to reconcile again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from cloudsql_iam_operator.services.runtime.registry import Live
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of one story.
+    """The outcome of one reconcile.
 
-    `fields` is the status beside conditions, in full. `again` is seconds until the next look; None leaves that to
+    `fields` is the status beside conditions, in full. `again` is seconds until the next reconcile; None leaves that to
     backoff.
     `changes` are past-tense sentences, each an Event; one with no words is only counted. `warnings` are
-    Events that somebody must not miss, told of an object that goes too.
+    Events that somebody must not miss, posted for an object that goes too.
     """
 
     findings: tuple[Finding, ...]
@@ -34,30 +34,30 @@ class Report:
 
 def status_of(live: Live, report: Report, now: datetime) -> dict[str, Any]:
     """The status to be stored for this report; equal to the stored one when nothing but time has passed."""
-    told = conditions(report.findings, generation=live.generation, previous=_conditions(live), now=now)
+    found = conditions(report.findings, generation=live.generation, previous=_conditions(live), now=now)
     requested = requested_at(live.body)
     return {
         "observedGeneration": live.generation,
         **({"lastHandledReconcileAt": requested} if requested else {}),
         **report.fields,
-        "conditions": [_rendered(condition) for condition in told],
+        "conditions": [_rendered(condition) for condition in found],
     }
 
 
 def fields_of(live: Live) -> dict[str, Any]:
-    """What the stored status tells beside conditions and what was handled."""
+    """What the stored status holds beside conditions and what was handled."""
     rewritten = {"observedGeneration", "lastHandledReconcileAt", "conditions"}
     return {name: value for name, value in live.status.items() if name not in rewritten}
 
 
 def max_age(live: Live, interval: float) -> float:
-    """How old a clean pass may be to serve this look, in seconds: 0 when somebody asked for a fresh one."""
+    """How old a clean pass may be to serve this reconcile, in seconds: 0 when somebody asked for a fresh one."""
     asked = requested_at(live.body)
     return 0.0 if asked and asked != live.status.get("lastHandledReconcileAt") else interval / 2
 
 
 def requested_at(body: Mapping[str, Any]) -> str:
-    """When somebody asked for a fresh look, by annotation; "" when nobody did."""
+    """When somebody asked for a fresh reconcile, by annotation; "" when nobody did."""
     return str((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))
 
 

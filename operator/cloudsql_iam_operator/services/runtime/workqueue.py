@@ -1,4 +1,4 @@
-"""The keyed work queue: which object is looked at next. What is done with it is not known here."""
+"""The keyed work queue: which object is reconciled next. What is done with it is not known here."""
 
 import asyncio
 import heapq
@@ -63,7 +63,7 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Look at this key again after that time, unless it is looked at earlier; the earliest such time counts."""
+        """Hand this key out again after that time, unless it is handed out earlier; the earliest such time counts."""
         due = self._clock() + seconds
         if key in self._queued or self._due.get(key, due + 1) <= due:
             return

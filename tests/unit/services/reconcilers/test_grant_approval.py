@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import ledger_of
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
-from cloudsql_iam_operator.services.reconcilers.grant import GrantStory
+from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -102,7 +102,7 @@ class World:
 
     def told(self, **spec: Any) -> Report:
         try:
-            return asyncio.run(GrantStory(self).reconcile(self.live(**spec)))  # type: ignore[arg-type] # this class
+            return asyncio.run(GrantReconciler(self).reconcile(self.live(**spec)))  # type: ignore[arg-type] # this class
         finally:
             self.threads.close()
 

@@ -7,7 +7,7 @@ from cloudsql_iam_operator.core.grants.decided.drift import Drift
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
-from cloudsql_iam_operator.services.reconcilers.grant_status import Named, told
+from cloudsql_iam_operator.services.reconcilers.grant_status import Named, status_fields
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 from support.granting.wording import caused, key, on_database, table
 
@@ -28,7 +28,7 @@ class Clock:
 
 def events(from_: GrantEvents, answer: GrantAnswer, of: Key = ONLY) -> tuple[tuple[str, str], ...]:
     layers = Layers()
-    from_.tell(of, layers, answer, 7)
+    from_.announce(of, layers, answer, 7)
     return layers.report({}, 300.0).changes
 
 
@@ -89,7 +89,7 @@ def test_a_deletion_that_was_given_up_is_a_warning_that_tells_what_is_left() -> 
 def test_the_status_adds_up_drift_and_tells_the_last() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
-    fields = told(GIVEN_BACK, Named({}, ()), {"drift": {"detected": 5, "lastTime": "x", "sample": []}}, at)
+    fields = status_fields(GIVEN_BACK, Named({}, ()), {"drift": {"detected": 5, "lastTime": "x", "sample": []}}, at)
 
     assert fields["drift"] == {"detected": 7, "lastTime": "2026-01-02T03:04:05Z", "sample": ["GRANT a"]}
 
@@ -97,6 +97,6 @@ def test_the_status_adds_up_drift_and_tells_the_last() -> None:
 def test_the_status_has_nothing_new_of_drift_when_there_was_none() -> None:
     answer = GrantAnswer(executed=("GRANT a",), granted=1)
 
-    fields = told(answer, Named({}, ()), {"drift": {"detected": 5}}, datetime(2026, 1, 2, tzinfo=UTC))
+    fields = status_fields(answer, Named({}, ()), {"drift": {"detected": 5}}, datetime(2026, 1, 2, tzinfo=UTC))
 
     assert "drift" not in fields

@@ -10,7 +10,7 @@ from cloudsql_iam_operator.api.names import API_VERSION, GRANT, USER, Key
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, GranteeRole
-from cloudsql_iam_operator.services.reconcilers.grant_status import Named, told
+from cloudsql_iam_operator.services.reconcilers.grant_status import Named, status_fields
 from cloudsql_iam_operator.services.reconcilers.grantees import named
 from cloudsql_iam_operator.services.runtime.registry import Registry
 
@@ -52,7 +52,7 @@ def body(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def test_only_a_role_whose_name_is_cut_is_told_as_truncated() -> None:
+def test_only_a_role_whose_name_is_cut_is_shown_as_truncated() -> None:
     found = named_among("a", "b", a=(CUT, WHOLE, True), b=("billing@acme.iam", SHORT, True))
 
     assert found.roles == {UserRef("a"): CUT, UserRef("b"): "billing@acme.iam"}
@@ -89,7 +89,7 @@ def test_the_status_tells_of_a_cut_name() -> None:
     answer = GrantAnswer(grantees=(GranteeRole(CUT, True), GranteeRole("b", True)))
 
     found = Named({UserRef("a"): CUT, UserRef("b"): "b"}, (), frozenset({CUT}))
-    fields = told(answer, found, {}, datetime(2026, 1, 2, tzinfo=UTC))
+    fields = status_fields(answer, found, {}, datetime(2026, 1, 2, tzinfo=UTC))
 
     assert fields["grantees"] == [
         {"name": "a", "role": CUT, "exists": True, "truncated": True},

@@ -44,7 +44,7 @@ class Crowd:
 
     @property
     def sentence(self) -> str:
-        """What to tell about it."""
+        """What to say about it."""
         what = f"{len(self.members)} object(s) would have {self.grantees} grantees"
         bound = f"PostgreSQL takes about {LIMIT}" if self.too_big else f"above {ADVISED} that gets slow"
         return f"{what}, and {bound}: grant to one role, and make them members of it"

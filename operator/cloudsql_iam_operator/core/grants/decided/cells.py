@@ -92,7 +92,7 @@ def verdict(cell: Cell, elsewhere: int = 0) -> Verdict:
 
 
 def cells(group: AclGroup, wishes: Sequence[Wish], *, besides: frozenset[int] = frozenset()) -> Iterator[Cell]:
-    """The group, cut into cells; its owner, who needs no rights, has none. `besides` are more roles to look at."""
+    """The group, cut into cells; its owner, who needs no rights, has none. `besides` are more roles to consider."""
     for members, present in parts(group, wishes):
         alike: dict[tuple[tuple[Holding, ...], tuple[int, ...]], list[int]] = {}
         roles_of = [wish.roles for wish in present]

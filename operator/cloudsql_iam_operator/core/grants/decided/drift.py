@@ -1,4 +1,4 @@
-"""What somebody took of that which an earlier look saw held: not what is new, wished for since, or made again.
+"""What somebody took of that which an earlier observation saw held: not what is new, wished for since, or made again.
 
 Only of a column it is not known whether it was made again: columns are known by name.
 """
@@ -22,8 +22,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 Place = tuple[int, ObjectKind]
 """Schema and kind."""
 
-Look = tuple[Snapshot, Plan, Reach]
-"""What one look showed, what there was to do then, and whom the operator may act as."""
+Observation = tuple[Snapshot, Plan, Reach]
+"""What one observation showed, what there was to do then, and whom the operator may act as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Drift:
     statements: tuple[str, ...] = ()
 
     def followed_by(self, later: "Drift") -> "Drift":
-        """Both, to be told as one."""
+        """Both, to be announced as one."""
         return Drift(self.privileges + later.privileges, later.beside, (*self.statements, *later.statements))
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a look showed to be held: what each key declared then, what that came to, and which objects there were.
+    """What was held: what each key declared then, what that came to, and which objects there were.
 
     All by oid, so that a role or an object that is made again is not the one that is meant. `objects` are those of
     owners within reach, packed: there may be very many.
@@ -65,7 +65,7 @@ class Held:
 
 
 def held(wants: Mapping[Key, GrantWant], found: Plan, snapshot: Snapshot, reach: Reach) -> Held:
-    """What a look found to be held: of keys with all that they declare in place, as far as owners are within reach."""
+    """What is held: of keys with all that they declare in place, as far as owners are within reach."""
     whole = {key: want.entries for key, want in wants.items() if not want.dry and _whole(key, found)}
     objects: dict[Place, array[int]] = {}
     for group in snapshot.groups:
@@ -80,25 +80,25 @@ def held(wants: Mapping[Key, GrantWant], found: Plan, snapshot: Snapshot, reach:
 
 
 def corrected(
-    before: Held | None, wants: Mapping[Key, GrantWant], first: Look, last: Look
+    before: Held | None, wants: Mapping[Key, GrantWant], first: Observation, last: Observation
 ) -> tuple[Plan, Mapping[Key, Drift]]:
-    """The part of the plan of a first look that gives back what was held before, and what each key got of it.
+    """The part of the plan of a first observation that gives back what was held before, and what each key got of it.
 
-    Only keys that declare the same as then; `last` is the look after it was carried out.
+    Only keys that declare the same as then; `last` is the observation after it was carried out.
     """
     given = first[1].giving()
     keys = before.alike(wants, given) if before is not None else frozenset()
     if before is None or not keys:
         return replace(given, operations=(), memberships=()), {}
     touched = frozenset(oid for operation in given.operations for oid in operation.objects)
-    taken, still = (_lost(before, keys, touched, look) for look in (first, last))
+    taken, still = (_lost(before, keys, touched, observation) for observation in (first, last))
     back = {key: taken.size_of(key) - still.size_of(key) for key in keys}
     return taken, {key: Drift(size, given.size_of(key) - taken.size_of(key)) for key, size in back.items() if size > 0}
 
 
-def _lost(before: Held, keys: frozenset[Key], touched: frozenset[int], look: Look) -> Plan:
+def _lost(before: Held, keys: frozenset[Key], touched: frozenset[int], observation: Observation) -> Plan:
     """What it takes to give back to the keys what was held before, of these objects."""
-    snapshot, found, reach = look
+    snapshot, found, reach = observation
     there = _Remains(before, touched, snapshot)
     wishes = [there.part(wish) for wish in before.wishes if wish.key in keys and there.has_place(wish)]
     members = [member for member in before.memberships if member.key in keys and there.has_roles(member)]

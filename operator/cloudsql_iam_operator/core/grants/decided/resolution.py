@@ -25,7 +25,7 @@ from cloudsql_iam_operator.core.reasons import Reason
 
 
 class Standing(Enum):
-    """Wanted now; recorded as caused and to be taken back unless wanted; claimed by an object not yet looked at;
+    """Wanted now; recorded as caused and to be taken back unless wanted; claimed by an object not yet reconciled;
     owned wholly, so that whatever nobody declares is taken away.
     """  # noqa: D205 - one sentence
 

@@ -1,4 +1,4 @@
-"""What one look at a database shows: roles, schemas, names, and who holds what, in groups of equal rights."""
+"""What one observation of a database shows: roles, schemas, names, and who holds what, in groups of equal rights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -66,7 +66,7 @@ class Lookups:
     `named` are single objects by (catalog, schema, name); `listed` are schemas all of whose names are wanted.
     `columns` are relations by (schema, name) whose columns are wanted; `creators` are schemas whose possible
     creators of objects are wanted. `kinds` are those whose rights count, besides relations, schemas and the database,
-    which are always looked at.
+    which are always read.
     """
 
     roles: frozenset[str]
