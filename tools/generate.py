@@ -1,17 +1,32 @@
-"""Writes what is generated: the chart's copy of the custom resource definitions. --check only says what is stale."""
+"""Writes what is generated: the chart's copy of the CRDs, and the picture of rooms. --check only says what is stale."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from rooms import chart
+
 ROOT = Path(__file__).resolve().parent.parent
+ROOMS_BEGIN = "<!-- rooms: written by `make generate` -->"
+ROOMS_END = "<!-- end of rooms -->"
 KEEP = "    helm.sh/resource-policy: keep"
 
 
 def generated() -> dict[Path, str]:
     """What each generated file should hold."""
     templates = ROOT / "charts/cloudsql-iam-operator/templates"
-    return {templates / f"crd-{path.stem}.yaml": _template(path) for path in sorted((ROOT / "crds").glob("*.yaml"))}
+    crds = {templates / f"crd-{path.stem}.yaml": _template(path) for path in sorted((ROOT / "crds").glob("*.yaml"))}
+    page = ROOT / "docs/architecture.md"
+    return {**crds, page: _with_rooms(page.read_text())}
+
+
+def _with_rooms(page: str) -> str:
+    """The page with the picture of rooms between its two marks."""
+    head, begin, rest = page.partition(ROOMS_BEGIN)
+    _, end, tail = rest.partition(ROOMS_END)
+    if not (begin and end):
+        raise SystemExit(f"docs/architecture.md: needs the lines {ROOMS_BEGIN!r} and {ROOMS_END!r}")
+    return f"{head}{begin}\n```mermaid\n{chart(ROOT / 'operator')}```\n{end}{tail}"
 
 
 def _template(path: Path) -> str:
