@@ -64,11 +64,11 @@ class Admission:
         try:
             facts = await self._threads.call(self._source.facts_now, namespace, account, timeout=LOOK_SECONDS)
         except NotYet as failure:
-            metrics.LIVE_LOOKS.labels("failed").inc()
+            metrics.LIVE_READS.labels("failed").inc()
             log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
             return self._unsure(outcome)
         second = plan(pod, facts, self._settings)
-        metrics.LIVE_LOOKS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
+        metrics.LIVE_READS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
         return second
 
     def _unsure(self, denied: Denied) -> Denied:

@@ -14,9 +14,9 @@ SECONDS = Histogram(
     "Seconds from a whole admission request to its answer",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-LIVE_LOOKS = Counter(
-    "cloudsql_iam_webhook_live_looks_total",
-    "Looks at the API server before denying a pod, by how they ended",
+LIVE_READS = Counter(
+    "cloudsql_iam_webhook_live_reads_total",
+    "Reads of the API server before denying a pod, by how they ended",
     ["result"],
 )
 EXPIRY = Gauge("cloudsql_iam_webhook_certificate_expiry_timestamp_seconds", "When the serving certificate ends")

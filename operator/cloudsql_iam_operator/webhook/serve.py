@@ -26,7 +26,7 @@ from cloudsql_iam_operator.webhook.knowledge import Knowledge
 from cloudsql_iam_operator.webhook.settings import WebhookSettings
 from cloudsql_iam_operator.webhook.tls import LiveContext
 
-LOOKS = 8
+LIVE_READS_AT_A_TIME = 8
 """Fresh reads of the API server at a time."""
 
 IDLE_SECONDS = 120
@@ -97,7 +97,7 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
         loop.add_signal_handler(name, stopped.set)
     # Probes are answered over TLS before the shared certificate is known.
     context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)))
-    knowledge, threads = Knowledge(cluster), Threads(LOOKS)
+    knowledge, threads = Knowledge(cluster), Threads(LIVE_READS_AT_A_TIME)
     keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
     admission = Admission(knowledge, settings.injection, threads)
     app = App(admission.decide, lambda: keeper.settled.is_set() and knowledge.complete())

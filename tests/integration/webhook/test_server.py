@@ -118,7 +118,7 @@ def test_a_failure_of_ours_denies_with_a_short_text_and_the_server_lives_on(serv
     server.told.broken = False
 
     assert (response["allowed"], response["status"]["code"]) == (False, 500)
-    assert response["status"]["message"] == "the injector failed on this pod; its log tells why under u-9"
+    assert response["status"]["message"] == "the injector failed on this pod; its log says why under u-9"
     assert connection.review(pod())["allowed"] is True
 
 
