@@ -65,3 +65,50 @@ def test_deleted_definitions_take_nothing_away_and_new_ones_are_watched(tenant: 
     tenant.delete("csqlu", "orphan")
     assert "orphan@acme-prod.iam" in cloud.users()
     cloud.delete_user("orphan@acme-prod.iam")
+
+
+def test_definitions_deleted_while_no_operator_runs_go_when_one_comes_and_take_nothing_away(tenant: Tenant) -> None:
+    chain, kubectl, cloud = tenant.stage.chain, tenant.kubectl, tenant.stage.cloud
+    before = let_in(tenant, "stranded")
+    kubectl("scale", "deployment", "cloudsql-iam-operator", "-n", world.NAMESPACE, "--replicas=0")
+    eventually(lambda: not operators(tenant), "the operator is gone")
+
+    kubectl("delete", "crd", *DEFINITIONS, "--wait=false")
+    kubectl("scale", "deployment", "cloudsql-iam-operator", "-n", world.NAMESPACE, "--replicas=1")
+    eventually(lambda: not definitions(tenant), "the definitions are gone")
+
+    assert outside(tenant) == before
+    chain.install_definitions()
+    assert let_in(tenant, "stranded") == before
+
+    tenant.delete("dbg", "stranded-reads")
+    tenant.delete("csqlu", "stranded")
+    cloud.delete_user("stranded@acme-prod.iam")
+
+
+def test_a_definition_that_is_made_again_at_once_is_watched(tenant: Tenant) -> None:
+    chain, kubectl, cloud = tenant.stage.chain, tenant.kubectl, tenant.stage.cloud
+    before = let_in(tenant, "again")
+
+    kubectl("delete", "crd", "databasegrants.iam.cloudsql.dev", "--timeout=110s")
+    chain.install_definitions("databasegrants")
+
+    assert outside(tenant) == before
+    tenant.grant(
+        "again-writes", "again", {"kind": "Table", "schema": "app", "names": ["orders"], "privileges": ["INSERT"]}
+    )
+    tenant.ready("dbg", "again-writes")
+    tenant.delete("dbg", "again-writes")
+    assert outside(tenant) == before
+    cloud.sql("orders", 'REVOKE ALL ON app.orders FROM "again@acme-prod.iam"')
+    cloud.sql("orders", 'REVOKE ALL ON SCHEMA app FROM "again@acme-prod.iam"')
+
+
+def operators(tenant: Tenant) -> list[str]:
+    pods = tenant.kubectl.list("pods", world.NAMESPACE)
+    return [pod["metadata"]["name"] for pod in pods if "webhook" not in pod["metadata"]["name"]]
+
+
+def definitions(tenant: Tenant) -> list[str]:
+    names = [one["metadata"]["name"] for one in tenant.kubectl.list("crd")]
+    return [name for name in names if name in DEFINITIONS]

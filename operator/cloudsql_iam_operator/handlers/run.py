@@ -82,7 +82,7 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
 async def _lead(settings: Settings, parts: Parts, pulse: health.Pulse, stopped: asyncio.Event) -> int:
     await parts.engine.relist()
     pulse.ready = True
-    watching = asyncio.create_task(watch(parts.engine, parts.served, stopped))
+    watching = asyncio.create_task(watch(parts.engine, parts.departures, stopped))
     workers = [asyncio.create_task(parts.engine.work()) for _ in range(settings.workers)]
     relists = asyncio.create_task(_relist(parts, settings.relist))
     tasks = [watching, *workers, relists]

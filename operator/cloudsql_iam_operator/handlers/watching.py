@@ -6,28 +6,30 @@ it, orderly, and is started again by the kubelet with the kinds that there are.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 import kopf
 from kopf._cogs.clients.errors import APINotFoundError
 
+from cloudsql_iam_operator.adapters.cluster.definitions import Definition
 from cloudsql_iam_operator.api.names import KINDS
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import informer
+from cloudsql_iam_operator.services.runtime.departures import Departures
 from cloudsql_iam_operator.services.runtime.engine import Engine
 
-LOOK_SECONDS = 10.0
-"""How often to ask whether a definition that is missing is back."""
-
-OURS = frozenset(kind.plural for kind in KINDS)
+ASK_SECONDS = 10.0
+"""How often to ask which definitions there are."""
 
 log = logging.getLogger(__name__)
-Served = Callable[[], Awaitable[frozenset[str]]]
 
 
-async def watch(engine: Engine, served: Served, stopped: asyncio.Event) -> None:
-    """Feed the engine until stopped; `served` gives the plural names of the kinds that the cluster knows."""
-    warden = asyncio.create_task(_stop_when_back(served, stopped))
+async def watch(engine: Engine, departures: Departures, stopped: asyncio.Event) -> None:
+    """Feed the engine until stopped, and see off the objects of kinds that are being deleted."""
+    watched = await _served(departures)
+    if missing := set(KINDS) - {definition.kind for definition in watched}:
+        names = ", ".join(sorted(kind.plural for kind in missing))
+        log.warning("this cluster does not serve %s: install the chart's definitions", names)
+    warden = asyncio.create_task(_ward(departures, watched, stopped))
     try:
         await kopf.operator(
             clusterwide=True,
@@ -42,20 +44,23 @@ async def watch(engine: Engine, served: Served, stopped: asyncio.Event) -> None:
         warden.cancel()
 
 
-async def _stop_when_back(served: Served, stopped: asyncio.Event) -> None:
-    """Set `stopped` when a kind that is missing now is served."""
-    missing = OURS - await _or(served, OURS)
-    if not missing:
-        return
-    log.warning("this cluster does not know %s: install the chart's definitions", ", ".join(sorted(missing)))
-    while not missing & await _or(served, frozenset()):  # noqa: ASYNC110 - only the cluster knows, and it does not call
-        await asyncio.sleep(LOOK_SECONDS)
-    log.warning("a definition that was missing is there: stopping, to start again with it")
+async def _ward(departures: Departures, watched: frozenset[Definition], stopped: asyncio.Event) -> None:
+    """Set `stopped` when there is a definition that is not watched: it is new, or was deleted and made again."""
+    while await _served(departures) <= watched:  # noqa: ASYNC110 - only the cluster knows, and it does not call
+        await asyncio.sleep(ASK_SECONDS)
+    log.warning("the definition of one of our kinds is new: stopping, to start again with it")
     stopped.set()
 
 
-async def _or(served: Served, otherwise: frozenset[str]) -> frozenset[str]:
-    try:
-        return await served()
-    except NotYet:
-        return otherwise
+async def _served(departures: Departures) -> frozenset[Definition]:
+    """Definitions that are there to stay; objects of the others, which kopf does not watch, are let go on the way."""
+    while True:
+        try:
+            found = await departures.definitions()
+            for definition in found:
+                if definition.going:
+                    await departures.see_off(definition.kind)
+            return frozenset(definition for definition in found if not definition.going)
+        except NotYet as failure:
+            log.warning("which definitions there are is not known: %s", failure)
+            await asyncio.sleep(ASK_SECONDS)

@@ -1,10 +1,11 @@
 """How the parts are put together. What each does is in the module of its name."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cloudsql_iam_operator.adapters.cluster.definitions import Definitions
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.google.client import Fence, Observer, unobserved
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
@@ -18,9 +19,9 @@ from cloudsql_iam_operator.services.reconcilers.preview import Previews
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
+from cloudsql_iam_operator.services.runtime.departures import Departures
 from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Reconciler
 from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
-from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
 
@@ -44,11 +45,11 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The running parts; `served` names which of our kinds the cluster knows, `close` ends what the parts hold."""
+    """The running parts; `departures` knows which of our kinds are there, `close` ends what the parts hold."""
 
     engine: Engine
     queue: WorkQueue[Key]
-    served: Callable[[], Awaitable[frozenset[str]]]
+    departures: Departures
     close: Callable[[], None]
 
 
@@ -73,10 +74,7 @@ def assemble(wiring: Wiring) -> Parts:
         accesses.close()
         threads.close()
 
-    async def served() -> frozenset[str]:
-        return await threads.call(wiring.cluster.served, timeout=CLUSTER_SECONDS)
-
-    return Parts(engine, queue, served, close)
+    return Parts(engine, queue, Departures(engine, Definitions(wiring.cluster), threads), close)
 
 
 @contextmanager

@@ -71,12 +71,7 @@ class Cluster:
     """Calls to the API server. Safe to share between threads; each raises NotYet when it is not answered well."""
 
     def __init__(self, server: Rest) -> None:
-        self._server = server
-
-    def served(self) -> frozenset[str]:
-        """Plural names of those of our kinds whose definitions are there."""
-        known = self._found(f"/apis/{GROUP}/{VERSION}") or {"resources": []}
-        return frozenset(one["name"] for one in known["resources"]) & {kind.plural for kind in KINDS}
+        self.server = server
 
     def list(self, kind: Kind) -> list[JSON]:
         """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
@@ -92,14 +87,14 @@ class Cluster:
 
     def get(self, key: Key) -> JSON | None:
         """The object as stored; None when it does not exist."""
-        return self._found(_path(key))
+        return self._found(path_of(key))
 
     def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> JSON | None:
         """Make this the whole status (server-side apply, our field manager); the object then, None when it is gone."""
         metadata = {"name": key.name, "uid": uid} | ({"namespace": key.namespace} if key.namespace else {})
         body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "status": dict(status)}
         try:
-            return self._server.apply(f"{_path(key)}/status", CALL_SECONDS, body, FIELD_MANAGER)
+            return self.server.apply(f"{path_of(key)}/status", CALL_SECONDS, body, FIELD_MANAGER)
         except Answered as answered:
             if answered.status == 404:
                 return None
@@ -128,13 +123,17 @@ class Cluster:
 
     def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's own definition is being deleted, which abandons and revokes nothing."""
-        definition = self._found(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind.plural}.{GROUP}")
+        definition = self.definition(kind)
         return definition is None or "deletionTimestamp" in definition["metadata"]
+
+    def definition(self, kind: Kind) -> JSON | None:
+        """The kind's CustomResourceDefinition; None when there is none."""
+        return self._found(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind.plural}.{GROUP}")
 
     def store(self, part: Part, entries: Mapping[str, bytes], owner: Mapping[str, str]) -> None:
         """Make these the manager's entries in the ConfigMap, which lives as long as one of its owners."""
         encoded = {name: base64.b64encode(value).decode() for name, value in entries.items()}
-        self._server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], encoded), part.manager)
+        self.server.apply(part.path, CALL_SECONDS, _config_map(part, [dict(owner)], encoded), part.manager)
 
     def withdraw(self, part: Part) -> None:
         """Take the manager's entries out of the ConfigMap, and delete that when nobody else has any.
@@ -142,7 +141,7 @@ class Cluster:
         A refusal is logged and no failure: a namespace that is going refuses this when the ConfigMap went before.
         """
         try:
-            left = self._server.apply(part.path, CALL_SECONDS, _config_map(part, [], {}), part.manager)
+            left = self.server.apply(part.path, CALL_SECONDS, _config_map(part, [], {}), part.manager)
         except Answered as answered:
             if answered.status != 403:
                 raise
@@ -153,7 +152,7 @@ class Cluster:
         unchanged = {"resourceVersion": left["metadata"]["resourceVersion"]}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged}
         try:
-            self._server.send("DELETE", part.path, CALL_SECONDS, options)
+            self.server.send("DELETE", part.path, CALL_SECONDS, options)
         except Answered as answered:
             if answered.status not in {404, 409}:
                 raise
@@ -162,7 +161,7 @@ class Cluster:
         """Record an Event. Best effort: an Event that cannot be written is logged and dropped."""
         namespace = notice.body["metadata"].get("namespace") or "default"
         try:
-            self._server.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, _event(notice))
+            self.server.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, _event(notice))
         except NotYet as failure:
             # a namespace that is going takes no Event: that is no news
             level = logging.DEBUG if _going(failure, namespace) else logging.WARNING
@@ -171,7 +170,7 @@ class Cluster:
 
     def _found(self, path: str, query: Mapping[str, str] | None = None) -> JSON | None:
         try:
-            return self._server.get(path, CALL_SECONDS, query or {})
+            return self.server.get(path, CALL_SECONDS, query or {})
         except Answered as answered:
             if answered.status == 404:
                 return None
@@ -196,7 +195,8 @@ def _text(secret: str, key: str, value: str) -> str:
         raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{secret}, key {key}, is no UTF-8 text: write it anew") from None
 
 
-def _path(key: Key) -> str:
+def path_of(key: Key) -> str:
+    """Where an object of ours is."""
     place = f"/namespaces/{quote(key.namespace)}" if key.namespace else ""
     return f"/apis/{GROUP}/{VERSION}{place}/{_KINDS[key.kind].plural}/{quote(key.name)}"
 
