@@ -6,10 +6,11 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
 COPY requirements/runtime.txt requirements/
 RUN python -m venv /app && /app/bin/pip install --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY tools/trim_image.py /tmp/
 COPY operator/cloudsql_iam_operator /tmp/package/cloudsql_iam_operator
 RUN cp -r /tmp/package/cloudsql_iam_operator "$(/app/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/" \
- && /app/bin/python -m compileall -q /app/lib \
- && rm -rf /app/lib/python*/site-packages/pip /app/lib/python*/site-packages/pip-*
+ && python /tmp/trim_image.py /app/lib/python*/site-packages \
+ && python -m compileall -q /app/lib
 
 FROM python:${PYTHON}-slim-bookworm
 LABEL org.opencontainers.image.title="cloudsql-iam-operator" \
