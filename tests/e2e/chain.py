@@ -54,7 +54,7 @@ class Chain:
 
     def __init__(self, told: Settings, say: Say) -> None:
         self._say = say
-        self._binaries = told.binaries
+        self.binaries = told.binaries
         self.directory = told.directory
         self.plane = ControlPlane(told.directory / "plane", told.binaries)
         self.kubectl = Kubectl(told.binaries.kubectl, self.plane.admin)
@@ -107,7 +107,7 @@ class Chain:
         """
         home = {"HELM_CACHE_HOME": "helm/cache", "HELM_CONFIG_HOME": "helm/config", "HELM_DATA_HOME": "helm/data"}
         environment = {**os.environ, **{name: str(self.directory / place) for name, place in home.items()}}
-        command = [str(self._binaries.helm), "--kubeconfig", str(self.plane.admin), *arguments]
+        command = [str(self.binaries.helm), "--kubeconfig", str(self.plane.admin), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
         return done.stdout
@@ -158,7 +158,7 @@ class Chain:
         # a container has a /tmp of its own, and this checkout may be under the machine's
         seen = {str(place): str(place) for place in (ROOT, Path(sys.prefix), Path(programs).parent)}
         operator = [sys.executable, "-m", "cloudsql_iam_operator"]
-        proxy = {"/cloud-sql-proxy": str(self._binaries.cloud_sql_proxy)}
+        proxy = {"/cloud-sql-proxy": str(self.binaries.cloud_sql_proxy)}
         return [
             {"image": f"{IMAGE}:*", "entrypoint": operator, "args": ["run"], "env": python, "binds": seen},
             {"image": f"{PROXY}:*", "entrypoint": ["/cloud-sql-proxy"], "binds": proxy},

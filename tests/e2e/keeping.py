@@ -1,4 +1,4 @@
-"""A chain that goes on after the demo: how to reach it from other terminals, and how it is ended."""
+"""Chains that go on after the demo: how to reach one from other terminals, and how all are ended."""
 
 import os
 import signal
@@ -12,7 +12,8 @@ from controlplane.plane import ADMIN
 from e2e.chain import ROOT, Chain
 from e2e.scenes import TENANT
 
-_RECORD = ROOT / "build" / "kept-chain.pid"
+RECORDS = ROOT / "build" / "kept-chains"
+"""One file for each kept chain, named by the process that owns it; it holds what `make down` calls the chain."""
 END_SECONDS = 120.0
 
 
@@ -25,9 +26,11 @@ def wait(chain: Chain, note: Callable[[str], None]) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
     kubeconfig = chain.plane.kubeconfig(ADMIN, chain.directory / "outside.kubeconfig", f"https://127.0.0.1:{port}")
-    _RECORD.parent.mkdir(exist_ok=True)
-    _RECORD.write_text(os.environ["CHAIN_OWNER"])
-    note(f"the chain stays until Ctrl-C here or `make down`:  export KUBECONFIG={kubeconfig}")
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    record = RECORDS / os.environ["CHAIN_OWNER"]
+    record.write_text(f"the chain on 127.0.0.1:{port}")
+    note("the chain stays until Ctrl-C here or `make down`; in another terminal:")
+    note(f"  export KUBECONFIG={kubeconfig} PATH={chain.binaries.kubectl.parent}:$PATH")
     for line in (
         "kubectl get csqli,csqlu,dbg -A",
         f"kubectl logs -n {TENANT} deploy/checkout -c app -f",
@@ -37,20 +40,26 @@ def wait(chain: Chain, note: Callable[[str], None]) -> None:
         note(f"  {line}")
     while not ended.wait(1.0):
         pass
-    _RECORD.unlink(missing_ok=True)
+    note("taking the chain down: its processes, its network and its files")
+    record.unlink(missing_ok=True)
 
 
-def down() -> int:
-    """End a chain that was kept, and return when it is gone; 0 also when there is none."""
-    if not _RECORD.exists():
+def down(records: Path = RECORDS) -> int:
+    """End every chain that was kept, and return when they are gone; 0 also when there is none."""
+    kept = sorted(records.glob("[0-9]*")) if records.exists() else []
+    if not kept:
         print("down: no chain is running")
-        return 0
-    pid = int(_RECORD.read_text())
+    return max([_end(record) for record in kept], default=0)
+
+
+def _end(record: Path) -> int:
+    pid, name = int(record.name), record.read_text()
     process = Path(f"/proc/{pid}")
     if not process.exists() or b"controlplane.sandbox" not in (process / "cmdline").read_bytes():
-        _RECORD.unlink()
-        print("down: the chain is gone already")
+        record.unlink()
+        print(f"down: {name} is gone already")
         return 0
+    print(f"down: ending {name}, process {pid}", flush=True)
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + END_SECONDS
     while process.exists():
@@ -58,8 +67,8 @@ def down() -> int:
             print(f"down: process {pid} did not end within {END_SECONDS:.0f} s", file=sys.stderr)
             return 1
         time.sleep(0.1)
-    _RECORD.unlink(missing_ok=True)
-    print("down: the chain is gone")
+    record.unlink(missing_ok=True)
+    print(f"down: {name} is gone")
     return 0
 
 
