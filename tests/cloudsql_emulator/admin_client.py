@@ -69,7 +69,7 @@ class AdminClient:
     # --- how calls go -------------------------------------------------------
 
     def add_fault(self, match: str, **fault: Any) -> None:
-        """Have calls meet a fault; `match` is a regular expression, the other fields are those of api.faults.Fault."""
+        """Have calls meet a fault; `match` is a regular expression, the other fields are those of faults.fault.Fault."""
         self._ask("add_fault", match=match, **fault)
 
     def clear_faults(self) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from cloudsql_emulator.api.faults import Faults
 from cloudsql_emulator.api.journal import Happening, Journal
 from cloudsql_emulator.api.quotas import Quotas
 from cloudsql_emulator.clock import Clock
 from cloudsql_emulator.config import Config, Project
+from cloudsql_emulator.faults.fault import Faults
 from cloudsql_emulator.iam.access import Access
 from cloudsql_emulator.iam.directory import Account, Directory
 from cloudsql_emulator.iam.members import deleted_member

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloudsql_emulator.api.faults import Fault
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import IAM_FLAG
+from cloudsql_emulator.faults.fault import Fault
 from cloudsql_emulator.hosting import Host
 from cloudsql_emulator.iam.access import instance_resource
 from cloudsql_emulator.iam.directory import AccountKind

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloudsql_emulator.api.fault_injection import suffer
 from cloudsql_emulator.api.journal import Happening
 from cloudsql_emulator.api.oauth import token_json
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import Metadata
+from cloudsql_emulator.faults.injection import suffer
 from cloudsql_emulator.iam.access import account_resource
 from cloudsql_emulator.iam.tokens import CLOUD_PLATFORM
 from cloudsql_emulator.identities import Identities, Identity

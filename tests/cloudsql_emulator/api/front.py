@@ -13,10 +13,10 @@ from cloudsql_emulator.api import errors
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.discovery import Match, Method, Methods
 from cloudsql_emulator.api.errors import ApiError, platform
-from cloudsql_emulator.api.fault_injection import answer_of, suffer
-from cloudsql_emulator.api.faults import Fault
 from cloudsql_emulator.api.journal import Happening, summary_of
 from cloudsql_emulator.cloud import Cloud
+from cloudsql_emulator.faults.fault import Fault
+from cloudsql_emulator.faults.injection import answer_of, suffer
 from cloudsql_emulator.iam.tokens import Token
 
 _TOKEN_IN_QUERY = re.compile(r"access_token=[^&]*")

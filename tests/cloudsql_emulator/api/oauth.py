@@ -5,9 +5,9 @@ Source: RFC 7523; "Using OAuth 2.0 for Server to Server Applications"
 
 from aiohttp import web
 
-from cloudsql_emulator.api.fault_injection import suffer
 from cloudsql_emulator.api.journal import Happening
 from cloudsql_emulator.cloud import Cloud
+from cloudsql_emulator.faults.injection import suffer
 from cloudsql_emulator.iam.tokens import BadAssertion, IssuedToken
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -1,10 +1,10 @@
-"""How a request meets a fault; which faults there are is in `faults`."""
+"""How a request meets a fault; which faults there are is in `fault`."""
 
 import asyncio
 
 from aiohttp import web
 
-from cloudsql_emulator.api.faults import Fault
+from cloudsql_emulator.faults.fault import Fault
 
 FOR_EVER = 86_400.0
 
