@@ -69,8 +69,12 @@ class AdminClient:
     # --- how calls go -------------------------------------------------------
 
     def add_fault(self, match: str, **fault: Any) -> None:
-        """Have calls meet a fault; `match` is a regular expression, the other fields are those of faults.fault.Fault."""
+        """Have calls meet a fault; `match` is a regular expression, other fields are those of faults.fault.Fault."""
         self._ask("add_fault", match=match, **fault)
+
+    def answer(self, match: str, answer: str, *, times: int | None = None, **fault: Any) -> None:
+        """Answer calls with one of faults.answers.ANSWERS, `times` or until faults are cleared; see `add_fault`."""
+        self._ask("answer", match=match, answer=answer, times=times, **fault)
 
     def clear_faults(self) -> None:
         """Have no faults."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import IAM_FLAG
+from cloudsql_emulator.faults.answers import ANSWERS
 from cloudsql_emulator.faults.fault import Fault
 from cloudsql_emulator.hosting import Host
 from cloudsql_emulator.iam.access import instance_resource
@@ -43,6 +44,10 @@ class Controls:
     async def add_fault(self, **fault: Any) -> None:
         """Have one more fault; the fields are those of Fault."""
         self._cloud.faults.add(Fault(**fault))
+
+    async def answer(self, match: str, answer: str, **fault: Any) -> None:
+        """Have calls meet one of the ANSWERS; other fields are those of Fault."""
+        self._cloud.faults.add(Fault(match, **{**ANSWERS[answer], **fault}))
 
     async def clear_faults(self) -> None:
         """Have no faults."""

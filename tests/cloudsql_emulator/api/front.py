@@ -15,8 +15,7 @@ from cloudsql_emulator.api.discovery import Match, Method, Methods
 from cloudsql_emulator.api.errors import ApiError, platform
 from cloudsql_emulator.api.journal import Happening, summary_of
 from cloudsql_emulator.cloud import Cloud
-from cloudsql_emulator.faults.fault import Fault
-from cloudsql_emulator.faults.injection import answer_of, suffer
+from cloudsql_emulator.faults.injection import suffer
 from cloudsql_emulator.iam.tokens import Token
 
 _TOKEN_IN_QUERY = re.compile(r"access_token=[^&]*")
@@ -71,7 +70,7 @@ class Front:
         fault = self._cloud.faults.take(visit.method, visit.line, visit.caller)
         if fault is not None and not fault.after:
             visit.detail = "fault"
-            injected = await suffer(fault, visit.request)
+            injected = await suffer(fault, visit.request, _service(match))
             if injected is not None:
                 return injected
         try:
@@ -79,13 +78,11 @@ class Front:
             code = 200
         except ApiError as error:
             answer, code, visit.detail = error.body(), error.code, error.message
-        return await self._finished(visit, fault, web.json_response(answer, status=code))
-
-    async def _finished(self, visit: _Visit, fault: Fault | None, response: web.Response) -> web.StreamResponse:
+        response = web.json_response(answer, status=code)
         if fault is None or not fault.after:
             return response
         visit.detail = "fault after the call took effect"
-        return await suffer(fault, visit.request) or answer_of(fault, response)
+        return await suffer(fault, visit.request, _service(match)) or response
 
     async def _result(self, visit: _Visit, match: Match | None, raw_path: str, token: Token | None) -> Json:
         if match is None:
@@ -137,6 +134,10 @@ class Front:
         if unserved is not None:
             return platform(501, "notImplemented", f"the emulator does not serve {unserved}")
         return platform(404, "notFound", f"The requested URL {raw_path} was not found on this server.")
+
+
+def _service(match: Match | None) -> str:
+    return match.method.host if match else ""
 
 
 def _check_query(query: Mapping[str, object], method: Method) -> None:

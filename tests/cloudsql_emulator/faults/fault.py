@@ -1,11 +1,27 @@
 """Faults that tests ask for: answers that are no answers, late or never, before or after the call took effect."""
 
+import datetime as dt
+import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import format_datetime
+from string import Template
 from typing import Any
 
 from cloudsql_emulator.api.errors import STATUS
+
+LATER = dt.timedelta(seconds=7)
+"""How far `${later}` is from the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a fault struck: the host name of the API (`service`) and the path, to be told in its answer."""
+
+    service: str
+    path: str
 
 
 @dataclass(slots=True)
@@ -13,8 +29,10 @@ class Fault:
     """What happens to calls whose discovery id, or whose `VERB /raw/path`, matches a regular expression.
 
     `times` is how often, None for always. `latency` (seconds) comes first; then at most one of: `hang` never answers,
-    `drop` cuts the connection, `status` answers with it. With `after` the call takes effect before that. `body` is
-    the whole answer; without it Google's envelope is made of `message` and `reason`.
+    `drop` resets the connection, `status` answers with it. With `after` the call takes effect before that. `body` is
+    the whole answer, HTML when it is a string; without it Google's envelope is made of `message` and `reason`. With
+    `half` only the first half of the promised length is sent. In texts of `body` and `headers`, `${unique}` is new in
+    every answer, `${service}` and `${path}` are where it struck, `${later}` is a date soon after, as HTTP writes it.
     """
 
     match: str
@@ -25,19 +43,41 @@ class Fault:
     message: str = "The service is currently unavailable."
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    half: bool = False
     hang: bool = False
     drop: bool = False
     after: bool = False
     caller: str = ""
     """Only calls of this IAM member; "" means everybody's."""
 
-    def answer(self) -> Any:
-        """The body of the answer."""
+    def answer(self, place: Place) -> "Answer":
+        """What is sent of an answer, apart from its status."""
+        words = {
+            "unique": secrets.token_urlsafe(40),
+            "service": place.service,
+            "path": place.path,
+            "later": format_datetime(dt.datetime.now(dt.UTC) + LATER, usegmt=True),
+        }
+        is_html = isinstance(self.body, str)
+        text = self.body if is_html else json.dumps(self._json())
+        headers = {name: Template(value).safe_substitute(words) for name, value in self.headers.items()}
+        kind = "text/html; charset=UTF-8" if is_html else "application/json; charset=UTF-8"
+        return Answer(Template(text).safe_substitute(words).encode(), {"Content-Type": kind, **headers})
+
+    def _json(self) -> Any:
         if self.body is not None:
             return self.body
         listed = [{"message": self.message, "domain": "global", "reason": self.reason}]
         status = STATUS.get(self.status or 0, "UNKNOWN")
         return {"error": {"code": self.status, "message": self.message, "errors": listed, "status": status}}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A fault's answer as bytes."""
+
+    content: bytes
+    headers: Mapping[str, str]
 
 
 class Faults:
