@@ -28,6 +28,7 @@ class JournalEntry:
     status: int
     permissions: tuple[str, ...]
     detail: str
+    quota_project: str
     write: bool
 
 

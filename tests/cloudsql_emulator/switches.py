@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from cloudsql_emulator.iam.condition_rules import RULES
+
 
 @dataclass(slots=True)
 class Switches:
@@ -17,6 +19,8 @@ class Switches:
     `connect_permission` is what connectSettings takes: GUESS, clients are known to need .connect and .get in all.
     `iam_roles_delay` is in seconds, from setting cloudsql.iam_authentication to the IAM system roles.
     `permitted_domains` are those of users and groups that the organisation lets into policies; empty lets in all.
+    `domain_refusal` is how others are refused: "details" as of late, with violations, "bare" as in older reports.
+    `refused_conditions` are the names of the condition_rules.RULES that policies must keep; see there what is a GUESS.
     `echo_database_roles` puts databaseRoles into users.get and users.list: terraform says that they are not there.
     """
 
@@ -30,6 +34,8 @@ class Switches:
     group_authentication: bool = True
     iam_roles_delay: float = 0.0
     permitted_domains: tuple[str, ...] = ()
+    domain_refusal: Literal["details", "bare"] = "details"
+    refused_conditions: tuple[str, ...] = tuple(RULES)
 
     def turn(self, name: str, value: Any) -> None:
         """Set one of them.

@@ -9,16 +9,18 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from cloudsql_emulator.api import errors
+from cloudsql_emulator.api import errors, system_parameters
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.discovery import Match, Method, Methods
 from cloudsql_emulator.api.errors import ApiError, platform
 from cloudsql_emulator.api.journal import Happening, summary_of
+from cloudsql_emulator.api.quota_projects import check_quota_project, named_by
 from cloudsql_emulator.cloud import Cloud
+from cloudsql_emulator.faults.answers import page_not_found
 from cloudsql_emulator.faults.injection import suffer
 from cloudsql_emulator.iam.tokens import Token
 
-_TOKEN_IN_QUERY = re.compile(r"access_token=[^&]*")
+_TOKEN_IN_QUERY = re.compile(r"(access_token|oauth_token)=[^&]*")
 
 
 @dataclass(slots=True)
@@ -35,16 +37,25 @@ class _Visit:
 
     @property
     def line(self) -> str:
-        return f"{self.request.method} {_TOKEN_IN_QUERY.sub('access_token=…', self.request.raw_path)}"
+        path = _TOKEN_IN_QUERY.sub(r"\1=…", self.request.raw_path)
+        return f"{self.request.method} {path}"
 
     def happening(self) -> Happening:
         return Happening(
-            "api", self.caller, self.method, self.line, self.summary, self.status, self.permissions, self.detail
+            "api",
+            self.caller,
+            self.method,
+            self.line,
+            self.summary,
+            self.status,
+            self.permissions,
+            self.detail,
+            named_by(self.request),
         )
 
 
 class Front:
-    """Serves methods by their discovery ids; any other path of Google's is told to be unserved."""
+    """Serves methods by their discovery ids; any other path is one that Google does not have either."""
 
     def __init__(self, cloud: Cloud, handlers: Handlers) -> None:
         self._cloud = cloud
@@ -73,21 +84,25 @@ class Front:
             injected = await suffer(fault, visit.request, _service(match))
             if injected is not None:
                 return injected
-        try:
-            answer: object = await self._result(visit, match, raw_path, token)
-            code = 200
-        except ApiError as error:
-            answer, code, visit.detail = error.body(), error.code, error.message
-        response = web.json_response(answer, status=code)
+        response = await self._response(visit, match, token) if match else self._not_found(visit, raw_path)
         if fault is None or not fault.after:
             return response
         visit.detail = "fault after the call took effect"
         return await suffer(fault, visit.request, _service(match)) or response
 
-    async def _result(self, visit: _Visit, match: Match | None, raw_path: str, token: Token | None) -> Json:
-        if match is None:
-            raise self._not_found(visit.request.method, raw_path)
+    async def _response(self, visit: _Visit, match: Match, token: Token | None) -> web.Response:
+        query = _query(visit.request)
+        try:
+            mask = system_parameters.mask_of(query)
+            answer: object = system_parameters.chosen(await self._result(visit, match, token), mask)
+            code = 200
+        except ApiError as error:
+            answer, code, visit.detail = error.body(), error.code, error.message
+        return web.json_response(text=system_parameters.printed(answer, query), status=code)
+
+    async def _result(self, visit: _Visit, match: Match, token: Token | None) -> Json:
         caller = self._checked_token(visit.request, token, match.method)
+        check_quota_project(self._cloud, caller.member, named_by(visit.request), match.method.host)
         self._check_quota(match, caller.member)
         call = await self._call(visit.request, match, caller)
         visit.summary = summary_of({**match.path, **visit.request.query, **call.body})
@@ -102,7 +117,10 @@ class Front:
 
     def _token(self, request: web.Request) -> Token | None:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-        return self._cloud.tokens.lookup(value.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            query = _query(request)
+            value = system_parameters.told(query, "access_token") or system_parameters.told(query, "oauth_token")
+        return self._cloud.tokens.lookup(value.strip())
 
     def _checked_token(self, request: web.Request, token: Token | None, method: Method) -> Token:
         if token is None:
@@ -119,7 +137,8 @@ class Front:
             raise errors.quota_exceeded(metric, match.method.host, project.number if project else "0")
 
     async def _call(self, request: web.Request, match: Match, token: Token) -> Call:
-        query = parse_qs(request.raw_path.partition("?")[2], keep_blank_values=True)
+        query = _query(request)
+        system_parameters.check_alt(query)
         _check_query(query, match.method)
         body = _parsed(await request.read())
         if match.method.request is not None:
@@ -129,11 +148,14 @@ class Front:
                 )
         return Call(match.method, match.path, query, body, token.member, self._cloud.access)
 
-    def _not_found(self, verb: str, raw_path: str) -> ApiError:
-        unserved = self._methods.unserved(verb, raw_path)
-        if unserved is not None:
-            return platform(501, "notImplemented", f"the emulator does not serve {unserved}")
-        return platform(404, "notFound", f"The requested URL {raw_path} was not found on this server.")
+    def _not_found(self, visit: _Visit, raw_path: str) -> web.Response:
+        unserved = self._methods.unserved(visit.request.method, raw_path)
+        visit.detail = f"the emulator does not serve {unserved}" if unserved else "no such path"
+        return web.Response(text=page_not_found(raw_path), status=404, content_type="text/html", charset="UTF-8")
+
+
+def _query(request: web.Request) -> Mapping[str, list[str]]:
+    return parse_qs(request.raw_path.partition("?")[2], keep_blank_values=True)
 
 
 def _service(match: Match | None) -> str:
@@ -142,7 +164,7 @@ def _service(match: Match | None) -> str:
 
 def _check_query(query: Mapping[str, object], method: Method) -> None:
     for name in query:
-        if name not in method.query:
+        if name not in method.query | system_parameters.NAMES:
             raise platform(
                 400, "badRequest", f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.'
             )

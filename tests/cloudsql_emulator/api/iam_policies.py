@@ -52,11 +52,11 @@ class IamPolicies:
             self._cloud.rules.check_etag(stored, submitted)
             self._check_permission(call, place, modified_roles(stored, submitted))
             is_project = place.permissions == "resourcemanager.projects"
-            self._cloud.rules.check(stored, submitted, is_project=is_project)
+            self._cloud.rules.check(stored, submitted, project=place.resource.project, is_project=is_project)
         except PolicyChanged as changed:
             raise platform(409, "aborted", str(changed)) from changed
         except PolicyRefused as refused:
-            raise platform(400, "badRequest", str(refused)) from refused
+            raise _refusal(refused) from refused
         merged = self._merged(stored, submitted, call.body.get("updateMask"))
         return self._shown(self._cloud.policies.write(place.resource.name, merged), CONDITIONAL_VERSION)
 
@@ -82,3 +82,10 @@ class IamPolicies:
         if has_conditions(policy) and version < CONDITIONAL_VERSION:
             return as_version_1(policy)
         return policy
+
+
+def _refusal(refused: PolicyRefused) -> ApiError:
+    if not refused.details:
+        return platform(400, "badRequest", str(refused))
+    status = "FAILED_PRECONDITION"
+    return ApiError(400, "failedPrecondition", str(refused), status=status, details=refused.details)

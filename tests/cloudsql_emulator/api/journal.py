@@ -10,7 +10,10 @@ from typing import Any, Literal
 from cloudsql_emulator.clock import rfc3339
 
 CAPACITY = 200_000
-SECRET_FIELDS = frozenset({"password", "access_token", "accessToken", "assertion", "public_key", "refresh_token"})
+SECRET_FIELDS = frozenset(
+    {"access_token", "accessToken", "assertion", "client_assertion", "key", "oauth_token", "password", "payload"}
+    | {"public_key", "refresh_token", "subject_token"}
+)
 WRITES = frozenset(
     {
         "sql.users.insert",
@@ -40,6 +43,7 @@ class Happening:
     status: int = 0
     permissions: tuple[str, ...] = ()
     detail: str = ""
+    quota_project: str = ""
 
     @property
     def is_write(self) -> bool:

@@ -4,6 +4,7 @@ GUESS where it is said so; elsewhere only projects, numbers and names were chang
 Source: public issue reports with whole bodies; google.api.ErrorReason; the error page of Google's front end
 """
 
+import html
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,11 @@ def _page(code: int, title: str, told: str) -> str:
         f"  <p><b>{code}.</b> <ins>That’s an error.</ins>\n"
         f"  <p>{told}  <ins>That’s all we know.</ins>\n"
     )
+
+
+def page_not_found(path: str) -> str:
+    """The page for a path that no API has, nor a method of that verb there."""
+    return _page(404, "Not Found", f"The requested URL <code>{html.escape(path)}</code> was not found on this server.")
 
 
 def _envelope(code: int, message: str, reason: str, *, domain: str = "global", **more: Any) -> Mapping[str, Any]:
@@ -89,10 +95,7 @@ ANSWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "403 API disabled": _denied(_SERVICE_DISABLED, "accessNotConfigured", "SERVICE_DISABLED"),
     "403 billing disabled": _denied(_BILLING, "forbidden", "BILLING_DISABLED"),
     "403 quota project": _denied(_QUOTA_PROJECT, "forbidden", "USER_PROJECT_DENIED"),
-    "404 HTML": {
-        "status": 404,
-        "body": _page(404, "Not Found", "The requested URL <code>${path}</code> was not found on this server."),
-    },
+    "404 HTML": {"status": 404, "body": page_not_found("${path}")},
     "404 JSON of another kind": {"status": 404, "body": _OTHER_KIND},
     "404 unknown words": _envelope(404, "Requested entity was not found.", "notFound", status="NOT_FOUND"),
     "409": _envelope(409, "The instance or operation is not in an appropriate state.", "invalidState"),  # GUESS: words

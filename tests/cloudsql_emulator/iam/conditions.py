@@ -11,6 +11,9 @@ from cloudsql_emulator.iam.cel import Attribute, Binary, Call, Literal, Node, No
 
 MODIFIED_GRANTS = "iam.googleapis.com/modifiedGrantsByRole"
 
+_ROOTS = frozenset({"api", "destination", "false", "null", "origin", "request", "resource", "true"})
+_MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
+
 Value = str | bool | tuple[str, ...] | dt.datetime
 
 
@@ -49,9 +52,34 @@ def logical_operators(expression: str) -> int:
     """How many of &&, || and ! an expression has, outside of its strings; Google allows 12.
 
     Raises:
-        UnknownExpression: it cannot be parsed here.
+        MalformedExpression: it is no CEL.
     """
     return _operators(parse(expression))
+
+
+def unknown_roots(expression: str) -> tuple[str, ...]:
+    """First parts of the names in an expression that are none of IAM's, sorted; those in macros are not looked at.
+
+    Raises:
+        MalformedExpression: it is no CEL.
+    Source: "Attribute reference for IAM Conditions"
+    """
+    return tuple(sorted(_roots(parse(expression)) - _ROOTS))
+
+
+def _roots(node: Node) -> set[str]:
+    match node:
+        case Attribute(path):
+            return {path.partition(".")[0]}
+        case Not(inner):
+            return _roots(inner)
+        case Binary(_, left, right):
+            return _roots(left) | _roots(right)
+        case Call(target, name, arguments):
+            looked_at = () if name in _MACROS else arguments
+            return {root for each in (target, *looked_at) if each is not None for root in _roots(each)}
+        case Literal():
+            return set()
 
 
 def _operators(node: Node) -> int:

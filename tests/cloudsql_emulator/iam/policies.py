@@ -136,5 +136,19 @@ def _sorted_members(members: Iterable[str]) -> list[str]:
     return sorted({canonical(member) for member in members})
 
 
+def same_etag(one: str, other: str) -> bool:
+    """Whether two etags are the same bytes; clients write them anew in either alphabet of base64.
+
+    Raises:
+        ValueError: the first is no base64.
+    """
+    return _etag_bytes(one) == _etag_bytes(other)
+
+
+def _etag_bytes(text: str) -> bytes:
+    plain = text.rstrip("=").translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
 def _new_etag() -> str:
     return base64.b64encode(b"\x07\x06" + secrets.token_bytes(6)).decode()

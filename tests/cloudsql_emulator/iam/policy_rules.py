@@ -4,34 +4,37 @@ Source: IAM "Quotas and limits", Resource Manager API v3 (Policy); texts from pu
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from cloudsql_emulator.iam.cel import UnknownExpression
-from cloudsql_emulator.iam.conditions import logical_operators
+from cloudsql_emulator.iam import condition_rules
 from cloudsql_emulator.iam.directory import Directory
 from cloudsql_emulator.iam.members import address_of, canonical, kind_of, workload_project
 from cloudsql_emulator.iam.policies import (
     CONDITIONAL_VERSION,
     Document,
     Grant,
-    condition_of,
     grants,
     has_conditions,
+    same_etag,
 )
 from cloudsql_emulator.iam.role_catalog import RoleCatalog
 from cloudsql_emulator.switches import Switches
 
 MOST_MEMBERS = 1_500
 MOST_GROUPS = 250
-MOST_OPERATORS = 12
 MOST_CONDITIONS = 20
 _KINDS = {"user": "User", "serviceAccount": "Service account", "group": "Group"}
 _UNCHECKED_KINDS = {"deleted", "domain", "principal", "principalSet", "projectOwner", "projectEditor", "projectViewer"}
 
 
 class PolicyRefused(Exception):
-    """A policy was not stored; the message is Google's."""
+    """A policy was not stored; the message is Google's. `details` are there when a precondition failed."""
+
+    def __init__(self, message: str, details: Sequence[Document] = ()) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class PolicyChanged(Exception):
@@ -53,15 +56,22 @@ class PolicyRules:
         Raises:
             PolicyChanged: somebody wrote in between.
         """
-        etag = submitted.get("etag")
-        if etag and etag != stored["etag"]:
+        etag = submitted.get("etag") or ""
+        try:
+            is_stale = bool(etag) and not same_etag(etag, stored["etag"])
+        except ValueError as error:
+            told = f"Invalid value at 'policy.etag' (TYPE_BYTES), Base64 decoding failed for \"{etag}\""
+            raise PolicyRefused(told) from error
+        if is_stale:
             raise PolicyChanged(
                 "There were concurrent policy changes. Please retry the whole read-modify-write with exponential "
                 f"backoff. The request's ETag '{etag}' did not match the current policy's ETag '{stored['etag']}'."
             )
 
-    def check(self, stored: Document, submitted: Document, *, is_project: bool) -> None:
-        """Refuse what cannot be stored. What the stored policy holds already is taken back as it is.
+    def check(self, stored: Document, submitted: Document, *, project: str, is_project: bool) -> None:
+        """Refuse what cannot be stored. Roles and members of the stored policy are taken back as they are.
+
+        Conditions, limits and the organisation's domains count for the whole policy. `project` is whose it is.
 
         Raises:
             PolicyRefused: with Google's words.
@@ -75,8 +85,9 @@ class PolicyRules:
             for member in binding.get("members", []):
                 if canonical(member) not in known_members:
                     self._check_member(member)
-            _check_condition(binding, is_project=is_project)
+            self._check_condition(binding, is_project=is_project)
         _check_limits(grants(submitted))
+        self._check_domains(grants(submitted), project)
 
     def _check_role(self, role: str, known: set[str]) -> None:
         if role not in known and not self.roles.knows(role):
@@ -111,16 +122,45 @@ class PolicyRules:
             raise PolicyRefused(
                 f'Account {address} is of type "{found.kind}". Please set the type prefix to be "{found.kind}:".'
             )
-        if not _is_permitted(kind, address, tuple(self.switches.permitted_domains)):
-            # GUESS: what comes after "permitted customer"
-            raise PolicyRefused(
-                "One or more users named in the policy do not belong to a permitted customer, perhaps due to an "
-                "organization policy."
-            )
+
+    def _check_condition(self, binding: Document, *, is_project: bool) -> None:
+        condition, role = binding.get("condition"), binding.get("role", "")
+        if not condition:
+            return
+        if not is_project and role.startswith("roles/cloudsql."):
+            raise PolicyRefused(f"Role {role} is not supported for this resource.")
+        told = condition_rules.refusal(role, condition, tuple(self.switches.refused_conditions))
+        if told is not None:
+            raise PolicyRefused(told)
+
+    def _check_domains(self, listed: Iterable[Grant], project: str) -> None:
+        domains = tuple(self.switches.permitted_domains)
+        strangers = sorted({grant.member for grant in listed if not _is_permitted(grant.member, domains)})
+        if not strangers:
+            return
+        if self.switches.domain_refusal == "bare":
+            raise PolicyRefused(f"{_STRANGERS}, perhaps due to an organization policy.")
+        violations = [_violation(address_of(member) or member, project) for member in strangers]
+        failed = {"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": violations}
+        raise PolicyRefused(f"{_STRANGERS}.", [failed])
 
 
-def _is_permitted(kind: str, address: str, domains: tuple[str, ...]) -> bool:
-    return not domains or kind == "serviceAccount" or address.partition("@")[2].lower() in domains
+_STRANGERS = "One or more users named in the policy do not belong to a permitted customer"
+
+
+def _violation(address: str, project: str) -> Document:
+    """Source: terraform-example-foundation issue 1454."""
+    return {
+        "type": "constraints/iam.allowedPolicyMemberDomains",
+        "subject": f"orgpolicy:projects/{project}?configvalue={quote(address, safe='')}",
+        "description": f"User {address} is not in permitted organization.",
+    }
+
+
+def _is_permitted(member: str, domains: tuple[str, ...]) -> bool:
+    # GUESS: service accounts of the emulated projects are the organisation's own, the deleted are not looked at
+    kind, address = kind_of(member), address_of(member)
+    return not domains or kind not in {"user", "group", "domain"} or address.rpartition("@")[2].lower() in domains
 
 
 def _check_version(stored: Document, submitted: Document) -> None:
@@ -134,20 +174,6 @@ def _check_version(stored: Document, submitted: Document) -> None:
         )
     if has_conditions(submitted) and version < CONDITIONAL_VERSION:
         raise PolicyRefused("Policies with conditional role bindings must specify version 3.")  # GUESS: the words
-
-
-def _check_condition(binding: Document, *, is_project: bool) -> None:
-    condition = binding.get("condition")
-    if not condition:
-        return
-    if not is_project and binding.get("role", "").startswith("roles/cloudsql."):
-        raise PolicyRefused(f"Role {binding['role']} is not supported for this resource.")
-    try:
-        count = logical_operators(condition_of(binding))
-    except UnknownExpression:
-        return  # stored as it is, like on Google if it is valid there; it just never grants here
-    if count > MOST_OPERATORS:
-        raise PolicyRefused(f"The condition has more than {MOST_OPERATORS} logical operators.")  # GUESS: the words
 
 
 def _check_limits(listed: Iterable[Grant]) -> None:

@@ -39,8 +39,9 @@ _ACCOUNT_VIEWER = frozenset({"iam.serviceAccounts.get", "iam.serviceAccounts.get
 _TOKEN_CREATOR = frozenset({"iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken"})
 
 PREDEFINED: dict[str, frozenset[str]] = {
-    "roles/owner": frozenset({"cloudsql.*", "iam.*", "resourcemanager.*"}),
-    "roles/editor": _SQL_EDITOR | {"cloudsql.users.get", "iam.serviceAccounts.get", "iam.serviceAccounts.list"},
+    "roles/owner": frozenset({"cloudsql.*", "iam.*", "resourcemanager.*", "serviceusage.*"}),
+    "roles/editor": _SQL_EDITOR
+    | {"cloudsql.users.get", "iam.serviceAccounts.get", "iam.serviceAccounts.list", "serviceusage.services.use"},
     "roles/viewer": _SQL_VIEWER | {"iam.serviceAccounts.get", "iam.serviceAccounts.list"},
     "roles/browser": frozenset({"resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"}),
     "roles/cloudsql.admin": frozenset({"cloudsql.*", "resourcemanager.projects.get"}),
@@ -58,6 +59,7 @@ PREDEFINED: dict[str, frozenset[str]] = {
     "roles/iam.serviceAccountTokenCreator": _TOKEN_CREATOR | {"iam.serviceAccounts.signBlob"},
     "roles/iam.serviceAccountUser": frozenset({"iam.serviceAccounts.actAs", "iam.serviceAccounts.get"}),
     "roles/iam.workloadIdentityUser": _TOKEN_CREATOR | {"iam.serviceAccounts.get", "iam.serviceAccounts.list"},
+    "roles/serviceusage.serviceUsageConsumer": frozenset({"serviceusage.services.use"}),
     # Others that people have in their policies; nothing in them concerns us.
     "roles/container.admin": frozenset(),
     "roles/container.viewer": frozenset(),

@@ -155,13 +155,16 @@ def test_an_answer_that_google_would_not_give_is_an_error(emulator: Emulator, pr
     assert "Policy.colour: unknown field" in error_of(caught.value)["message"]
 
 
-def test_a_method_that_is_not_served_is_named(emulator: Emulator) -> None:
+def test_a_method_that_is_not_served_does_not_exist_and_is_named_in_the_journal(emulator: Emulator) -> None:
     sql = google_client(emulator, "sqladmin", "v1", ADMIN)
 
     with pytest.raises(HttpError) as caught:
-        sql.databases().list(project=PROJECT, instance=INSTANCE).execute()
+        sql.backupRuns().list(project=PROJECT, instance=INSTANCE).execute(num_retries=5)
 
-    assert error_of(caught.value)["message"] == "the emulator does not serve sql.databases.list"
+    assert caught.value.resp.status == 404
+    assert caught.value.content.startswith(b"<!DOCTYPE html>")
+    found = [entry.detail for entry in emulator.admin.journal() if "backupRuns" in entry.path]
+    assert found == ["the emulator does not serve sql.backupRuns.list"]
 
 
 def test_an_unknown_control_is_refused(emulator: Emulator) -> None:
