@@ -50,14 +50,22 @@ STATUSES: dict[str, Json] = {
         "observed": {"desired": 9, "held": 8, "missing": 1, "excess": 0, "foreign": 3, "unreachable": 0},
         "applied": [
             {
-                "kind": "Column",
-                "schema": "app",
-                "name": "*",
-                "columns": ["id"],
-                "role": "app_ro",
-                "privileges": ["SELECT"],
-                "option": False,
-                "except": ["secrets"],
+                "roles": ["app_ro"],
+                "places": [
+                    {
+                        "schemas": ["app"],
+                        "grants": [
+                            {
+                                "kind": "Column",
+                                "names": ["*"],
+                                "columns": ["id"],
+                                "privileges": ["SELECT"],
+                                "option": False,
+                                "except": ["secrets"],
+                            }
+                        ],
+                    }
+                ],
             }
         ],
         "plan": {"hash": "sha256:00", "statements": 1, "sample": ["GRANT"]},

@@ -22,7 +22,7 @@ from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observa
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.decided.residual import Residual
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, united
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
@@ -282,7 +282,7 @@ class _Pass:
         """What was caused and not taken back stays on record."""
         blocked = any(problem.reason is Reason.REVOKE_BLOCKED for problem in answer.problems)
         kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
-        return ledger_of(want.entries) | held_back(want) | (stale(want) if kept else frozenset())
+        return united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
 
     def _sees_outside_schemas(self) -> bool:
         """Whether something is wanted of objects that the fingerprint does not cover, for there are few of them."""

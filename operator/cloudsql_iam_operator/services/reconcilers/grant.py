@@ -13,7 +13,7 @@ from cloudsql_iam_operator.core.grants.decided.approval import Approval, approva
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, recorded
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, recorded, united
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
@@ -123,7 +123,8 @@ class GrantReconciler:
             visit.fields |= place(spec, instance, visit.ledger)
             answer = await self._planned(visit, spec, instance, want)
         else:
-            caused = visit.ledger | ledger_of(entries)
+            caused = united(visit.ledger, ledger_of(entries))
+            check_size(caused)
             if caused and not visit.ledger:
                 await self._reached(spec, instance)
             await self._record(visit, place(spec, instance, caused))
@@ -139,7 +140,9 @@ class GrantReconciler:
         answer = await self._bring(visit, spec, instance, want)
         if not answer.planned or visit.approval(answer) is not Approval.FITS:
             return answer
-        before = place(spec, instance, visit.ledger | ledger_of(want.entries))
+        caused = united(visit.ledger, ledger_of(want.entries))
+        check_size(caused)
+        before = place(spec, instance, caused)
         await self._record(visit, {**before, "approved": visit.approved})
         answer = await self._bring(visit, spec, instance, replace(want, approved=visit.approved))
         if not answer.approved:

@@ -57,8 +57,14 @@ class GrantEvents:
 
 def _left(entry: AppliedEntry) -> str:
     """One entry for people to read."""
-    where = ".".join(part for part in (entry.schema, entry.name) if part)
-    return " ".join(part for part in (", ".join(entry.privileges), entry.kind, where, "for", entry.role) if part)
+    what, who = _listed(entry.names), _listed(entry.roles)
+    where = ".".join(part for part in (entry.schema, what) if part)
+    return " ".join(part for part in (", ".join(entry.privileges), entry.kind, where, "for", who) if part)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SAMPLE} more" if len(names) > SAMPLE else ""
+    return ", ".join(names[:SAMPLE]) + more
 
 
 def _done(privileges: int, answer: GrantAnswer) -> str:

@@ -49,7 +49,7 @@ def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
             cut |= {username} if is_cut(record.member) else set()
             continue
         problem = _problem(Key(USER.name, spec.metadata.key.namespace, grantee.name), live)
-        if admission is Admission.UNKNOWN and any(entry.role == username for entry in ledger):
+        if admission is Admission.UNKNOWN and any(username in entry.roles for entry in ledger):
             raise NotYet(problem.reason, f"{problem.message}; what it holds is left as it is")
         missing.append(problem)
     return Named(roles, tuple(missing), frozenset(cut))

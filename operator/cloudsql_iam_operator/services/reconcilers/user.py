@@ -261,4 +261,4 @@ def _roles(refs: frozenset[BindingRef]) -> str:
 
 
 def _holds(grant: Live, username: str) -> bool:
-    return any(entry.get("role") == username for entry in grant.status.get("applied", ()))
+    return any(username in one["roles"] for one in grant.status.get("applied", ()))

@@ -20,7 +20,8 @@ PLANNED = GrantAnswer(planned=("GRANT SELECT",), plan_hash="sha256:1")
 CHANGED = GrantAnswer(planned=("GRANT SELECT", "GRANT INSERT"), plan_hash="sha256:2")
 DONE = GrantAnswer(executed=("GRANT SELECT",), granted=1, plan_hash="sha256:0", approved=True)
 GRANTS = [{"kind": "Table", "schema": "app", "names": ["orders"], "privileges": ["SELECT"]}]
-APPLIED = [{"kind": "Table", "schema": "app", "name": "orders", "role": "x", "privileges": ["SELECT"]}]
+ON_ORDERS = {"kind": "Table", "privileges": ["SELECT"], "names": ["orders"]}
+APPLIED = [{"roles": ["x"], "places": [{"schemas": ["app"], "grants": [ON_ORDERS]}]}]
 
 
 def body(kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:

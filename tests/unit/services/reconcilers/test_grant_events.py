@@ -71,9 +71,9 @@ def test_an_object_that_was_made_again_is_told_its_drift_at_once() -> None:
 
 def test_a_deletion_that_was_given_up_is_a_warning_that_tells_what_is_left() -> None:
     layers = Layers()
-    tables = [table("SELECT", names=(name,)) for name in ("a", "b", "c", "d")]
+    tables = table("SELECT", names=("a", "b", "c", "d", "e", "f", "g"), to=("x", "y"))
 
-    GrantEvents().gave_up(layers, caused(*tables, on_database("CONNECT"), RoleEntry("reader", ("x",))))
+    GrantEvents().gave_up(layers, caused(tables, on_database("CONNECT"), RoleEntry("reader", ("x",))))
 
     report = layers.report({}, 300.0)
     assert (report.changes, report.holds) == ((), True)
@@ -81,7 +81,7 @@ def test_a_deletion_that_was_given_up_is_a_warning_that_tells_what_is_left() -> 
         (
             "GivenUp",
             "the deletion was given up; left in force: CONNECT Database for x; MEMBER Membership reader for x; "
-            "SELECT Table app.a for x; SELECT Table app.b for x; SELECT Table app.c for x and 1 more",
+            "SELECT Table app.a, b, c, d, e and 2 more for x, y",
         ),
     )
 

@@ -9,7 +9,7 @@ from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 KEY = Key(GRANT.name, "team", "reads")
-APPLIED = {"applied": [{"kind": "Database", "role": "x", "privileges": ["CONNECT"]}]}
+APPLIED = {"applied": [{"roles": ["x"], "places": [{"grants": [{"kind": "Database", "privileges": ["CONNECT"]}]}]}]}
 
 
 def body(database: str, name: str = "reads", **more: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cloudsql_iam_operator.core.grants.decided.public import SHUT_OUT, shuts_out
 from cloudsql_iam_operator.core.grants.decided.residual import Residual, residuals
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver, Standing, Wish, lookups_of
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less, of_roles
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
@@ -110,7 +110,7 @@ class Plan:
 
 def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Lookups:
     """What a pass must know of the database."""
-    ledgers = [want.ledger - ledger_of(want.entries) for want in wants.values() if want.ledger] + list(claims.values())
+    ledgers = [less(want.ledger, ledger_of(want.entries)) for want in wants.values()] + list(claims.values())
     found = lookups_of([*(want.entries for want in wants.values()), *(entries_from(ledger) for ledger in ledgers)])
     return replace(found, kinds=found.kinds.union(*(_swept(want) for want in wants.values())))
 
@@ -164,14 +164,15 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
 
 def stale(want: GrantWant) -> Ledger:
     """What the ledger records and the entries do not declare any more, so that it is to be taken back."""
-    return want.ledger - ledger_of(want.entries) - held_back(want) if want.ledger else want.ledger
+    return less(less(want.ledger, ledger_of(want.entries)), held_back(want))
 
 
 def held_back(want: GrantWant) -> Ledger:
     """What the ledger records for roles that may be those of grantees not yet known."""
     if not want.waiting:
         return frozenset()
-    return frozenset(applied for applied in want.ledger if applied.role not in want.entries.roles)
+    declared = want.entries.roles
+    return of_roles(want.ledger, lambda role: role not in declared)
 
 
 def digest(statements: Iterable[Statement], identity: str) -> str:

@@ -1,12 +1,21 @@
-"""What an object caused, as recorded in its status: the only ground on which it takes anything back later."""
+"""What an object caused, as recorded in its status: the only ground on which it takes anything back later.
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+It is kept by lists, as a spec has them: pairs of role and name are never written out, so no record outgrows its spec.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry, RoleEntry
+from cloudsql_iam_operator.core.reasons import Reason
+
+RECORD_BYTES = 256 * 1024
+"""Most bytes of a record as JSON. The API server stores an object of 1.5 MiB, and the spec is in that too."""
 
 _FUTURE = "Future"
 """Prefix of the kind of default privileges: FutureTable."""
@@ -16,20 +25,25 @@ _MEMBERSHIP = "Membership"
 
 @dataclass(frozen=True, slots=True, order=True)
 class AppliedEntry:
-    """One entry of `status.applied`.
+    """One entry of a record: the same for each of `roles` and each of `names`.
 
-    `kind` is an object kind; or Future and an object kind, where `name` is the owner of the objects to come; or
-    Membership, where `name` is the role that was granted. `name` may be `*`, less `excluded`.
+    `kind` is an object kind; or Future and an object kind, where `names` are the owners of the objects to come; or
+    Membership, where `names` are the roles that were granted. `names` may be only `*`, less `excluded`; and only "" for
+    a database or schema.
     """
 
     kind: str
-    role: str
+    roles: tuple[str, ...]
     privileges: tuple[str, ...]
     schema: str = ""
-    name: str = ""
+    names: tuple[str, ...] = ("",)
     excluded: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     option: bool = False
+
+    def within(self, other: "AppliedEntry") -> bool:
+        """Whether the other, whose words are the same, says all of this too."""
+        return set(self.roles) <= set(other.roles) and set(self.names) <= set(other.names)
 
 
 Ledger = frozenset[AppliedEntry]
@@ -40,13 +54,37 @@ _OF_THE_SERVER = frozenset({_MEMBERSHIP, ObjectKind.PARAMETER.value, ObjectKind.
 @lru_cache(maxsize=1024)
 def ledger_of(entries: Entries) -> Ledger:
     """What is to be recorded when these entries were applied. Kept, since every pass asks again for every object."""
-    applied = {one for entry in entries.privileges for one in _applied(entry)}
-    memberships = {
-        AppliedEntry(_MEMBERSHIP, member, ("MEMBER",), name=entry.role)
+    applied = [_applied(entry) for entry in entries.privileges if entry.roles]
+    applied += [
+        AppliedEntry(_MEMBERSHIP, tuple(sorted(set(entry.members))), ("MEMBER",), names=(entry.role,))
         for entry in entries.memberships
-        for member in entry.members
-    }
-    return frozenset(applied | memberships)
+        if entry.members
+    ]
+    return united(applied)
+
+
+def united(*ledgers: Iterable[AppliedEntry]) -> Ledger:
+    """All that the ledgers record, in few entries; the same whatever it is united from, and united again."""
+    alike = _alike((entry for ledger in ledgers for entry in ledger), _words)
+    return frozenset(entry for same in alike.values() for entry in _fewest(same))
+
+
+def less(ledger: Ledger, other: Ledger) -> Ledger:
+    """What the ledger records, for role and name, and the other does not."""
+    said = _alike(other, _words)
+    left: list[AppliedEntry] = []
+    for entry in ledger - other:
+        pieces = [entry]
+        for taken in said.get(_words(entry), ()):
+            pieces = [part for piece in pieces for part in _without(piece, taken)]
+        left += pieces
+    return frozenset(left)
+
+
+def of_roles(ledger: Ledger, keep: Callable[[str], bool]) -> Ledger:
+    """The part of the ledger that is about some roles."""
+    kept = (replace(entry, roles=tuple(filter(keep, entry.roles))) for entry in ledger)
+    return frozenset(entry for entry in kept if entry.roles)
 
 
 def of_the_server(ledger: Ledger) -> Ledger:
@@ -56,84 +94,149 @@ def of_the_server(ledger: Ledger) -> Ledger:
 
 def entries_from(ledger: Iterable[AppliedEntry]) -> Entries:
     """The entries that a ledger records, so that both are resolved alike."""
-    roles: dict[AppliedEntry, set[str]] = {}
-    for applied in ledger:
-        shared = AppliedEntry(
-            applied.kind,
-            "",
-            applied.privileges,
-            applied.schema,
-            applied.name,
-            applied.excluded,
-            applied.columns,
-            applied.option,
-        )
-        roles.setdefault(shared, set()).add(applied.role)
     privileges: list[Entry] = []
     memberships: list[RoleEntry] = []
-    for applied, members in sorted(roles.items()):
+    for applied in sorted(ledger):
         if applied.kind == _MEMBERSHIP:
-            memberships.append(RoleEntry(applied.name, tuple(sorted(members))))
+            memberships += [RoleEntry(role, applied.roles) for role in applied.names]
         else:
-            privileges.append(_entry(applied, tuple(sorted(members))))
+            privileges.append(_entry(applied))
     return Entries(tuple(privileges), tuple(memberships))
 
 
 def rendered(ledger: Ledger) -> list[dict[str, Any]]:
-    """The ledger as `status.applied`; sorted, absent fields left out."""
+    """The ledger as `status.applied`: to whom, in which schemas, what; sorted, absent fields left out.
+
+    Roles and schemas are written once for all that is the same for them, as a spec does.
+    """
+    by_schemas: dict[AppliedEntry, set[str]] = {}
+    for entry in ledger:
+        by_schemas.setdefault(replace(entry, schema=""), set()).add(entry.schema)
+    by_roles: dict[tuple[str, ...], dict[tuple[str, ...], list[AppliedEntry]]] = {}
+    for entry, schemas in sorted(by_schemas.items()):
+        by_roles.setdefault(entry.roles, {}).setdefault(tuple(sorted(schemas)), []).append(entry)
     return [
-        {
-            "kind": entry.kind,
-            "role": entry.role,
-            "privileges": list(entry.privileges),
-            **({"schema": entry.schema} if entry.schema else {}),
-            **({"name": entry.name} if entry.name else {}),
-            **({"except": list(entry.excluded)} if entry.excluded else {}),
-            **({"columns": list(entry.columns)} if entry.columns else {}),
-            **({"option": True} if entry.option else {}),
-        }
-        for entry in sorted(ledger)
+        {"roles": list(roles), "places": [_place(schemas, what) for schemas, what in sorted(places.items())]}
+        for roles, places in sorted(by_roles.items())
     ]
 
 
 def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
     """The ledger from `status.applied`."""
-    return frozenset(
+    return united(
         AppliedEntry(
-            entry["kind"],
-            entry["role"],
-            tuple(entry["privileges"]),
-            entry.get("schema", ""),
-            entry.get("name", ""),
-            tuple(entry.get("except", ())),
-            tuple(entry.get("columns", ())),
-            bool(entry.get("option", False)),
+            grant["kind"],
+            tuple(one["roles"]),
+            tuple(grant["privileges"]),
+            schema,
+            tuple(grant.get("names", ("",))),
+            tuple(grant.get("except", ())),
+            tuple(grant.get("columns", ())),
+            bool(grant.get("option", False)),
         )
-        for entry in applied
+        for one in applied
+        for place in one["places"]
+        for schema in place.get("schemas", ("",))
+        for grant in place["grants"]
     )
 
 
-def _applied(entry: Entry) -> Iterator[AppliedEntry]:
-    kind = entry.kind.value
+def check_size(ledger: Ledger) -> None:
+    """Refuse what cannot be recorded, and therefore not be taken back one day."""
+    size = len(json.dumps(rendered(ledger), ensure_ascii=False, separators=(",", ":")).encode())
+    if size > RECORD_BYTES:
+        raise Refused(
+            Reason.INVALID_SPEC,
+            f"the record of what this object grants would take {size // 1024} KiB of its status, and "
+            f"{RECORD_BYTES // 1024} KiB are the most: split it into several objects, or name fewer things with `*`",
+        )
+
+
+def _applied(entry: Entry) -> AppliedEntry:
+    kind = _FUTURE + entry.kind.value if entry.future else entry.kind.value
+    names = entry.owners if entry.future else entry.names or ("",)
     words = (entry.excluded, entry.columns, entry.option)
-    for name in entry.owners if entry.future else entry.names or ("",):
-        for role in entry.roles:
-            yield AppliedEntry(
-                _FUTURE + kind if entry.future else kind, role, entry.privileges, entry.schema, name, *words
-            )
+    return AppliedEntry(kind, _sorted(entry.roles), entry.privileges, entry.schema, _sorted(names), *words)
 
 
-def _entry(applied: AppliedEntry, roles: tuple[str, ...]) -> Entry:
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
+def _entry(applied: AppliedEntry) -> Entry:
     future = applied.kind.startswith(_FUTURE)
     return Entry(
         ObjectKind(applied.kind.removeprefix(_FUTURE)),
-        roles,
+        applied.roles,
         applied.privileges,
         applied.schema,
-        () if future or not applied.name else (applied.name,),
+        () if future or applied.names == ("",) else applied.names,
         applied.excluded,
         applied.columns,
         applied.option,
         future=future,
-        owners=(applied.name or EVERY,) if future else (),
+        owners=(applied.names if applied.names != ("",) else (EVERY,)) if future else (),
     )
+
+
+def _words(entry: AppliedEntry) -> AppliedEntry:
+    """What must be equal for two entries to be folded. `*` has a fold of its own: beside it names say nothing."""
+    return replace(entry, roles=(), names=(EVERY,) if entry.names == (EVERY,) else ())
+
+
+def _alike(entries: Iterable[AppliedEntry], words: Callable[[AppliedEntry], Any]) -> dict[Any, list[AppliedEntry]]:
+    alike: dict[Any, list[AppliedEntry]] = {}
+    for entry in entries:
+        alike.setdefault(words(entry), []).append(entry)
+    return alike
+
+
+def _fewest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:
+    """Entries of the same words folded over names, then over roles, until nothing more can be."""
+    found = _largest(entries)
+    while len(found) > 1:
+        over_names = [
+            replace(same[0], names=_sorted(name for one in same for name in one.names))
+            for same in _alike(found, lambda entry: entry.roles).values()
+        ]
+        over_roles = [
+            replace(same[0], roles=_sorted(role for one in same for role in one.roles))
+            for same in _alike(over_names, lambda entry: entry.names).values()
+        ]
+        before, found = found, _largest(over_roles)
+        if set(before) == set(found):
+            break
+    return found
+
+
+def _largest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:
+    """Entries less those that say no more than another."""
+    unlike = list(dict.fromkeys(entries))
+    return [entry for entry in unlike if not any(entry is not one and entry.within(one) for one in unlike)]
+
+
+def _without(entry: AppliedEntry, taken: AppliedEntry) -> Iterator[AppliedEntry]:
+    """The entry in at most two parts, less what the other says with the same words."""
+    roles = tuple(role for role in entry.roles if role not in taken.roles)
+    names = tuple(name for name in entry.names if name not in taken.names)
+    shared = tuple(role for role in entry.roles if role in taken.roles)
+    if roles:
+        yield replace(entry, roles=roles)
+    if shared and names:
+        yield replace(entry, roles=shared, names=names)
+
+
+def _place(schemas: tuple[str, ...], what: Iterable[AppliedEntry]) -> dict[str, Any]:
+    where = {} if schemas == ("",) else {"schemas": list(schemas)}
+    return {**where, "grants": [_grant(entry) for entry in what]}
+
+
+def _grant(entry: AppliedEntry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind,
+        "privileges": list(entry.privileges),
+        **({} if entry.names == ("",) else {"names": list(entry.names)}),
+        **({"except": list(entry.excluded)} if entry.excluded else {}),
+        **({"columns": list(entry.columns)} if entry.columns else {}),
+        **({"option": True} if entry.option else {}),
+    }
