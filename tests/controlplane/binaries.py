@@ -73,6 +73,7 @@ class Tool:
 TOOLS = (
     Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "", 22),
     Tool("cloud-sql-proxy", "cloud-sql-proxy", "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2", "", 32),
+    Tool("kubelet-streams", "kubelet-streams", ".", "", 15),
     Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "-X helm.sh/helm/v4/internal/version.version=v4.3.1", 107),
     Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", _KUBERNETES_FLAGS, 200),
     Tool(
@@ -89,6 +90,7 @@ class Binaries:
 
     etcd: Path
     cloud_sql_proxy: Path
+    kubelet_streams: Path
     helm: Path
     kube_apiserver: Path
     kube_controller_manager: Path
@@ -133,8 +135,8 @@ def told(tool: Tool, environment: Environment) -> Path | None:
 def cached(tool: Tool, go: Go, environment: Environment) -> Path:
     """Where the cache holds a program that was built from exactly these inputs, whether it is there or not."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((tool.folder / name).read_bytes())
+    for file in (tool.folder / "go.mod", tool.folder / "go.sum", *sorted(tool.folder.glob("*.go"))):
+        digest.update(file.read_bytes())
     digest.update("\n".join((go.version, tool.package, tool.linker_flags(), *_BUILD)).encode())
     return cache(environment) / "bin" / f"{tool.name}-{digest.hexdigest()[:16]}" / tool.name
 

@@ -146,6 +146,7 @@ class Chain:
             "images": str(images),
             "hosts": hosts,
             "trust": str(self.directory / "trust.crt"),
+            "streams": str(self.binaries.kubelet_streams),
         }
         config.write_text(json.dumps(told))
         process = self._run("kubelet", "controlplane.kubelet", "--config", str(config))

@@ -35,6 +35,8 @@ def wait(chain: Chain, note: Callable[[str], None]) -> None:
         "kubectl get csqli,csqlu,dbg -A",
         f"kubectl logs -n {TENANT} deploy/checkout -c app -f",
         f"kubectl describe csqlu -n {TENANT} checkout",
+        f"kubectl exec -it -n {TENANT} deploy/checkout -c app -- psql",
+        f"kubectl port-forward -n {TENANT} deploy/checkout 5432:5432",
         f"kubectl delete dbg -n {TENANT} checkout-reads-orders",
     ):
         note(f"  {line}")

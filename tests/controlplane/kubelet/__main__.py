@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import urllib3
@@ -21,6 +22,7 @@ from controlplane.kubelet.podspec import parse
 from controlplane.kubelet.sandboxes import Addresses
 from controlplane.kubelet.scheduling import Scheduler
 from controlplane.kubelet.settings import Settings, load
+from controlplane.kubelet.streams import streaming
 from controlplane.kubelet.watching import follow
 
 STOP_GRACE_SECONDS = 2.0
@@ -47,7 +49,15 @@ class Kubelet:
 
     def run(self) -> None:
         """Register the node and keep its pods until `stop`."""
-        server = serve(self.pods, self._settings.kubeconfig, self._settings.directory)
+        with self._streams() as place:
+            self._serve(place)
+
+    def _streams(self) -> AbstractContextManager[Path | None]:
+        program = self._settings.streams
+        return nullcontext() if program is None else streaming(program, self._settings.directory)
+
+    def _serve(self, streams: Path | None) -> None:
+        server = serve(self.pods, self._settings, streams)
         register(self._api, self._settings.node, PORT)
         self._scheduler.start()
         following = (self._api, self._take, self._keep, self._stopped)

@@ -82,6 +82,12 @@ class Life:
         """Whether that run still lives."""
         return self.record.restarts == restarts and isinstance(self.record.state, Running)
 
+    def pid(self) -> int | None:
+        """The process of the present run; None between runs."""
+        with self._starting:
+            instance = self._instance
+        return instance.pid if instance is not None and instance.alive() else None
+
     def stop(self, deadline: float) -> None:
         """End it, preStop hook first, by a moment of time.monotonic(), or soon after it. Returns when it has ended."""
         instance = self._last()

@@ -1,4 +1,4 @@
-"""The kubelet's own HTTPS port, as far as `kubectl logs` needs it: /containerLogs/NAMESPACE/POD/CONTAINER and /healthz.
+"""The kubelet's own HTTPS port: /containerLogs/NAMESPACE/POD/CONTAINER, /healthz, and what is passed on to `streams`.
 
 Lines carry no times, so `--timestamps` and `--since` are refused. Only a client certificate of the cluster's
 authority is let in, as the API server's is.
@@ -18,7 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 from controlplane.addresses import GATEWAY
 from controlplane.kubelet.lives import Life
 from controlplane.kubelet.podlife import PodLife
+from controlplane.kubelet.settings import Settings
 from controlplane.kubelet.status import Waiting
+from controlplane.kubelet.streams import VERBS, pass_on, target
 from controlplane.pki import Authority, Subject
 
 PORT = 10250
@@ -61,15 +63,16 @@ class Log:
                     time.sleep(FOLLOW_SECONDS)
 
 
-def serve(pods: Pods, kubeconfig: Path, directory: Path) -> ThreadingHTTPServer:
-    """Serve on the node's address in a thread of its own."""
+def serve(pods: Pods, settings: Settings, streams: Path | None) -> ThreadingHTTPServer:
+    """Serve on the node's address in a thread of its own; without `streams` there is no exec and no port-forward."""
 
     class Handler(_Handler):
         known = staticmethod(pods)
+        place = streams
 
     server = ThreadingHTTPServer((GATEWAY, PORT), Handler)
     # the handshake is done by the connection's own thread, at its first read
-    context = _context(kubeconfig, directory)
+    context = _context(settings.kubeconfig, settings.directory)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, name="logs", daemon=True).start()
     return server
@@ -117,8 +120,22 @@ def _log_of(life: Life, what: str, query: Mapping[str, str]) -> Log:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     known: Pods
+    place: Path | None
+
+    def do_POST(self) -> None:
+        """`exec` and `port-forward`, which clients ask for by GET too."""
+        path = urlsplit(self.path).path
+        if self.place is None or path.strip("/").split("/")[0] not in VERBS:
+            self._answer(404, f"{path} is not served by this kubelet".encode())
+        elif (pid := target(self.known(), path)) is None:
+            self._answer(404, b"the container is not running")
+        else:
+            pass_on(self, self.place, pid)
 
     def do_GET(self) -> None:
+        if urlsplit(self.path).path.strip("/").split("/")[0] in VERBS:
+            self.do_POST()
+            return
         if self.path == "/healthz":
             self._answer(200, b"ok")
             return

@@ -38,7 +38,8 @@ class Images:
 class Settings:
     """All of it. `hosts` are further lines of every pod's hosts file; `trust` is a bundle of CA certificates, or "".
 
-    `run_as_user` makes runAsUser and runAsGroup hold: then every file that containers read must be readable to all.
+    `streams` is the program for exec and port-forward, None for neither. `run_as_user` makes runAsUser and runAsGroup
+    hold: then every file that containers read must be readable to all.
     """
 
     kubeconfig: Path
@@ -48,10 +49,11 @@ class Settings:
     hosts: tuple[str, ...]
     trust: str
     run_as_user: bool
+    streams: Path | None = None
 
 
 def load(path: Path) -> Settings:
-    """The settings in a JSON file: kubeconfig, node, directory, images, and if wanted hosts, trust, run_as_user."""
+    """The settings in a JSON file: kubeconfig, node, directory, images; the others when they are wanted."""
     told = json.loads(path.read_text())
     return Settings(
         kubeconfig=Path(told["kubeconfig"]),
@@ -61,6 +63,7 @@ def load(path: Path) -> Settings:
         hosts=tuple(told.get("hosts", ())),
         trust=told.get("trust", ""),
         run_as_user=bool(told.get("run_as_user", False)),
+        streams=Path(told["streams"]) if told.get("streams") else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from controlplane import binaries
 from controlplane.plane import ControlPlane
 from controlplane.processes import Process
 from e2e.kubectl import Kubectl
@@ -114,7 +115,7 @@ def _kubelet(plane: ControlPlane, directory: Path) -> Process:
     images.write_text(json.dumps(IMAGES))
     config = directory / "kubelet.json"
     told = {"kubeconfig": str(plane.admin), "node": "node-1", "directory": str(directory / "work")}
-    told |= {"images": str(images), "trust": str(plane.ca)}
+    told |= {"images": str(images), "trust": str(plane.ca), "streams": str(binaries.ensure().kubelet_streams)}
     config.write_text(json.dumps({**told, "hosts": ["203.0.113.1 sqladmin.googleapis.com"]}))
     command: list[str | Path] = [sys.executable, "-m", "controlplane.kubelet", "--config", config]
     return Process("kubelet", command, directory / "kubelet.log", os.environ)
