@@ -207,6 +207,10 @@ class AdminClient:
         """A service account's key file, to be written for GOOGLE_APPLICATION_CREDENTIALS."""
         return dict(self._ask("new_key", email=email))
 
+    def subject_token(self, audience: str, subject: str, lifetime: float = 3600) -> str:
+        """A token of a workload identity provider; `audience` is `//iam.googleapis.com/projects/N/…/providers/ID`."""
+        return str(self._ask("subject_token", audience=audience, subject=subject, lifetime=lifetime))
+
     def _journal(self, since: int) -> list[dict[str, Any]]:
         return list(self._ask("journal", since=since))
 

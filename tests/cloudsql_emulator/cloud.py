@@ -9,6 +9,8 @@ from cloudsql_emulator.config import Config, Project
 from cloudsql_emulator.faults.fault import Faults
 from cloudsql_emulator.iam.access import Access
 from cloudsql_emulator.iam.directory import Account, Directory
+from cloudsql_emulator.iam.federation import Federation, providers
+from cloudsql_emulator.iam.keys import KeyRing
 from cloudsql_emulator.iam.members import deleted_member
 from cloudsql_emulator.iam.policies import PolicyStore
 from cloudsql_emulator.iam.policy_rules import PolicyRules
@@ -31,12 +33,15 @@ class Cloud:
         self.roles = RoleCatalog()
         self.policies = PolicyStore(self.clock, self.propagation)
         self.access = Access(self.policies, self.directory, self.roles, self.clock, self._on_unknown_condition)
-        self.tokens = TokenIssuer(self.clock, self.directory)
+        self.keys = KeyRing()
+        self.tokens = TokenIssuer(self.clock, self.directory, self.keys)
         self.journal = Journal()
         self.faults = Faults()
         self.quotas = Quotas()
         self.operations = Operations(self.clock)
         self.projects: Mapping[str, Project] = {project.id: project for project in config.projects}
+        named = providers(config.providers, {project.id: project.number for project in config.projects})
+        self.federation = Federation(self.clock, self.keys, self.tokens, named)
         self.rules = PolicyRules(self.directory, self.roles, frozenset(self.projects), self.switches)
         self.instances: dict[tuple[str, str], Instance] = {}
         self._populate(config)
@@ -81,6 +86,7 @@ class Cloud:
         """
         account = self.directory.delete(member)
         self.tokens.revoke_all(account.member)
+        self.keys.forget(account.email)
         self.policies.rename_member(account.member, deleted_member(account.member, account.uid))
 
     def account_policy(self, account: Account) -> str:

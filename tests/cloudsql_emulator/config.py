@@ -50,6 +50,17 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider of a workload identity pool; tokens must name `audience`, or without one the provider itself."""
+
+    project: str
+    pool: str
+    name: str
+    issuer: str
+    audience: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CustomRole:
     """A custom role, `projects/P/roles/ID`."""
 
@@ -131,6 +142,7 @@ class Config:
     users: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     service_accounts: tuple[ServiceAccount, ...] = ()
+    providers: tuple[Provider, ...] = ()
     custom_roles: tuple[CustomRole, ...] = ()
     instances: tuple[Instance, ...] = ()
     api: Listen = field(default_factory=Listen)
@@ -172,6 +184,7 @@ def parse_config(told: Any) -> Config:
             "users": tuple(told.get("users", ())),
             "groups": tuple(replace(g, members=tuple(g.members)) for g in _each(Group, told, "groups")),
             "service_accounts": _each(ServiceAccount, told, "service_accounts"),
+            "providers": _each(Provider, told, "providers"),
             "custom_roles": tuple(
                 replace(role, permissions=tuple(role.permissions)) for role in _each(CustomRole, told, "custom_roles")
             ),

@@ -156,7 +156,22 @@ class Controls:
     async def new_key(self, email: str) -> Mapping[str, str]:
         """A key file for a service account."""
         account = self._cloud.directory.account(f"serviceAccount:{email}")
-        return self._cloud.tokens.new_key(account.email, account.project or "", f"{self._addresses['api']}/token")
+        key = self._cloud.keys.add(account.email)
+        return {
+            "type": "service_account",
+            "project_id": account.project or "",
+            "private_key_id": key.id,
+            "private_key": key.pem(),
+            "client_email": account.email,
+            "client_id": account.uid,
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+            "token_uri": f"{self._addresses['api']}/token",
+            "universe_domain": "googleapis.com",
+        }
+
+    async def subject_token(self, audience: str, subject: str, lifetime: float = 3600) -> str:
+        """A token of an identity provider outside of Google, by the provider's full name."""
+        return self._cloud.federation.subject_token(audience, subject, dt.timedelta(seconds=lifetime))
 
     def _instance(self, project: str, name: str) -> Instance:
         return self._hosts[project, name].instance

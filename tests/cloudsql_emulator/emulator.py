@@ -15,14 +15,15 @@ from cloudsql_emulator.api.service_accounts import ServiceAccounts
 from cloudsql_emulator.api.sql_instances import SqlInstances
 from cloudsql_emulator.api.sql_operations import SqlOperations
 from cloudsql_emulator.api.sql_users import SqlUsers
+from cloudsql_emulator.api.sts import SecurityTokenService
 from cloudsql_emulator.background import BackgroundLoop
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import Config, Listen, Metadata
 from cloudsql_emulator.control_port import PREFIX, ControlPort
 from cloudsql_emulator.controls import Controls
 from cloudsql_emulator.hosting import Host
-from cloudsql_emulator.identities import ClusterIdentities, Identities, StaticIdentities
-from cloudsql_emulator.metadata import MetadataServer
+from cloudsql_emulator.metadata.identities import ClusterIdentities, Identities, StaticIdentities
+from cloudsql_emulator.metadata.server import MetadataServer
 
 GRACE = 0.5
 """Seconds that calls under way have at the end."""
@@ -79,6 +80,7 @@ class AsyncEmulator:
         )
         application = web.Application()
         application.router.add_post("/token", TokenEndpoint(self.cloud).handle)
+        application.router.add_post("/v1/token", SecurityTokenService(self.cloud).handle)
         application.router.add_route("*", "/{path:.*}", front.handle)
         return application
 

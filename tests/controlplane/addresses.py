@@ -28,5 +28,6 @@ GOOGLE_HOSTS = (
     "iam.googleapis.com",
     "iamcredentials.googleapis.com",
     "oauth2.googleapis.com",
+    "sts.googleapis.com",
 )
 METADATA_HOSTS = ("metadata.google.internal", "metadata")

@@ -1,21 +1,13 @@
-"""Access tokens and service account keys: given out, looked up, taken back; HTTP is in `api.oauth`."""
+"""Access tokens: given out, looked up, taken back; keys are in `keys`, HTTP is in `api.oauth`."""
 
-import base64
-import binascii
 import datetime as dt
-import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from cloudsql_emulator.clock import Clock
 from cloudsql_emulator.iam.directory import Directory
+from cloudsql_emulator.iam.keys import BadSignature, KeyRing, UnknownSigner, digest
 from cloudsql_emulator.iam.members import canonical
 
 LIFETIME = dt.timedelta(hours=1)
@@ -48,13 +40,13 @@ class IssuedToken:
 
 
 class TokenIssuer:
-    """Every token and key of the emulated Google. Only digests of tokens are kept."""
+    """Every access token of the emulated Google. Only digests are kept."""
 
-    def __init__(self, clock: Clock, directory: Directory) -> None:
+    def __init__(self, clock: Clock, directory: Directory, keys: KeyRing) -> None:
         self._clock = clock
         self._directory = directory
+        self._keys = keys
         self._tokens: dict[str, Token] = {}
-        self._keys: dict[str, tuple[str, rsa.RSAPublicKey]] = {}
         self.issued: dict[str, int] = {}
         """How many tokens each member was given."""
 
@@ -62,39 +54,36 @@ class TokenIssuer:
         """A new token for a member."""
         value = f"ya29.{secrets.token_urlsafe(48)}"
         token = Token(canonical(member), frozenset(scopes), self._clock.now() + lifetime)
-        self._tokens[_digest(value)] = token
+        self._tokens[digest(value)] = token
         self.issued[token.member] = self.issued.get(token.member, 0) + 1
         return IssuedToken(value, token)
 
     def lookup(self, value: str) -> Token | None:
         """A token's record; None when it is unknown, expired or taken back."""
-        token = self._tokens.get(_digest(value))
+        token = self._tokens.get(digest(value)) or self._self_signed(value)
         return token if token is not None and token.expires > self._clock.now() else None
 
-    def revoke_all(self, member: str) -> None:
-        """Take back every token and key of a member."""
-        self._tokens = {key: token for key, token in self._tokens.items() if token.member != canonical(member)}
-        self._keys = {key: known for key, known in self._keys.items() if f"serviceAccount:{known[0]}" != member}
+    def _self_signed(self, value: str) -> Token | None:
+        """A service account's own token, as google-cloud clients send with a key file.
 
-    def new_key(self, email: str, project: str, token_uri: str) -> dict[str, str]:
-        """A key file of a service account, as Google's console gives it out."""
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        key_id = secrets.token_hex(20)
-        self._keys[key_id] = (email, private.public_key())
-        pem = private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return {
-            "type": "service_account",
-            "project_id": project,
-            "private_key_id": key_id,
-            "private_key": pem.decode(),
-            "client_email": email,
-            "client_id": "100000000000000000001",
-            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-            "token_uri": token_uri,
-            "universe_domain": "googleapis.com",
-        }
+        Source: AIP-4111, "Self-signed JWT": it has a scope, or the API's address as its audience
+        """
+        if value.count(".") != 2:
+            return None
+        try:
+            claims = self._keys.claims(value)
+        except BadSignature:
+            return None
+        account = self._directory.find(str(claims["iss"]))
+        scopes = str(claims.get("scope") or (CLOUD_PLATFORM if _is_an_api(claims.get("aud")) else "")).split()
+        ends = claims.get("exp")
+        if account is None or claims.get("sub") != account.email or not isinstance(ends, int) or not scopes:
+            return None
+        return Token(account.member, frozenset(scopes), dt.datetime.fromtimestamp(ends, dt.UTC))
+
+    def revoke_all(self, member: str) -> None:
+        """Take back every token of a member."""
+        self._tokens = {key: token for key, token in self._tokens.items() if token.member != canonical(member)}
 
     def redeem(self, assertion: str) -> IssuedToken:
         """A token for an assertion that a service account signed with one of its keys (RS256).
@@ -103,31 +92,21 @@ class TokenIssuer:
             BadAssertion: it is malformed, out of date, or not signed by the account it names.
         Source: RFC 7523; "Using OAuth 2.0 for Server to Server Applications"
         """
-        header, claims = self._verified(assertion)
-        email, _ = self._keys[header["kid"]]
-        if claims.get("iss") != email or self._directory.find(email) is None:
-            raise BadAssertion("Invalid grant: account not found")
+        try:
+            claims = self._keys.claims(assertion)
+        except UnknownSigner as error:
+            known = self._directory.find(error.owner)
+            raise BadAssertion("Invalid JWT Signature." if known else "Invalid grant: account not found") from error
+        except BadSignature as error:
+            raise BadAssertion("Invalid JWT Signature.") from error
+        account = self._directory.account(f"serviceAccount:{claims['iss']}")
         if not isinstance(claims.get("exp"), int) or claims["exp"] <= self._clock.now().timestamp():
             raise BadAssertion(
                 "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
                 "Check your iat and exp values in the JWT claim."
             )
-        return self.issue(f"serviceAccount:{email}", str(claims.get("scope", "")).split())
-
-    def _verified(self, assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        try:
-            head, body, signature = assertion.split(".")
-            header, claims = json.loads(_decoded(head)), json.loads(_decoded(body))
-            _, key = self._keys[header["kid"]]
-            key.verify(_decoded(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256())
-        except (ValueError, TypeError, KeyError, binascii.Error, InvalidSignature) as error:
-            raise BadAssertion("Invalid JWT Signature.") from error
-        return header, claims
+        return self.issue(account.member, str(claims.get("scope", "")).split())
 
 
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def _is_an_api(audience: object) -> bool:
+    return isinstance(audience, str) and audience.startswith("https://") and audience.endswith(".googleapis.com/")
