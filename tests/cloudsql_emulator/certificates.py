@@ -43,6 +43,17 @@ class IssuedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """The certificate of a server's authority; times are aware, the fingerprint is 40 hexadecimal digits."""
+
+    pem: str
+    common_name: str
+    begins: dt.datetime
+    ends: dt.datetime
+    sha1_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Authority:
     """A certificate authority: its own certificate and key."""
 
@@ -79,6 +90,18 @@ class InstanceCertificates:
         """What clients verify the server with (connectSettings.serverCaCert.cert)."""
         return self._server_authority.pem
 
+    @property
+    def server_ca(self) -> ServerCertificate:
+        """The same with what is told about it."""
+        certificate = self._server_authority.certificate
+        return ServerCertificate(
+            self._server_authority.pem,
+            certificate.subject.rfc4514_string(),
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            certificate.fingerprint(hashes.SHA1()).hex(),
+        )
+
     def issue_client(self, public_key_pem: str, principal: str | None) -> IssuedCertificate:
         """Sign an ephemeral certificate of one hour for a client's key, and remember whose it is.
 
@@ -108,6 +131,11 @@ class InstanceCertificates:
     def issued(self, certificate_der: bytes) -> IssuedCertificate | None:
         """The record of a certificate that a client showed; None when this instance gave out no such one."""
         return self._issued.get(str(x509.load_der_x509_certificate(certificate_der).serial_number))
+
+    def serve(self, dns_names: tuple[str, ...]) -> None:
+        """Have other DNS names, under a new authority, at once."""
+        self._dns_names = dns_names
+        self.rotate_server_authority()
 
     def rotate_server_authority(self) -> None:
         """Replace the server's authority and certificate at once; new connections see the new ones."""

@@ -17,6 +17,7 @@ from cloudsql_emulator.iam.policy_rules import PolicyRules
 from cloudsql_emulator.iam.role_catalog import RoleCatalog
 from cloudsql_emulator.iam.spans import Propagation
 from cloudsql_emulator.iam.tokens import TokenIssuer
+from cloudsql_emulator.instances.changes import Changes
 from cloudsql_emulator.instances.instance import Instance
 from cloudsql_emulator.instances.operations import Operations
 from cloudsql_emulator.switches import Switches
@@ -39,6 +40,7 @@ class Cloud:
         self.faults = Faults()
         self.quotas = Quotas()
         self.operations = Operations(self.clock)
+        self.changes = Changes(self.clock, self.switches)
         self.projects: Mapping[str, Project] = {project.id: project for project in config.projects}
         named = providers(config.providers, {project.id: project.number for project in config.projects})
         self.federation = Federation(self.clock, self.keys, self.tokens, named)

@@ -100,7 +100,9 @@ class Instance:
     """An instance. `roles` are NOLOGIN roles made by cloudsqlsuperuser, before databases, then scripts, then users.
 
     Without an address the first free one of 127.0.2.0/24 is taken. `postgres_directory` names the programs of another
-    PostgreSQL; `settings` go into the Admin API's `settings` as they are.
+    PostgreSQL; `settings` go into the Admin API's `settings` as they are, and its ipConfiguration decides about kinds
+    of address, Private Service Connect and the server's authority. `replica_of` names the primary in the project; the
+    replica has a PostgreSQL of its own, to which nothing is replicated.
     """
 
     project: str
@@ -114,6 +116,7 @@ class Instance:
     scripts: tuple[Script, ...] = ()
     users: tuple[DatabaseUser, ...] = ()
     database_version: str | None = None
+    replica_of: str | None = None
     postgres_directory: str | None = None
     log_statements: bool = False
 

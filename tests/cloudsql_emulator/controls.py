@@ -1,13 +1,11 @@
 """The emulator's own switches, as an administrator above Google would have them; HTTP is in `control_port`."""
 
-import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudsql_emulator.cloud import Cloud
-from cloudsql_emulator.config import IAM_FLAG
 from cloudsql_emulator.faults.answers import ANSWERS
 from cloudsql_emulator.faults.fault import Fault
 from cloudsql_emulator.hosting import Host
@@ -27,7 +25,6 @@ class Controls:
         self._cloud = cloud
         self._hosts = {(host.instance.project, host.instance.name): host for host in hosts}
         self._addresses = addresses
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def addresses(self) -> Mapping[str, str]:
         """Where everything listens."""
@@ -85,12 +82,8 @@ class Controls:
     async def set_flag(self, project: str, instance: str, name: str, value: str | None) -> None:
         """Set a database flag, or take it away; the IAM system roles follow after their delay."""
         found = self._instance(project, instance)
-        if value is None:
-            found.flags.pop(name, None)
-        else:
-            found.flags[name] = value
-        if name == IAM_FLAG and value == "on":
-            await self._make_iam_roles(found)
+        flags = {each: told for each, told in {**found.flags, name: value}.items() if told is not None}
+        await self._cloud.changes.set_flags(found, flags)
 
     async def drop_iam_system_roles(self, project: str, instance: str) -> None:
         """Make an instance like one that never had the flag."""
@@ -98,10 +91,7 @@ class Controls:
 
     async def set_settings(self, project: str, instance: str, settings: Mapping[str, Any]) -> None:
         """Change settings as the Admin API names them, such as activationPolicy; others stay."""
-        found = self._instance(project, instance)
-        found.settings.update(settings)
-        if not found.is_running:
-            await self._hosts[project, instance].close_sessions()
+        await self._cloud.changes.set_settings(self._instance(project, instance), settings)
 
     async def rotate_server_ca(self, project: str, instance: str) -> None:
         """Give an instance a new server authority at once."""
@@ -175,19 +165,3 @@ class Controls:
 
     def _instance(self, project: str, name: str) -> Instance:
         return self._hosts[project, name].instance
-
-    async def _make_iam_roles(self, instance: Instance) -> None:
-        delay = self._cloud.switches.iam_roles_delay
-        if not delay:
-            await instance.server.create_iam_system_roles()
-            return
-
-        moment = self._cloud.clock.now() + dt.timedelta(seconds=delay)
-
-        async def later() -> None:
-            await self._cloud.clock.reached(moment)
-            await instance.server.create_iam_system_roles()
-
-        task = asyncio.create_task(later())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

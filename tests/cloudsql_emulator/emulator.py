@@ -8,10 +8,15 @@ from typing import Self
 from aiohttp import web
 
 from cloudsql_emulator.admin_client import AdminClient
+from cloudsql_emulator.api.credentials import Credentials
 from cloudsql_emulator.api.front import Front
+from cloudsql_emulator.api.iam_roles import IamRoles
 from cloudsql_emulator.api.oauth import TokenEndpoint
 from cloudsql_emulator.api.resource_manager import ResourceManager
 from cloudsql_emulator.api.service_accounts import ServiceAccounts
+from cloudsql_emulator.api.sql_changes import SqlChanges
+from cloudsql_emulator.api.sql_databases import SqlDatabases
+from cloudsql_emulator.api.sql_flags import SqlFlags
 from cloudsql_emulator.api.sql_instances import SqlInstances
 from cloudsql_emulator.api.sql_operations import SqlOperations
 from cloudsql_emulator.api.sql_users import SqlUsers
@@ -24,6 +29,12 @@ from cloudsql_emulator.controls import Controls
 from cloudsql_emulator.hosting import Host
 from cloudsql_emulator.metadata.identities import ClusterIdentities, Identities, StaticIdentities
 from cloudsql_emulator.metadata.server import MetadataServer
+
+GROUPS = (
+    *(SqlUsers, SqlInstances, SqlChanges, SqlDatabases, SqlFlags, SqlOperations),
+    *(ResourceManager, ServiceAccounts, Credentials, IamRoles),
+)
+"""What serves Google's methods."""
 
 GRACE = 0.5
 """Seconds that calls under way have at the end."""
@@ -74,9 +85,8 @@ class AsyncEmulator:
         self._runners, self._running = [], []
 
     def _api(self) -> web.Application:
-        groups = (SqlUsers, SqlInstances, SqlOperations, ResourceManager, ServiceAccounts)
         front = Front(
-            self.cloud, {name: handler for group in groups for name, handler in group(self.cloud).handlers.items()}
+            self.cloud, {name: handler for group in GROUPS for name, handler in group(self.cloud).handlers.items()}
         )
         application = web.Application()
         application.router.add_post("/token", TokenEndpoint(self.cloud).handle)

@@ -36,6 +36,8 @@ class Host:
             flags=dict(told.flags),
             settings=dict(told.settings),
         )
+        self.instance.certificates.serve(self.instance.certificate_names)
+        self.instance.close_sessions = self.close_sessions
         self._authority = Authority(self.instance, cloud.tokens, cloud.access)
         self._plane: DataPlane | None = None
 

@@ -15,6 +15,8 @@ class Switches:
     `cut_names` is about service accounts with longer names than PostgreSQL keeps, whose users get the first 63 bytes:
     "own" lets only the account in that the user was made for, "shared" all whose names begin so, "refuse" makes no such
     user. GUESS: reports of users tell of the cut, none of two accounts that share one.
+    `wildcard_absent` is what `projects/-/serviceAccounts/EMAIL` answers for an account that does not exist: 403 is
+    documented (IAM API v1, the parameter `name`), 404 is what callers with a permission were seen to get.
     `list_sql_roles` lists roles that can log in and were made by SQL, as built-in users: GUESS.
     `connect_permission` is what connectSettings takes: GUESS, clients are known to need .connect and .get in all.
     `iam_roles_delay` is in seconds, from setting cloudsql.iam_authentication to the IAM system roles.
@@ -27,6 +29,7 @@ class Switches:
     absent_user: Literal["notFound", "invalid", "done"] = "notFound"
     other_type: Literal["refuse", "convert"] = "refuse"
     cut_names: Literal["own", "shared", "refuse"] = "own"
+    wildcard_absent: Literal["forbidden", "notFound"] = "forbidden"
     list_sql_roles: bool = True
     echo_database_roles: bool = False
     connect_permission: str = "cloudsql.instances.get"

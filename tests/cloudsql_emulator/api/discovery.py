@@ -21,9 +21,12 @@ APIS = (
     ("sqladmin", "v1beta4"),
     ("cloudresourcemanager", "v1"),
     ("cloudresourcemanager", "v3"),
-    ("iam", "v1"),
     ("iamcredentials", "v1"),
+    ("iam", "v1"),
 )
+"""Of methods with one path, the first API's is meant by those who name no host of Google's."""
+
+_HOSTS = frozenset(f"{name}.googleapis.com" for name, _ in APIS)
 _DOCUMENTS = Path(googleapiclient.discovery_cache.__file__).parent / "documents"
 _MORE_SCOPES = {"iamcredentials": frozenset({"https://www.googleapis.com/auth/iam"})}
 """Taken by Google and sent by google-auth for the source of an impersonation, though the document says nothing.
@@ -74,9 +77,10 @@ class Methods:
         if missing:
             raise ValueError(f"no discovery document describes {', '.join(sorted(missing))}")
 
-    def find(self, verb: str, raw_path: str) -> Match | None:
-        """The served method behind a request line, None when there is none."""
-        return _find(self._served, verb, raw_path)
+    def find(self, verb: str, raw_path: str, host: str = "") -> Match | None:
+        """The served method behind a request line, None when there is none; one of Google's hosts has its own only."""
+        served = [method for method in self._served if host not in _HOSTS or method.host == host]
+        return _find(served, verb, raw_path)
 
     def unserved(self, verb: str, raw_path: str) -> str | None:
         """The id of a method that Google has there and this emulator has not."""

@@ -74,7 +74,7 @@ class Front:
 
     async def _answered(self, visit: _Visit) -> web.StreamResponse:
         raw_path = visit.request.raw_path.partition("?")[0]
-        match = self._methods.find(visit.request.method, raw_path)
+        match = self._methods.find(visit.request.method, raw_path, visit.request.host.partition(":")[0])
         token = self._token(visit.request)
         visit.method = match.method.id if match else visit.method
         visit.caller = token.member if token else ""

@@ -16,6 +16,11 @@ SECRET_FIELDS = frozenset(
 )
 WRITES = frozenset(
     {
+        "iam.projects.serviceAccounts.create",
+        "sql.databases.delete",
+        "sql.databases.insert",
+        "sql.instances.patch",
+        "sql.instances.restart",
         "sql.users.insert",
         "sql.users.update",
         "sql.users.delete",

@@ -1,4 +1,6 @@
-"""Resource Manager API v1 and v3: projects.get and the policies of projects."""
+"""Resource Manager API v1 and v3: projects, and their policies."""
+
+import fnmatch
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import ApiError, platform
@@ -22,6 +24,9 @@ class ResourceManager:
         """By discovery id."""
         return {
             f"{PREFIX}.get": self.get,
+            f"{PREFIX}.list": self.list_projects,
+            f"{PREFIX}.search": self.search,
+            f"{PREFIX}.getAncestry": self.ancestry,
             f"{PREFIX}.getIamPolicy": self.get_policy,
             f"{PREFIX}.setIamPolicy": self.set_policy,
             f"{PREFIX}.testIamPermissions": self.held_permissions,
@@ -32,19 +37,32 @@ class ResourceManager:
         project = self._project(call)
         if not call.may("resourcemanager.projects.get", project_resource(project.id)):
             raise _denied()
-        if call.method.version == "v1":
-            return {
-                "projectId": project.id,
-                "projectNumber": project.number,
-                "name": project.id,
-                "lifecycleState": "ACTIVE",
-            }
-        return {
-            "name": f"projects/{project.number}",
-            "projectId": project.id,
-            "displayName": project.id,
-            "state": "ACTIVE",
-        }
+        return _json(project, call.method.version)
+
+    async def list_projects(self, call: Call) -> Json:
+        """Projects that the caller may see; in v3 those of a parent, and no folder or organisation is emulated."""
+        if call.method.version == "v3":
+            raise _denied()
+        return self._seen(call, call.queried("filter"))
+
+    async def search(self, call: Call) -> Json:
+        """Projects that the caller may see."""
+        return self._seen(call, call.queried("query"))
+
+    async def ancestry(self, call: Call) -> Json:
+        """What a project is in: nothing but itself here."""
+        project = self._project(call)
+        if not call.may("resourcemanager.projects.get", project_resource(project.id)):
+            raise _denied()
+        return {"ancestor": [{"resourceId": {"type": "project", "id": project.id}}]}
+
+    def _seen(self, call: Call, query: str) -> Json:
+        found = [
+            _json(project, call.method.version)
+            for project in self._cloud.projects.values()
+            if _matches(project, query) and call.may("resourcemanager.projects.get", project_resource(project.id))
+        ]
+        return {"projects": found} if found else {}
 
     async def get_policy(self, call: Call) -> Json:
         """A project's policy."""
@@ -69,6 +87,39 @@ class ResourceManager:
         if project is None:
             raise _denied()
         return project
+
+
+def _json(project: Project, version: str) -> Json:
+    if version == "v1":
+        return {
+            "projectId": project.id,
+            "projectNumber": project.number,
+            "name": project.id,
+            "lifecycleState": "ACTIVE",
+        }
+    return {
+        "name": f"projects/{project.number}",
+        "projectId": project.id,
+        "displayName": project.id,
+        "state": "ACTIVE",
+    }
+
+
+def _matches(project: Project, query: str) -> bool:
+    """Whether a project is found by all terms of a query, each `field:value` or `field=value`.
+
+    Raises:
+        ApiError: a term is not understood here.
+    """
+    fields = {"lifecyclestate": "ACTIVE", "state": "ACTIVE", "projectnumber": project.number}
+    fields |= dict.fromkeys(("id", "projectid", "name", "displayname"), project.id)
+    for term in query.replace(" AND ", " ").split():
+        name, sign, value = term.partition(":") if ":" in term else term.partition("=")
+        if not sign or name.lower() not in fields:
+            raise platform(400, "badRequest", f"Request contains an invalid argument: {term}.")  # GUESS: the words
+        if not fnmatch.fnmatchcase(fields[name.lower()].lower(), value.strip('"').lower()):
+            return False
+    return True
 
 
 def _denied() -> ApiError:

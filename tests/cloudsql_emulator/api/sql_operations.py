@@ -1,8 +1,8 @@
-"""Operations of the Cloud SQL Admin API: operations.get and operations.list."""
+"""Operations of the Cloud SQL Admin API: operations.get, .list and .cancel."""
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.discovery import Method
-from cloudsql_emulator.api.errors import ApiError, not_authorized
+from cloudsql_emulator.api.errors import ApiError, invalid, not_authorized
 from cloudsql_emulator.api.sql_places import authorized_on, instance_of, project_of
 from cloudsql_emulator.clock import rfc3339
 from cloudsql_emulator.cloud import Cloud
@@ -21,10 +21,22 @@ class SqlOperations:
     @property
     def handlers(self) -> Handlers:
         """By discovery id."""
-        return {"sql.operations.get": self.get, "sql.operations.list": self.list_operations}
+        return {
+            "sql.operations.get": self.get,
+            "sql.operations.list": self.list_operations,
+            "sql.operations.cancel": self.cancel,
+        }
 
     async def get(self, call: Call) -> Json:
         """One operation; it takes cloudsql.instances.get on its instance."""
+        return operation_json(self._found(call), call.method)
+
+    async def cancel(self, call: Call) -> Json:
+        """Refused: what is done here at all is nothing that can be cancelled. GUESS: the words."""
+        found = self._found(call)
+        raise invalid(f"Operation {found.name} of type {found.type} cannot be cancelled.")
+
+    def _found(self, call: Call) -> Operation:
         project = self._cloud.project(call.path["project"])
         found = self._cloud.operations.find(call.path["operation"])
         if project is None:
@@ -34,7 +46,7 @@ class SqlOperations:
             # GUESS at the words; the class OPERATION_DOES_NOT_EXIST is documented
             raise ApiError(404, "operationDoesNotExist", "The operation does not exist.")
         authorized_on(call, self._cloud, project.id, found.instance)
-        return operation_json(found, call.method)
+        return found
 
     async def list_operations(self, call: Call) -> Json:
         """Operations of an instance, or of a project, newest first; paging is not needed for so few."""

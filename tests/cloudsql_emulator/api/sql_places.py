@@ -4,7 +4,7 @@ Source: "Cloud SQL roles and permissions"
 """
 
 from cloudsql_emulator.api.call import Call
-from cloudsql_emulator.api.errors import no_such_instance, not_authorized, not_running
+from cloudsql_emulator.api.errors import invalid, no_such_instance, not_authorized, not_running
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.iam.access import instance_resource, project_resource
 from cloudsql_emulator.instances.instance import Instance
@@ -19,6 +19,15 @@ PERMISSION = {
     "sql.operations.list": "cloudsql.instances.get",
     "sql.instances.get": "cloudsql.instances.get",
     "sql.instances.list": "cloudsql.instances.list",
+    "sql.instances.patch": "cloudsql.instances.update",
+    "sql.instances.restart": "cloudsql.instances.restart",
+    "sql.instances.listServerCas": "cloudsql.instances.listServerCas",
+    "sql.databases.list": "cloudsql.databases.list",
+    "sql.databases.get": "cloudsql.databases.get",
+    "sql.databases.insert": "cloudsql.databases.create",
+    "sql.databases.delete": "cloudsql.databases.delete",
+    "sql.tiers.list": "cloudsql.instances.list",  # GUESS
+    "sql.operations.cancel": "cloudsql.instances.update",  # GUESS
     "sql.connect.generateEphemeral": "cloudsql.instances.connect",
     "sql.sslCerts.createEphemeral": "cloudsql.instances.connect",  # GUESS: old proxies live with roles/cloudsql.client
 }
@@ -79,4 +88,17 @@ def running_instance_of(call: Call, cloud: Cloud) -> Instance:
     found = instance_of(call, cloud)
     if not found.is_running:
         raise not_running()
+    return found
+
+
+def primary_of(call: Call, cloud: Cloud) -> Instance:
+    """The same, of an instance that takes writes.
+
+    Raises:
+        ApiError: no permission, no such instance, it is stopped, or it is a replica.
+    """
+    found = running_instance_of(call, cloud)
+    if found.config.replica_of:
+        # GUESS: the words; the class ERROR_READ_REPLICA_INVALID_OPERATION is documented
+        raise invalid("Invalid operation: the instance is a read replica.")
     return found

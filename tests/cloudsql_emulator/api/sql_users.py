@@ -4,7 +4,7 @@ import hashlib
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.sql_operations import operation_json
-from cloudsql_emulator.api.sql_places import running_instance_of
+from cloudsql_emulator.api.sql_places import primary_of, running_instance_of
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.instances import user_refusals
 from cloudsql_emulator.instances.instance import Instance
@@ -45,13 +45,13 @@ class SqlUsers:
 
     async def insert(self, call: Call) -> Json:
         """Make a user or change it."""
-        instance = running_instance_of(call, self._cloud)
+        instance = primary_of(call, self._cloud)
         new = _new_user(call.body.get("name", ""), call.body, tuple(call.body.get("databaseRoles", ())))
         return await self._operate(call, instance, "CREATE_USER", lambda: instance.users.insert(new))
 
     async def update(self, call: Call) -> Json:
         """Change a user, who is named in the query, as the roles are; roles in the body are ignored."""
-        instance = running_instance_of(call, self._cloud)
+        instance = primary_of(call, self._cloud)
         name = call.queried("name") or call.body.get("name", "")
         new = _new_user(name, call.body, tuple(call.query.get("databaseRoles", ())))
         revoke = call.queried("revokeExistingRoles") == "true"
@@ -61,7 +61,7 @@ class SqlUsers:
 
     async def delete(self, call: Call) -> Json:
         """Drop a user, who is named in the query."""
-        instance = running_instance_of(call, self._cloud)
+        instance = primary_of(call, self._cloud)
         name = call.queried("name")
         return await self._operate(call, instance, "DELETE_USER", lambda: instance.users.delete(name))
 

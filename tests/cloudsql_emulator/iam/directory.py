@@ -55,6 +55,11 @@ class Directory:
         found = self._accounts.get(email.lower())
         return found or next((account for account in self._accounts.values() if account.uid == email), None)
 
+    def service_accounts(self) -> tuple[Account, ...]:
+        """Every service account, by address."""
+        found = [account for account in self._accounts.values() if account.kind == "serviceAccount"]
+        return tuple(sorted(found, key=lambda account: account.email))
+
     def account(self, member: str) -> Account:
         """The account that a member names.
 

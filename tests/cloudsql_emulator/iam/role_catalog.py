@@ -37,6 +37,7 @@ _POLICY_ADMIN = frozenset(
 )
 _ACCOUNT_VIEWER = frozenset({"iam.serviceAccounts.get", "iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.list"})
 _TOKEN_CREATOR = frozenset({"iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken"})
+_SIGNER = frozenset({"iam.serviceAccounts.signBlob", "iam.serviceAccounts.signJwt"})
 
 PREDEFINED: dict[str, frozenset[str]] = {
     "roles/owner": frozenset({"cloudsql.*", "iam.*", "resourcemanager.*", "serviceusage.*"}),
@@ -54,9 +55,10 @@ PREDEFINED: dict[str, frozenset[str]] = {
     "roles/iam.securityReviewer": frozenset(
         {"cloudsql.instances.list", "iam.serviceAccounts.getIamPolicy", "resourcemanager.projects.getIamPolicy"}
     ),
-    "roles/iam.serviceAccountAdmin": _ACCOUNT_VIEWER | {"iam.serviceAccounts.setIamPolicy"},
+    "roles/iam.serviceAccountAdmin": _ACCOUNT_VIEWER
+    | {"iam.serviceAccounts.create", "iam.serviceAccounts.setIamPolicy"},
     "roles/iam.serviceAccountViewer": _ACCOUNT_VIEWER,
-    "roles/iam.serviceAccountTokenCreator": _TOKEN_CREATOR | {"iam.serviceAccounts.signBlob"},
+    "roles/iam.serviceAccountTokenCreator": _TOKEN_CREATOR | _SIGNER,
     "roles/iam.serviceAccountUser": frozenset({"iam.serviceAccounts.actAs", "iam.serviceAccounts.get"}),
     "roles/iam.workloadIdentityUser": _TOKEN_CREATOR | {"iam.serviceAccounts.get", "iam.serviceAccounts.list"},
     "roles/serviceusage.serviceUsageConsumer": frozenset({"serviceusage.services.use"}),
@@ -68,6 +70,21 @@ PREDEFINED: dict[str, frozenset[str]] = {
     "roles/storage.admin": frozenset(),
     "roles/storage.objectViewer": frozenset(),
 }
+
+
+PERMISSIONS = frozenset(
+    {
+        "cloudsql.databases.create",
+        "cloudsql.databases.delete",
+        "cloudsql.instances.listServerCas",
+        "cloudsql.users.create",
+        "cloudsql.users.delete",
+        "cloudsql.users.update",
+        "iam.roles.get",
+        "iam.serviceAccounts.signJwt",
+    }
+) | frozenset(entry for held in PREDEFINED.values() for entry in held if not entry.endswith("*"))
+"""Every permission that is known here; Google has thousands."""
 
 
 class RoleCatalog:
@@ -83,6 +100,16 @@ class RoleCatalog:
     def knows(self, role: str) -> bool:
         """Whether a role can be granted."""
         return role in PREDEFINED or role in self._custom
+
+    def permissions(self, role: str) -> tuple[str, ...]:
+        """The single permissions of a role, sorted; those that a pattern stands for are those that anything here asks.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+        held = self._custom[role] if role in self._custom else PREDEFINED[role]
+        plain = {entry for entry in held if not entry.endswith("*")}
+        return tuple(sorted(plain | {each for each in PERMISSIONS if self.includes(role, each)}))
 
     def includes(self, role: str, permission: str) -> bool:
         """Whether a role holds a permission; an unknown role holds none."""

@@ -1,6 +1,7 @@
 """One emulated instance: its settings as they are now, and the parts that it runs."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,12 @@ from cloudsql_emulator.iam.conditions import Resource
 from cloudsql_emulator.instances.users import Users
 from cloudsql_emulator.login import InstanceSettings
 from cloudsql_emulator.postgres import Server
+
+INTERNAL_CA = "GOOGLE_MANAGED_INTERNAL_CA"
+
+
+async def _no_sessions() -> None:
+    """Of an instance that nobody hosts yet."""
 
 
 @dataclass(slots=True)
@@ -25,6 +32,8 @@ class Instance:
     address: str = ""
     flags: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    settings_version: int = 1
+    close_sessions: Callable[[], Awaitable[None]] = _no_sessions
 
     @property
     def project(self) -> str:
@@ -56,11 +65,56 @@ class Instance:
         """The instance as conditions see it."""
         return instance_resource(self.project, self.name)
 
+    @property
+    def network(self) -> dict[str, Any]:
+        """The settings' ipConfiguration, whole."""
+        return {
+            "ipv4Enabled": True,
+            "requireSsl": False,
+            "sslMode": "ALLOW_UNENCRYPTED_AND_ENCRYPTED",
+            "serverCaMode": INTERNAL_CA,
+            "authorizedNetworks": [],
+            **self.settings.get("ipConfiguration", {}),
+        }
+
+    @property
+    def address_types(self) -> tuple[str, ...]:
+        """Kinds of address: PRIMARY unless ipv4Enabled is false, PRIVATE with a privateNetwork."""
+        network = self.network
+        return tuple(
+            kind
+            for kind, has in {"PRIMARY": network["ipv4Enabled"], "PRIVATE": network.get("privateNetwork")}.items()
+            if has
+        )
+
+    @property
+    def psc_enabled(self) -> bool:
+        """Whether it is reached by Private Service Connect."""
+        return bool(self.network.get("pscConfig", {}).get("pscEnabled"))
+
+    @property
+    def has_cas_authority(self) -> bool:
+        """Whether its server certificate is of Certificate Authority Service, Google's pool or a customer's."""
+        return bool(self.network["serverCaMode"] != INTERNAL_CA)
+
+    @property
+    def dns_name(self) -> str:
+        """Its DNS name, of those that have one; else ""."""
+        if not (self.has_cas_authority or self.psc_enabled):
+            return ""
+        instance, project = (hashlib.sha256(text.encode()).hexdigest()[:12] for text in (self.name, self.project))
+        return f"{instance}.{project}.{self.config.region}.sql.goog"
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """DNS names in the server's certificate: only Certificate Authority Service puts any there."""
+        custom = self.network.get("customSubjectAlternativeNames", [])
+        return (self.dns_name, *custom) if self.has_cas_authority else ()
+
     def in_force(self) -> InstanceSettings:
         """What the data plane needs of the settings."""
-        network: Mapping[str, Any] = self.settings.get("ipConfiguration") or {}
         return InstanceSettings(
-            ssl_mode=network.get("sslMode", "ALLOW_UNENCRYPTED_AND_ENCRYPTED"),
+            ssl_mode=self.network["sslMode"],
             connector_enforcement=self.settings.get("connectorEnforcement", "NOT_REQUIRED"),
             iam_authentication=self.flags.get(IAM_FLAG) == "on",
             running=self.is_running,

@@ -11,7 +11,9 @@ from typing import Literal
 from cloudsql_emulator.api.errors import ApiError, operation_in_progress
 from cloudsql_emulator.clock import Clock
 
-OperationType = Literal["CREATE_USER", "UPDATE_USER", "DELETE_USER", "UPDATE"]
+OperationType = Literal[
+    "CREATE_USER", "UPDATE_USER", "DELETE_USER", "UPDATE", "RESTART", "CREATE_DATABASE", "DELETE_DATABASE"
+]
 
 
 @dataclass(slots=True)

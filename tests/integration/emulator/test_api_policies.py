@@ -253,7 +253,7 @@ def test_a_service_account_has_a_policy_of_its_own(emulator: Emulator) -> None:
 
 
 def test_an_absent_service_account_is_told_to_those_who_may_ask(emulator: Emulator) -> None:
-    name = "projects/-/serviceAccounts/nobody@acme-prod.iam.gserviceaccount.com"
+    name = "projects/acme-prod/serviceAccounts/nobody@acme-prod.iam.gserviceaccount.com"
     codes = {}
 
     for member in (ADMIN, ALICE):

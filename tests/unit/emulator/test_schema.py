@@ -83,3 +83,24 @@ def test_summaries_hold_no_secret_at_any_depth() -> None:
     body = {"name": "bob", "password": "hunter2", "items": [{"access_token": "ya29.x", "scope": ["a"]}]}
 
     assert summary_of(body) == {"name": "bob", "password": "…", "items": [{"access_token": "…", "scope": ["a"]}]}
+
+
+SIGN = "/v1/projects/-/serviceAccounts/a@b:signBlob"
+
+
+@pytest.mark.parametrize(
+    ("host", "method"),
+    [
+        ("127.0.0.1", "iamcredentials.projects.serviceAccounts.signBlob"),
+        ("iamcredentials.googleapis.com", "iamcredentials.projects.serviceAccounts.signBlob"),
+        ("iam.googleapis.com", "iam.projects.serviceAccounts.signBlob"),
+        ("sqladmin.googleapis.com", None),
+    ],
+)
+def test_a_path_of_two_apis_is_told_apart_by_the_host(host: str, method: str | None) -> None:
+    prefixes = ("iam", "iamcredentials")
+    match = Methods(frozenset(f"{each}.projects.serviceAccounts.signBlob" for each in prefixes)).find(
+        "POST", SIGN, host
+    )
+
+    assert (match.method.id if match else None) == method
