@@ -49,7 +49,7 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # --- tests ------------------------------------------------------------------
 
-.PHONY: test parts chain test-unit test-integration test-postgres test-e2e bench
+.PHONY: test parts chain test-unit test-integration test-postgres test-clients test-e2e bench
 test: binaries ## unit, integration and end-to-end tests
 	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),$(MAKE) --jobs=2 --keep-going parts chain)
 parts:
@@ -62,6 +62,9 @@ test-integration: binaries ## emulator, PostgreSQL, API server
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/integration)
 test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="14 17" narrows
 	@$(BIN)/python -m support.granting.versions $(VERSIONS) -- $(ARGS)
+test-clients: $(STAMP) ## connectors in Python, Go, Node and Java, and gcloud, against the emulator
+	@$(BIN)/python -m clients.fetching
+	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/clients)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants
