@@ -96,6 +96,9 @@ def instance() -> dict[str, Any]:
         "region": region,
         "name": name,
         "address": FIRST_INSTANCE,
+        "settings": {
+            "ipConfiguration": {"ipv4Enabled": False, "privateNetwork": f"projects/{project}/global/networks/default"}
+        },
         "roles": ["app_owner"],
         "databases": [{"name": "orders"}],
         "scripts": [
