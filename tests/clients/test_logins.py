@@ -33,6 +33,19 @@ def test_a_connector_logs_nobody_else_in(ground: Ground, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_connector_verifies_a_certificate_of_an_authority_service(ground: Ground, language: str) -> None:
+    _, _, instance = CONNECTION_NAME.split(":")
+    modes = [{"ipConfiguration": {"serverCaMode": f"GOOGLE_MANAGED_{mode}"}} for mode in ("CAS_CA", "INTERNAL_CA")]
+    ground.emulator.admin.set_settings(PROJECT, instance, modes[0])
+    try:
+        ran = log_in(ground, language, [CONNECTION_NAME, CHECKOUT_NAME, "orders"], {})
+    finally:
+        ground.emulator.admin.set_settings(PROJECT, instance, modes[1])
+
+    assert (ran.code, ran.output) == (0, CHECKOUT_NAME), ran.errors
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_connector_without_the_permission_to_connect_is_told_so(ground: Ground, language: str) -> None:
     resource, role = f"projects/{PROJECT}", "roles/cloudsql.client"
     ground.emulator.admin.remove_member(resource, CHECKOUT, role)
