@@ -1,6 +1,7 @@
 """The whole state of one emulated Google Cloud, and what concerns several parts of it; no HTTP here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cloudsql_emulator.api.journal import Happening, Journal
 from cloudsql_emulator.api.quotas import Quotas
@@ -15,7 +16,6 @@ from cloudsql_emulator.iam.members import deleted_member
 from cloudsql_emulator.iam.policies import PolicyStore
 from cloudsql_emulator.iam.policy_rules import PolicyRules
 from cloudsql_emulator.iam.role_catalog import RoleCatalog
-from cloudsql_emulator.iam.spans import Propagation
 from cloudsql_emulator.iam.tokens import TokenIssuer
 from cloudsql_emulator.instances.changes import Changes
 from cloudsql_emulator.instances.instance import Instance
@@ -29,7 +29,7 @@ class Cloud:
     def __init__(self, config: Config) -> None:
         self.clock = Clock()
         self.switches = Switches()
-        self.propagation = Propagation()
+        self.propagation = replace(config.propagation)
         self.directory = Directory(self.clock, self.propagation)
         self.roles = RoleCatalog()
         self.policies = PolicyStore(self.clock, self.propagation)

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cloudsql_emulator.iam.policies import Document
+from cloudsql_emulator.iam.spans import Propagation
 
 R = TypeVar("R")
 
@@ -151,6 +152,7 @@ class Config:
     api: Listen = field(default_factory=Listen)
     metadata: Metadata | None = None
     control: Listen = field(default_factory=Listen)
+    propagation: Propagation = field(default_factory=Propagation)
     switches: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -195,6 +197,7 @@ def parse_config(told: Any) -> Config:
             "api": _record(Listen, told.get("api", {}), "api"),
             "metadata": _metadata(told["metadata"]) if told.get("metadata") else None,
             "control": _record(Listen, told.get("control", {}), "control"),
+            "propagation": _record(Propagation, told.get("propagation", {}), "propagation"),
         }
     )
 
@@ -248,12 +251,12 @@ def _checked(record: type, told: Any, where: str) -> Mapping[str, Any]:
     for name, value in told.items():
         wanted = _wanted(hints[name])
         if not isinstance(value, wanted):
-            expected = " or ".join(_WORDS[type_] for type_ in wanted if type_ in _WORDS)
+            expected = " or ".join(dict.fromkeys(_WORDS[type_] for type_ in wanted if type_ in _WORDS))
             raise BadConfig(f"{_within(where, name)} must be {expected}, and is of type {type(value).__name__}")
     return told
 
 
-_WORDS = {str: "a string", int: "a number", bool: "true or false", list: "a list", dict: "an object"}
+_WORDS = {str: "a string", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 
 def _wanted(hint: Any) -> tuple[type, ...]:
@@ -263,6 +266,8 @@ def _wanted(hint: Any) -> tuple[type, ...]:
     origin = get_origin(hint) or hint
     if origin is tuple:
         return (list, tuple)
+    if origin is float:
+        return (float, int)
     return (origin,) if origin in (str, int, bool, NoneType) else (dict,)
 
 

@@ -20,6 +20,10 @@ class Propagation:
     memberships: float = 0.0
 
 
+SOME_SECONDS = Propagation(grants=2.0, revocations=4.0, memberships=2.0)
+"""For tests that are about waiting: revocations take longer than grants, as at Google, and neither takes minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Span:
     begin: dt.datetime

@@ -39,6 +39,10 @@ def test_a_configuration_survives_its_way_through_json() -> None:
         ({"projects": [{"id": "acme", "number": 1}]}, "projects[0].number must be a string, and is of type int"),
         ({"projects": [PROJECT], "api": {"port": "x"}}, "api.port must be a number, and is of type str"),
         (
+            {"projects": [PROJECT], "propagation": {"grants": "x"}},
+            "propagation.grants must be a number, and is of type str",
+        ),
+        (
             {"projects": [PROJECT], "instances": [{**ORDERS, "users": [{}]}]},
             "instances[0].users[0].name is missing",
         ),
