@@ -7,11 +7,11 @@ from cloudsql_emulator.api.journal import Happening, Journal
 from cloudsql_emulator.api.quotas import Quotas
 from cloudsql_emulator.clock import Clock
 from cloudsql_emulator.config import Config, Project
+from cloudsql_emulator.credentials.federation import Federation, providers
+from cloudsql_emulator.credentials.keys import KeyRing
 from cloudsql_emulator.faults.fault import Faults
 from cloudsql_emulator.iam.access import Access
 from cloudsql_emulator.iam.directory import Account, Directory
-from cloudsql_emulator.iam.federation import Federation, providers
-from cloudsql_emulator.iam.keys import KeyRing
 from cloudsql_emulator.iam.members import deleted_member
 from cloudsql_emulator.iam.policies import PolicyStore
 from cloudsql_emulator.iam.policy_rules import PolicyRules

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from cloudsql_emulator.api.journal import Happening
 from cloudsql_emulator.cloud import Cloud
+from cloudsql_emulator.credentials.federation import ExchangeRefused
 from cloudsql_emulator.faults.injection import suffer
-from cloudsql_emulator.iam.federation import ExchangeRefused
 
 METHOD = "sts.token"
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"

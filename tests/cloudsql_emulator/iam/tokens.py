@@ -1,4 +1,4 @@
-"""Access tokens: given out, looked up, taken back; keys are in `keys`, HTTP is in `api.oauth`."""
+"""Access tokens: given out, looked up, taken back; keys are in `credentials`, HTTP is in `api.oauth`."""
 
 import datetime as dt
 import secrets
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloudsql_emulator.clock import Clock
+from cloudsql_emulator.credentials.keys import BadSignature, KeyRing, UnknownSigner, digest
 from cloudsql_emulator.iam.directory import Directory
-from cloudsql_emulator.iam.keys import BadSignature, KeyRing, UnknownSigner, digest
 from cloudsql_emulator.iam.members import canonical
 
 LIFETIME = dt.timedelta(hours=1)

@@ -13,9 +13,9 @@ from cloudsql_emulator.api.journal import Happening
 from cloudsql_emulator.api.oauth import token_json
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import Metadata
+from cloudsql_emulator.credentials.id_tokens import id_token
 from cloudsql_emulator.faults.injection import suffer
 from cloudsql_emulator.iam.access import account_resource
-from cloudsql_emulator.iam.id_tokens import id_token
 from cloudsql_emulator.iam.tokens import CLOUD_PLATFORM
 from cloudsql_emulator.metadata import tree
 from cloudsql_emulator.metadata.identities import Identities, Identity

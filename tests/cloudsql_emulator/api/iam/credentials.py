@@ -10,10 +10,10 @@ import json
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import platform
-from cloudsql_emulator.api.service_accounts import account_of
+from cloudsql_emulator.api.iam.service_accounts import account_of
 from cloudsql_emulator.cloud import Cloud
+from cloudsql_emulator.credentials.id_tokens import id_token
 from cloudsql_emulator.iam.directory import Account
-from cloudsql_emulator.iam.id_tokens import id_token
 
 PREFIX = "iamcredentials.projects.serviceAccounts"
 LONGEST_TOKEN = 3600

@@ -4,7 +4,7 @@ import fnmatch
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import ApiError, platform
-from cloudsql_emulator.api.iam_policies import IamPolicies, PolicyPlace
+from cloudsql_emulator.api.iam.policies import IamPolicies, PolicyPlace
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import Project
 from cloudsql_emulator.iam.access import project_resource

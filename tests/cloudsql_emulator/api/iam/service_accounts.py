@@ -4,7 +4,7 @@ import re
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import ApiError, platform
-from cloudsql_emulator.api.iam_policies import IamPolicies, PolicyPlace
+from cloudsql_emulator.api.iam.policies import IamPolicies, PolicyPlace
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.iam.access import account_resource, project_resource
 from cloudsql_emulator.iam.directory import Account

@@ -3,7 +3,7 @@
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.discovery import Method
 from cloudsql_emulator.api.errors import ApiError, invalid, not_authorized
-from cloudsql_emulator.api.sql_places import authorized_on, instance_of, project_of
+from cloudsql_emulator.api.sql.places import authorized_on, instance_of, project_of
 from cloudsql_emulator.clock import rfc3339
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.iam.members import address_of

@@ -2,8 +2,8 @@
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import invalid
-from cloudsql_emulator.api.sql_instance_json import certificate_json, connect_settings_json, instance_json, server_ca
-from cloudsql_emulator.api.sql_places import instance_of, project_of
+from cloudsql_emulator.api.sql.instance_json import certificate_json, connect_settings_json, instance_json, server_ca
+from cloudsql_emulator.api.sql.places import instance_of, project_of
 from cloudsql_emulator.certificates import BadPublicKey, IssuedCertificate
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.instances.instance import Instance

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cloudsql_emulator.clock import Clock
 from cloudsql_emulator.config import Provider
-from cloudsql_emulator.iam.keys import BadSignature, Claims, KeyRing
+from cloudsql_emulator.credentials.keys import BadSignature, Claims, KeyRing
 from cloudsql_emulator.iam.tokens import IssuedToken, TokenIssuer
 
 LONGEST = dt.timedelta(hours=1)

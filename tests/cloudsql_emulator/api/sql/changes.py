@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
 from cloudsql_emulator.api.errors import invalid
-from cloudsql_emulator.api.sql_flags import check_flag
-from cloudsql_emulator.api.sql_operations import operation_json
-from cloudsql_emulator.api.sql_places import instance_of, running_instance_of
+from cloudsql_emulator.api.sql.flags import check_flag
+from cloudsql_emulator.api.sql.operations import operation_json
+from cloudsql_emulator.api.sql.places import instance_of, running_instance_of
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.instances.instance import Instance
 from cloudsql_emulator.instances.operations import Effect, Operation, OperationType

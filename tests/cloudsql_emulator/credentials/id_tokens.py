@@ -4,8 +4,8 @@ Source: "Verifying instance identity"; IAM Service Account Credentials API, gene
 """
 
 from cloudsql_emulator.clock import Clock
+from cloudsql_emulator.credentials.keys import GOOGLE, KeyRing
 from cloudsql_emulator.iam.directory import Account
-from cloudsql_emulator.iam.keys import GOOGLE, KeyRing
 
 SECONDS = 3600
 

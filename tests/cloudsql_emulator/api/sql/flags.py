@@ -6,7 +6,7 @@ Source: Cloud SQL for PostgreSQL, "Configure database flags"
 from typing import Any
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
-from cloudsql_emulator.api.sql_places import project_of
+from cloudsql_emulator.api.sql.places import project_of
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.config import IAM_FLAG
 

@@ -3,8 +3,8 @@
 import hashlib
 
 from cloudsql_emulator.api.call import Call, Handlers, Json
-from cloudsql_emulator.api.sql_operations import operation_json
-from cloudsql_emulator.api.sql_places import primary_of, running_instance_of
+from cloudsql_emulator.api.sql.operations import operation_json
+from cloudsql_emulator.api.sql.places import primary_of, running_instance_of
 from cloudsql_emulator.cloud import Cloud
 from cloudsql_emulator.instances import user_refusals
 from cloudsql_emulator.instances.instance import Instance

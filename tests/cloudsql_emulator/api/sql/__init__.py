@@ -1,0 +1,1 @@
+"""Methods of the Cloud SQL Admin API, by what they are about."""
