@@ -81,6 +81,12 @@ class Reason(Enum):
     SQL_PERMISSION_DENIED = _waits("SQLPermissionDenied")
     QUOTA_EXCEEDED = _waits("QuotaExceeded")
     GOOGLE_UNREACHABLE = _waits("GoogleUnreachable")
+    UNEXPECTED_ANSWER = _waits("UnexpectedAnswer")
+    CREDENTIALS_FAILED = _waits("GoogleCredentialsFailed")
+    VPC_SERVICE_CONTROLS = _waits("VPCServiceControls")
+    API_DISABLED = _waits("APIDisabled")
+    BILLING_DISABLED = _waits("BillingDisabled")
+    QUOTA_PROJECT_DENIED = _waits("QuotaProjectDenied")
     REMOVAL_THRESHOLD_EXCEEDED = _stalled("RemovalThresholdExceeded")
 
     DATABASE_UNREACHABLE = _waits("DatabaseUnreachable")

@@ -33,10 +33,12 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 
 ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 OPERATOR = "serviceAccount:operator@acme-prod.iam.gserviceaccount.com"
+RUNNER = "serviceAccount:runner@acme-prod.iam.gserviceaccount.com"
 CHECKOUT = "serviceAccount:checkout@acme-prod.iam.gserviceaccount.com"
 IAM = IAMSettings(
     BindingMode.MEMBER, ("roles/cloudsql.instanceUser", "roles/cloudsql.client"), ConditionMode.PER_INSTANCE
 )
+PATIENCE = Patience(sleep=lambda _: None)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY: dict[str, Any] = {
     "version": 3,
@@ -80,16 +82,21 @@ class Ground:
     @classmethod
     def of_operator(cls, emulator: Emulator) -> "Ground":
         """The adapters as the operator calls them, under its own identity."""
+        return cls.of(emulator, OPERATOR)
+
+    @classmethod
+    def of(cls, emulator: Emulator, member: str) -> "Ground":
+        """The adapters as a member calls them."""
         url = emulator.api_url
         make: Any = google.oauth2.credentials.Credentials
         endpoints = Endpoints(url, url, url, url)
-        token = emulator.admin.mint_token(OPERATOR)
+        token = emulator.admin.mint_token(member)
         identity = Identity(make(token=token), "the operator's own identity", endpoints)
         return cls(emulator, endpoints, Caller(identity, lambda: None))
 
     @property
     def sqladmin(self) -> SQLAdmin:
-        return SQLAdmin(self.endpoints, self.caller, Patience(sleep=lambda _: None))
+        return SQLAdmin(self.endpoints, self.caller, PATIENCE)
 
     @property
     def resource_manager(self) -> ResourceManager:
@@ -129,13 +136,15 @@ def emulated() -> Emulator:
         "members": ["serviceAccount:acme-prod.svc.id.goog[orders/checkout]"],
     }
     accounts = [service_account(f"app-{number}") for number in range(20)]
+    creator = {"role": "roles/iam.serviceAccountTokenCreator", "members": [RUNNER]}
     viewer = {"role": "roles/iam.serviceAccountViewer", "members": [OPERATOR]}
     config = Config(
         projects=(Project("acme-prod", "123456789012", POLICY),),
         users=("ann@acme.com", "bob@acme.com"),
         groups=(Group("orders-dev@acme.com"),),
         service_accounts=(
-            service_account("operator"),
+            service_account("operator", bindings=[creator]),
+            service_account("runner"),
             service_account("checkout", bindings=[workload, viewer]),
             *accounts,
         ),

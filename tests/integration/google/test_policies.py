@@ -132,7 +132,7 @@ def test_a_workload_is_proven_by_the_accounts_policy(
     stand_in: Google, binding: dict[str, object], admitted: bool
 ) -> None:
     accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
-    stand_in.says(200, {"bindings": [binding]})
+    stand_in.says(200, {"etag": "BwX", "bindings": [binding]})
 
     assert accounts.admits(EMAIL, WORKLOAD) is admitted
     path = f"/v1/projects/-/serviceAccounts/{EMAIL}:getIamPolicy?options.requestedPolicyVersion=3&alt=json"
@@ -141,7 +141,7 @@ def test_a_workload_is_proven_by_the_accounts_policy(
 
 def test_an_absent_account_is_told(stand_in: Google) -> None:
     accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
-    stand_in.refuses(404, "Unknown service account")
+    stand_in.refuses(404, "Unknown service account", "notFound")
 
     assert failure_of(accounts.admits, EMAIL, WORKLOAD).reason is Reason.PRINCIPAL_NOT_FOUND
 
@@ -150,7 +150,7 @@ def test_an_impersonated_identity_gets_its_token_at_the_given_endpoint(stand_in:
     robot = impersonated(identity(), "robot@acme-prod.iam.gserviceaccount.com", stand_in.endpoints)
     admin = SQLAdmin(stand_in.endpoints, Caller(robot, stand_in.fence))
     stand_in.says(200, {"accessToken": "other", "expireTime": "2999-01-01T00:00:00Z"})
-    stand_in.says(200, {"items": []})
+    stand_in.says(200, {"kind": "sql#usersList"})
 
     users = admin.users(ORDERS)
 
@@ -175,7 +175,7 @@ def test_an_identity_that_may_not_be_acted_as_is_told(stand_in: Google) -> None:
 
     failure = failure_of(admin.users, ORDERS)
 
-    assert failure.reason is Reason.ADMIN_PERMISSION_DENIED
+    assert failure.reason is Reason.CREDENTIALS_FAILED
     assert "roles/iam.serviceAccountTokenCreator" in failure.message
 
 
@@ -250,8 +250,8 @@ def test_the_operators_own_identity_takes_its_token_at_the_endpoint_that_is_set(
         "token_uri": "https://oauth2.googleapis.com/token",
     }
     (tmp_path / "key.json").write_text(json.dumps(account))
-    answer = {"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer", "items": [{"name": "postgres"}]}
-    stand_in.says(200, answer)
+    token = {"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}
+    stand_in.says(200, {**token, "kind": "sql#usersList", "items": [{"name": "postgres"}]})
 
     printed = listed(stand_in, GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "key.json"))
 

@@ -36,6 +36,8 @@ def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> No
     stand_in.says(
         200,
         {
+            "kind": "sql#instance",
+            "name": "orders",
             "state": "RUNNABLE",
             "databaseVersion": "POSTGRES_16",
             "instanceType": "CLOUD_SQL_INSTANCE",
@@ -143,8 +145,8 @@ def test_roles_are_granted_in_the_query_and_nothing_is_revoked(stand_in: Google,
         (400, "Invalid request: IAM Group Authentication is disabled.", (Reason.IAM_AUTHENTICATION_DISABLED, Refused)),
         (400, "Invalid request: Invalid request since instance is not running.", (Reason.INSTANCE_STOPPED, NotYet)),
         (400, 'failed to update user "x": role "app_ro" does not exist.', (Reason.ROLE_NOT_FOUND, NotYet)),
-        (400, "something new", (Reason.INVALID_SPEC, Refused)),
-        (404, "The Cloud SQL instance does not exist.", (Reason.INSTANCE_NOT_FOUND, NotYet)),
+        (400, "something new", (Reason.UNEXPECTED_ANSWER, NotYet)),
+        (404, "not what you asked for", (Reason.UNEXPECTED_ANSWER, NotYet)),
         (403, "The client is not authorized to make this request.", (Reason.ADMIN_PERMISSION_DENIED, NotYet)),
         (
             409,
@@ -167,7 +169,7 @@ def test_each_known_text_of_the_admin_api_has_its_reason(
 
 
 def test_a_missing_instance_is_told_with_what_would_help(stand_in: Google, admin: SQLAdmin) -> None:
-    stand_in.refuses(404, "The Cloud SQL instance does not exist.")
+    stand_in.refuses(404, "The Cloud SQL instance does not exist.", "instanceDoesNotExist")
 
     failure = failure_of(admin.users, ORDERS)
 
@@ -196,7 +198,9 @@ def test_a_flag_that_is_off_is_told_from_one_that_was_just_set(
     stand_in: Google, admin: SQLAdmin, flag: str, reason: Reason
 ) -> None:
     stand_in.refuses(400, 'Invalid request: failed to create user "x": role "cloudsqliamuser" does not exist.')
-    stand_in.says(200, {"settings": {"databaseFlags": [{"name": "cloudsql.iam_authentication", "value": flag}]}})
+    flags = [{"name": "cloudsql.iam_authentication", "value": flag}]
+    place = {"kind": "sql#instance", "name": "orders", "region": "europe-west1", "state": "RUNNABLE"}
+    stand_in.says(200, {**place, "databaseVersion": "POSTGRES_16", "settings": {"databaseFlags": flags}})
 
     failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
 
@@ -209,7 +213,7 @@ def test_a_user_with_dependents_is_not_deleted_and_they_are_told(stand_in: Googl
         'Invalid request: failed to delete user x: . role "x" cannot be dropped because some objects depend on it '
         "Details: 1 object in database A\n6 objects in database B.",
     )
-    stand_in.says(200, {"items": [{"name": "x"}]})
+    stand_in.says(200, {"kind": "sql#usersList", "items": [{"name": "x"}]})
 
     failure = failure_of(admin.delete_user, ORDERS, "x")
 
@@ -219,7 +223,7 @@ def test_a_user_with_dependents_is_not_deleted_and_they_are_told(stand_in: Googl
 
 def test_deleting_an_absent_user_succeeds_whatever_google_answers(stand_in: Google, admin: SQLAdmin) -> None:
     stand_in.refuses(404, "no such user", "notFound")
-    stand_in.says(200, {"items": [{"name": "postgres"}]})
+    stand_in.says(200, {"kind": "sql#usersList", "items": [{"name": "postgres"}]})
 
     admin.delete_user(ORDERS, "x")
 
@@ -274,7 +278,7 @@ def test_a_fence_that_is_down_stops_a_write_before_it_is_sent(stand_in: Google) 
         raise Lost
 
     admin = SQLAdmin(stand_in.endpoints, Caller(identity(), fence))
-    stand_in.says(200, {"items": []})
+    stand_in.says(200, {"kind": "sql#usersList"})
 
     with pytest.raises(Lost):
         admin.insert_user(ORDERS, CHECKOUT)

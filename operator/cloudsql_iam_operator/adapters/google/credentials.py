@@ -11,8 +11,9 @@ import google.auth
 import google_auth_httplib2
 import httplib2
 from google.auth import impersonated_credentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError
 
+from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
@@ -34,14 +35,32 @@ class Identity:
         self.name = name
         self._endpoints = endpoints or Endpoints()
         self._local = threading.local()
+        self._renewing = threading.Lock()
 
     def http(self) -> Any:
         """This thread's connection: httplib2 is not made for sharing."""
         if not hasattr(self._local, "http"):
             plain = _Http(timeout=CALL_SECONDS, ca_certs=trust_store())
             plain.iam_credentials = self._endpoints.iam_credentials
-            self._local.http = google_auth_httplib2.AuthorizedHttp(self.credentials, http=plain)
+            # who calls renews tokens: what fails then is told apart from what fails in the call
+            self._local.http = google_auth_httplib2.AuthorizedHttp(
+                self.credentials, http=plain, refresh_status_codes=()
+            )
         return self._local.http
+
+    def renew(self, purpose: str, *, anew: bool = False) -> None:
+        """Have an access token that is good for a call; with `anew`, one that was not used before.
+
+        Raises:
+            NotYet: there is none to be had.
+        """
+        with self._renewing:
+            if self.credentials.valid and not anew:
+                return
+            try:
+                self.credentials.refresh(google_auth_httplib2.Request(self.http().http))
+            except Exception as error:  # noqa: BLE001 - google-auth lets through whatever an odd answer makes it stumble on
+                raise no_token(self.name, purpose, error) from None
 
     def email(self) -> str:
         """E-mail of the service account that this identity is.
@@ -49,11 +68,8 @@ class Identity:
         Raises:
             NotYet: it is no service account's, or its token could not be had.
         """
-        try:
-            if self.credentials.token is None:  # a metadata server tells the account's name with its first token
-                self.credentials.refresh(google_auth_httplib2.Request(httplib2.Http(ca_certs=trust_store())))
-        except GoogleAuthError as error:
-            raise NotYet(Reason.GOOGLE_UNREACHABLE, f"no access token for {self.name}") from error
+        if self.credentials.token is None:  # a metadata server tells the account's name with its first token
+            self.renew("learn which service account it is")
         email = str(getattr(self.credentials, "service_account_email", "") or "")
         if "@" not in email:
             text = f"{self.name} is no service account, which a database login by IAM needs"

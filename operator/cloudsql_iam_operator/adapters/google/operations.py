@@ -54,7 +54,13 @@ def settled(
             raise NotYet(Reason.OPERATION_IN_PROGRESS, text)
         patience.sleep(pause)
         operation = poll(str(operation["name"]))
-    errors = (operation.get("error") or {}).get("errors") or ()
-    if not errors:
+    return _error_of(operation)
+
+
+def _error_of(operation: Mapping[str, Any]) -> OperationError | None:
+    error = operation.get("error")
+    if not error:
         return None
-    return OperationError(str(errors[0].get("code", "")), " ".join(str(errors[0].get("message", "")).split()))
+    listed = error.get("errors") if isinstance(error, Mapping) else None
+    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], Mapping) else {}
+    return OperationError(str(first.get("code") or "UNKNOWN"), " ".join(str(first.get("message") or "").split()))

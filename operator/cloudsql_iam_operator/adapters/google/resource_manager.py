@@ -1,10 +1,11 @@
 """A project's IAM policy through the Resource Manager API: read it, write it, and say what was wrong with it."""
 
 import re
-from typing import Any
 
-from cloudsql_iam_operator.adapters.google.client import API, Answered, Caller, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
@@ -39,17 +40,24 @@ class ResourceManager:
         self._api = API("cloudresourcemanager", "v3", endpoints.resource_manager, caller)
 
     def get_policy(self, project: str) -> Policy:
-        """The policy as it stands, conditions included."""
+        """The policy as it stands, conditions included.
+
+        Raises:
+            NotYet: it could not be read, or what was read has no etag and so cannot be written.
+        """
         errand = Errand(
             "projects.getIamPolicy",
             f"read the IAM policy of project {project}",
             f"resourcemanager.projects.getIamPolicy on project {project}, which must exist",
             Reason.IAM_PERMISSION_DENIED,
+            is_policy,
         )
         body = {"options": {"requestedPolicyVersion": POLICY_VERSION}}
-        request = self._projects().getIamPolicy(resource=f"projects/{project}", body=body)
+        resource = f"projects/{project}"
         try:
-            return Policy(self._api.call(request, errand))
+            return Policy(
+                self._api.call(lambda google: google.projects().getIamPolicy(resource=resource, body=body), errand)
+            )
         except Answered as answered:
             raise unexpected(answered, errand) from answered
 
@@ -67,17 +75,17 @@ class ResourceManager:
             f"write the IAM policy of project {project}",
             f"resourcemanager.projects.setIamPolicy on project {project}, and for these roles if it is limited by role",
             Reason.IAM_PERMISSION_DENIED,
+            is_policy,
             writes=True,
         )
         body = {"policy": {**policy.document, "version": POLICY_VERSION}}
-        request = self._projects().setIamPolicy(resource=f"projects/{project}", body=body)
+        resource = f"projects/{project}"
         try:
-            return Policy(self._api.call(request, errand))
+            return Policy(
+                self._api.call(lambda google: google.projects().setIamPolicy(resource=resource, body=body), errand)
+            )
         except Answered as answered:
             raise _understood(answered, errand) from answered
-
-    def _projects(self) -> Any:
-        return self._api.resources.projects()
 
 
 _FULL = re.compile(r"number of members in the policy|maximum allowed size")
@@ -94,11 +102,11 @@ def _understood(answered: Answered, errand: Errand) -> Exception:
     if answered.code in {409, 412}:
         return PolicyConflict(answered.message)
     if answered.code == 400 and _FULL.search(answered.message):
-        return Refused(Reason.IAM_POLICY_FULL, f"could not {errand.purpose}: {answered.message}")
+        return Refused(Reason.IAM_POLICY_FULL, f"could not {errand.purpose}: {answered.said}")
     if answered.code == 400 and _ABOUT_MEMBERS.search(answered.message):
         absent = _ABSENT.search(answered.message)
         remedy = " Create it in Google, or correct spec.principal." if absent else ""
-        return PolicyRejected(_culprit(answered.message), answered.message + remedy)
+        return PolicyRejected(_culprit(answered.message), answered.said + remedy)
     return unexpected(answered, errand)
 
 

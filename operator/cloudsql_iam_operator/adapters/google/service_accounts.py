@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.google.client import API, Answered, Caller, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
 from cloudsql_iam_operator.adapters.google.resource_manager import POLICY_VERSION
-from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.adapters.google.shapes import is_policy
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
@@ -40,24 +42,23 @@ class ServiceAccounts:
         """Whether the account's policy lets the workload act as it, without a condition.
 
         Raises:
-            Refused: there is no such account.
+            NotYet: there is no such account, or its policy could not be read; neither proves that access is withdrawn.
         """
         errand = Errand(
             "projects.serviceAccounts.getIamPolicy",
             f"read the IAM policy of service account {email}",
             f"iam.serviceAccounts.getIamPolicy on {email}, which must exist",
             Reason.IAM_PERMISSION_DENIED,
+            is_policy,
         )
-        request = (
-            self._api.resources.projects()
-            .serviceAccounts()
-            .getIamPolicy(resource=f"projects/-/serviceAccounts/{email}", options_requestedPolicyVersion=POLICY_VERSION)
-        )
+        asked = {"resource": f"projects/-/serviceAccounts/{email}", "options_requestedPolicyVersion": POLICY_VERSION}
         try:
-            policy = Policy(self._api.call(request, errand))
+            policy = Policy(
+                self._api.call(lambda google: google.projects().serviceAccounts().getIamPolicy(**asked), errand)
+            )
         except Answered as answered:
-            if answered.code == 404:
+            if answered.code == 404 and answered.reason in {"notFound", "NOT_FOUND"}:
                 text = f"service account {email} does not exist: create it, or correct the annotation"
-                raise Refused(Reason.PRINCIPAL_NOT_FOUND, text) from answered
+                raise NotYet(Reason.PRINCIPAL_NOT_FOUND, text) from answered
             raise unexpected(answered, errand) from answered
         return policy.holds(Binding(WORKLOAD_IDENTITY_USER, workload.member))

@@ -1,12 +1,14 @@
 """Instances and their database users through the Cloud SQL Admin API."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudsql_iam_operator.adapters.google.client import API, Answered, Caller, Errand
+from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, Shape
+from cloudsql_iam_operator.adapters.google.client import API, Build, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
 from cloudsql_iam_operator.adapters.google.operations import Patience, settled
+from cloudsql_iam_operator.adapters.google.shapes import is_instance, is_operation, is_users_list
 from cloudsql_iam_operator.adapters.google.sqladmin_errors import IAMRolesMissing, verdict
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.errors import Failure, NotYet
@@ -42,11 +44,14 @@ class SQLAdmin:
         """The instance as it stands.
 
         Raises:
-            NotYet: there is no such instance, or the operator may not see it.
+            NotYet: there is no such instance, which INSTANCE_NOT_FOUND alone says, or it could not be read.
         """
-        errand = _errand("instances.get", f"read instance {connection}", "cloudsql.instances.get", connection)
-        request = self._api.resources.instances().get(**_place(connection))
-        return _facts(self._call(request, errand))
+
+        def shape(answer: Mapping[str, Any]) -> bool:
+            return is_instance(answer) and answer["name"] == connection.instance
+
+        errand = _errand("instances.get", f"read instance {connection}", shape, connection)
+        return _facts(self._call(lambda google: google.instances().get(**_place(connection)), errand))
 
     def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
         """All users of the instance, sorted by name. One request, unpaged.
@@ -54,8 +59,8 @@ class SQLAdmin:
         Raises:
             NotYet: the instance is stopped or being changed.
         """
-        errand = _errand("users.list", f"list the users of instance {connection}", "cloudsql.users.list", connection)
-        answer = self._call(self._users().list(**_place(connection)), errand)
+        errand = _errand("users.list", f"list the users of instance {connection}", is_users_list, connection)
+        answer = self._call(lambda google: google.users().list(**_place(connection)), errand)
         return tuple(sorted(_user(item) for item in answer.get("items") or ()))
 
     def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
@@ -65,13 +70,12 @@ class SQLAdmin:
             Refused: the principal does not exist, or the instance has IAM logins switched off.
             NotYet: another operation runs, or the instance is not ready.
         """
-        errand = _writing("users.insert", f"create user {user.name}", "cloudsql.users.create", connection)
+        errand = _writing("users.insert", f"create user {user.name}", connection)
         body: dict[str, Any] = {"name": user.name, "type": user.type.value}
         if user.roles:
             body["databaseRoles"] = sorted(user.roles)
-        request = self._users().insert(**_place(connection), body=body)
         try:
-            self._operate(request, errand, connection)
+            self._operate(lambda google: google.users().insert(**_place(connection), body=body), errand, connection)
         except IAMRolesMissing as missing:
             raise self._without_iam_roles(connection, missing) from missing
 
@@ -83,11 +87,11 @@ class SQLAdmin:
         """
         listed = sorted(roles)
         purpose = f"grant {', '.join(listed)} to user {name}"
-        errand = _writing("users.update", purpose, "cloudsql.users.update", connection)
+        errand = _writing("users.update", purpose, connection)
         # roles go into the query, a role list in the body is ignored; revokeExistingRoles would also take roles that
         # somebody else granted by SQL, so it is never sent
-        request = self._users().update(**_place(connection), name=name, databaseRoles=listed, body={"name": name})
-        self._operate(request, errand, connection)
+        wanted = {**_place(connection), "name": name, "databaseRoles": listed, "body": {"name": name}}
+        self._operate(lambda google: google.users().update(**wanted), errand, connection)
 
     def delete_user(self, connection: ConnectionName, name: str) -> None:
         """Delete a user, and wait for it. One that does not exist counts as deleted.
@@ -96,10 +100,9 @@ class SQLAdmin:
             Refused: it owns objects or holds privileges.
             NotYet: another operation runs, or the instance is not ready.
         """
-        errand = _writing("users.delete", f"delete user {name}", "cloudsql.users.delete", connection)
-        request = self._users().delete(**_place(connection), name=name)
+        errand = _writing("users.delete", f"delete user {name}", connection)
         try:
-            self._operate(request, errand, connection)
+            self._operate(lambda google: google.users().delete(**_place(connection), name=name), errand, connection)
         except Failure as failure:
             # what the API answers for an absent user is not documented: the list decides
             if failure.reason not in _MAYBE_ABSENT or self._exists(connection, name):
@@ -113,45 +116,48 @@ class SQLAdmin:
         text = f"instance {connection} has no role {missing.role} yet; it comes shortly after the flag was set"
         return NotYet(Reason.INSTANCE_NOT_READY, text, IAM_ROLES_SECONDS)
 
-    def _operate(self, request: Any, errand: Errand, connection: ConnectionName) -> None:
-        operation = self._call(request, errand)
-        poll = _errand("operations.get", f"follow the operation to {errand.purpose}", _GET, connection)
+    def _operate(self, build: Build, errand: Errand, connection: ConnectionName) -> None:
+        operation = self._call(build, errand)
+        poll = _errand("operations.get", f"follow the operation to {errand.purpose}", is_operation, connection)
 
         def polled(name: str) -> Mapping[str, Any]:
-            project = connection.project
-            request = self._api.resources.operations().get(project=project, operation=name)
-            return self._call(request, poll)
+            return self._call(lambda google: google.operations().get(project=connection.project, operation=name), poll)
 
         failed = settled(operation, polled, self._patience)
         if failed is not None:
-            raise verdict(Answered(200, failed.code, failed.message, None), errand)
+            raise verdict(Answered(200, failed.code, failed.message), errand)
 
-    def _call(self, request: Any, errand: Errand) -> Mapping[str, Any]:
+    def _call(self, build: Build, errand: Errand) -> Mapping[str, Any]:
         try:
-            return self._api.call(request, errand)
+            return self._api.call(build, errand)
         except Answered as answered:
             raise verdict(answered, errand) from answered
 
-    def _users(self) -> Any:
-        return self._api.resources.users()
 
-
-_GET = "cloudsql.instances.get"
-_MAYBE_ABSENT = {Reason.INVALID_SPEC, Reason.OPERATION_FAILED, Reason.INSTANCE_NOT_FOUND}
+_PERMISSIONS = {
+    "instances.get": "cloudsql.instances.get",
+    "operations.get": "cloudsql.instances.get",
+    "users.list": "cloudsql.users.list",
+    "users.insert": "cloudsql.users.create",
+    "users.update": "cloudsql.users.update",
+    "users.delete": "cloudsql.users.delete",
+}
+_MAYBE_ABSENT = {Reason.UNEXPECTED_ANSWER, Reason.OPERATION_FAILED, Reason.INSTANCE_NOT_FOUND}
 
 
 def _place(connection: ConnectionName) -> dict[str, str]:
     return {"project": connection.project, "instance": connection.instance}
 
 
-def _errand(method: str, purpose: str, permission: str, connection: ConnectionName) -> Errand:
+def _errand(method: str, purpose: str, shape: Shape, connection: ConnectionName) -> Errand:
+    permission = _PERMISSIONS[method]
     needed = f"{permission} on project {connection.project}, or on instance {connection.instance} by condition"
-    return Errand(method, purpose, needed, Reason.ADMIN_PERMISSION_DENIED)
+    return Errand(method, purpose, needed, Reason.ADMIN_PERMISSION_DENIED, shape)
 
 
-def _writing(method: str, purpose: str, permission: str, connection: ConnectionName) -> Errand:
-    errand = _errand(method, f"{purpose} on instance {connection}", permission, connection)
-    return Errand(errand.method, errand.purpose, errand.permission, errand.denied, writes=True)
+def _writing(method: str, purpose: str, connection: ConnectionName) -> Errand:
+    errand = _errand(method, f"{purpose} on instance {connection}", is_operation, connection)
+    return replace(errand, writes=True)
 
 
 def _user(item: Mapping[str, Any]) -> DatabaseUser:

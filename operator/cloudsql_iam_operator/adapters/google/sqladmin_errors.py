@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.google.client import Answered, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -19,22 +19,22 @@ class IAMRolesMissing(Exception):
 
 
 def verdict(answered: Answered, errand: Errand) -> Exception:
-    """The verdict on an answer of the Admin API."""
-    text = answered.message
-    role = _IAM_ROLE.search(text)
-    if role:
+    """The verdict on an error of the Admin API, or of an operation (code 200). No read is ever refused for good."""
+    role = _IAM_ROLE.search(answered.message)
+    if role and errand.method == "users.insert":
         return IAMRolesMissing(role.group(1))
-    if _BUSY.search(text) or answered.reason in {"operationInProgress", "OPERATION_IN_PROGRESS"}:
+    if answered.code == 404 and answered.reason == "instanceDoesNotExist":
+        text = f"could not {errand.purpose}: {answered.said}; create it, or correct spec.connectionName"
+        return NotYet(Reason.INSTANCE_NOT_FOUND, text)
+    if _BUSY.search(answered.message) or answered.reason in {"operationInProgress", "OPERATION_IN_PROGRESS"}:
         sentence = f"could not {errand.purpose}: another operation was already in progress"
         return NotYet(Reason.OPERATION_IN_PROGRESS, sentence, BUSY_SECONDS)
-    found = next((sentence for pattern, sentence in _TEXTS if pattern.search(text)), None)
-    if found is not None:
-        return _failure(found, f"could not {errand.purpose}: {_detail(text)}")
-    plain = {200: Reason.OPERATION_FAILED, 404: Reason.INSTANCE_NOT_FOUND}.get(answered.code)
-    if plain is None:
-        return unexpected(answered, errand)
-    remedy = "; create it, or correct spec.connectionName" if plain is Reason.INSTANCE_NOT_FOUND else ""
-    return NotYet(plain, f"could not {errand.purpose}: {text}{remedy}")
+    found = next((meaning for pattern, meaning in _TEXTS if pattern.search(answered.message)), None)
+    if found is not None and answered.code in {200, 400} and (errand.writes or found.waits):
+        return _failure(found, f"could not {errand.purpose}: {_detail(answered.said)}")
+    if answered.code == 200:
+        return NotYet(Reason.OPERATION_FAILED, f"could not {errand.purpose}: {_told(answered)}")
+    return unexpected(answered, errand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,10 @@ _TEXTS = (
 def _failure(meaning: _Meaning, text: str) -> Failure:
     message = f"{text}; {meaning.remedy}"
     return NotYet(meaning.reason, message) if meaning.waits else Refused(meaning.reason, message)
+
+
+def _told(answered: Answered) -> str:
+    return f"{answered.reason}: {answered.said}" if answered.said else f"{answered.reason}, without a message"
 
 
 def _detail(text: str) -> str:
