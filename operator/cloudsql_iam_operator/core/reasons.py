@@ -75,6 +75,8 @@ class Reason(Enum):
 
     IAM_BINDING_MISSING = _waits("IAMBindingMissing")
     IAM_CONFLICT = _waits("IAMConflict")
+    IAM_POLICY_REFUSED = _waits("IAMPolicyRefused")
+    IAM_MEMBER_REFUSED = _stalled("IAMMemberRefused")
     IAM_POLICY_FULL = _stalled("IAMPolicyFull")
     IAM_PERMISSION_DENIED = _waits("IAMPermissionDenied")
     ADMIN_PERMISSION_DENIED = _waits("AdminPermissionDenied")

@@ -102,9 +102,29 @@ def test_a_full_policy_is_told(stand_in: Google, projects: ResourceManager) -> N
         400, "The number of members in the policy (1,501) is larger than the maximum allowed size 1,500.", "badRequest"
     )
 
-    failure = failure_of(projects.set_policy, "acme-prod", Policy({}))
+    failure = failure_of(projects.set_policy, "acme-prod", Policy({"etag": "BwX"}))
 
     assert failure.reason is Reason.IAM_POLICY_FULL
+
+
+def test_a_policy_without_an_etag_is_neither_believed_nor_written(stand_in: Google, projects: ResourceManager) -> None:
+    stand_in.says(200, {})
+
+    assert failure_of(projects.get_policy, "acme-prod").reason is Reason.UNEXPECTED_ANSWER
+    assert failure_of(projects.set_policy, "acme-prod", Policy({"bindings": []})).reason is Reason.UNEXPECTED_ANSWER
+    assert [path for _, path, _ in stand_in.asked] == ["/v3/projects/acme-prod:getIamPolicy?alt=json"]
+
+
+@pytest.mark.parametrize(
+    "words", ["Operation denied by org policy constraints/iam.x", "Request contains an invalid argument."]
+)
+def test_any_400_of_googles_is_a_policy_that_was_refused(
+    stand_in: Google, projects: ResourceManager, words: str
+) -> None:
+    stand_in.refuses(400, words, "badRequest")
+
+    with pytest.raises(PolicyRejected):
+        projects.set_policy("acme-prod", Policy({"etag": "BwX"}))
 
 
 WORKLOAD = Workload("acme-prod.svc.id.goog", "orders", "checkout")

@@ -19,6 +19,9 @@ QUOTA_SECONDS = 30.0
 LONGEST_PAUSE = 600.0
 """Seconds: whatever Retry-After says, nobody is left alone for longer."""
 
+LONGEST_MESSAGE = 2000
+"""Characters of an error's message that are looked at."""
+
 KNOWN_WORDS = 1000
 """Characters shown of a message that is understood."""
 
@@ -71,7 +74,7 @@ def error_in(error: HttpError) -> Answered | None:
         listed = [each for each in body.get("errors") or () if isinstance(each, dict)]
         reason = (listed[0].get("reason") if listed else None) or body.get("status") or ""
         causes = [each.get("reason") for each in body.get("details") or () if isinstance(each, dict)]
-        message = " ".join(str(body.get("message") or "").split())
+        message = " ".join(str(body.get("message") or "")[:LONGEST_MESSAGE].split())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     cause = next((str(each) for each in causes if each), "")

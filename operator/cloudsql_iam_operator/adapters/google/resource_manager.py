@@ -6,7 +6,7 @@ from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unex
 from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
-from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -21,13 +21,15 @@ class PolicyConflict(Exception):
 class PolicyRejected(Exception):
     """The policy as a whole was refused for something in it.
 
-    `culprit` is the account, role or principal that the text names, lower case; "" when it names none.
+    `culprit` is the account, role or principal that the text names, lower case; "" when it names none. `reason` is what
+    the text is about; None when it is in words that nobody knows.
     """
 
-    def __init__(self, culprit: str, text: str) -> None:
+    def __init__(self, culprit: str, text: str, reason: Reason | None = Reason.PRINCIPAL_NOT_FOUND) -> None:
         super().__init__(text)
         self.culprit = culprit
         self.text = text
+        self.reason = reason
 
 
 class ResourceManager:
@@ -69,7 +71,11 @@ class ResourceManager:
         Raises:
             PolicyConflict: it was changed since it was read.
             PolicyRejected: something in it is not acceptable.
+            NotYet: it has no etag, and so would overwrite whatever is there; or Google did not take it now.
         """
+        if not policy.etag:
+            text = f"the IAM policy of project {project} was read without an etag, and such a one is never written"
+            raise NotYet(Reason.UNEXPECTED_ANSWER, text)
         errand = Errand(
             "projects.setIamPolicy",
             f"write the IAM policy of project {project}",
@@ -91,23 +97,42 @@ class ResourceManager:
 _FULL = re.compile(r"number of members in the policy|maximum allowed size")
 _NAMED = r"\b(?:service account|user|group|domain|account|principal) (\S+@\S+|\S+://\S+) (?:does not|is of|is not)"
 _CULPRITS = (re.compile(_NAMED, re.IGNORECASE), re.compile(r"\brole (\S+) is not", re.IGNORECASE))
-_ABSENT = re.compile(r"do(es)? not exist", re.IGNORECASE)
-_ABOUT_MEMBERS = re.compile(
-    r"do(es)? not exist|is of type|permitted customer|not supported|not valid|invalid (member|principal|account)",
-    re.IGNORECASE,
+_MEANINGS = (
+    (
+        re.compile(r"\brole \S+ is not", re.IGNORECASE),
+        Reason.INVALID_SPEC,
+        "Correct spec.iam.roles of the CloudSQLInstance.",
+    ),
+    (
+        re.compile(r"do(es)? not exist", re.IGNORECASE),
+        Reason.PRINCIPAL_NOT_FOUND,
+        "Create it in Google, or correct spec.principal.",
+    ),
+    (
+        re.compile(r"permitted customer|org(anization)?'?s? policy|constraints/", re.IGNORECASE),
+        Reason.IAM_MEMBER_REFUSED,
+        "The organization's policy must allow that principal.",
+    ),
+    (
+        re.compile(r"is of type|not supported|not valid|invalid (member|principal|account)", re.IGNORECASE),
+        Reason.IAM_MEMBER_REFUSED,
+        "Correct spec.principal.",
+    ),
 )
+"""What is wrong with a policy, by the words that are known. Source: texts seen in public logs and documents"""
 
 
 def _understood(answered: Answered, errand: Errand) -> Exception:
     if answered.code in {409, 412}:
-        return PolicyConflict(answered.message)
-    if answered.code == 400 and _FULL.search(answered.message):
+        return PolicyConflict(answered.said)
+    if answered.code != 400:
+        return unexpected(answered, errand)
+    if _FULL.search(answered.message):
         return Refused(Reason.IAM_POLICY_FULL, f"could not {errand.purpose}: {answered.said}")
-    if answered.code == 400 and _ABOUT_MEMBERS.search(answered.message):
-        absent = _ABSENT.search(answered.message)
-        remedy = " Create it in Google, or correct spec.principal." if absent else ""
-        return PolicyRejected(_culprit(answered.message), answered.said + remedy)
-    return unexpected(answered, errand)
+    for pattern, reason, remedy in _MEANINGS:
+        if pattern.search(answered.message):
+            return PolicyRejected(_culprit(answered.message), f"{answered.said} {remedy}", reason)
+    return PolicyRejected(_culprit(answered.message), answered.said or answered.reason, None)
 
 
 def _culprit(text: str) -> str:

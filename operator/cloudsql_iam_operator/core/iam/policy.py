@@ -13,16 +13,17 @@ CONDITIONS = 20
 """Limits of one policy: principals by occurrence, groups and domains among them, and bindings of one role and
 principal with different conditions. Source: IAM, "Quotas and limits"."""
 
-REMOVALS = 10
-REMOVAL_SHARE = 0.2
-"""One pass removes at most this many members, or this share of ours when that is more, unless told to."""
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy as the server sent it. The document is never changed, and what is not understood in it is kept."""
 
     document: Mapping[str, Any]
+
+    @property
+    def etag(self) -> str:
+        """What tells this version from others; "" when it has none and so must not be written."""
+        return str(self.document.get("etag") or "")
 
     @property
     def entries(self) -> list[Mapping[str, Any]]:
@@ -50,7 +51,7 @@ class PolicyChange:
     """What is asked of a policy: bindings that shall be there, and which of ours may go.
 
     A binding that matches `removable` goes unless it is wanted or matches `held`. `withheld` are wanted bindings that
-    are not to be added now.
+    are not to be added now; what they replace stays.
     """
 
     wanted: frozenset[Binding] = frozenset()
@@ -97,11 +98,6 @@ def plan(policy: Policy, change: PolicyChange) -> PolicyPlan:
     return PolicyPlan(Policy(document), frozenset(added), removed, full)
 
 
-def removals_allowed(ours: int) -> int:
-    """How many members one pass may remove when we answer for that many."""
-    return max(REMOVALS, int(ours * REMOVAL_SHARE))
-
-
 class _Room:
     """How much of each limit is used."""
 
@@ -129,7 +125,14 @@ class _Room:
 def _going(policy: Policy, change: PolicyChange) -> frozenset[Binding]:
     wanted = {binding.identity for binding in change.wanted}
     going = change.removable - change.held
-    return frozenset(b for b in policy.bindings() if b.ref in going and b.identity not in wanted)
+    present = {binding.identity for binding in policy.bindings()}
+    # what is to be replaced stays until what replaces it may be added
+    waiting = {(b.role, folded(b.member)) for b in change.wanted & change.withheld if b.identity not in present}
+    return frozenset(
+        b
+        for b in policy.bindings()
+        if b.ref in going and b.identity not in wanted and (b.role, folded(b.member)) not in waiting
+    )
 
 
 def _missing(policy: Policy, wanted: Iterable[Binding]) -> list[Binding]:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server, recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.claims import UserClaim
@@ -46,6 +47,7 @@ class Lanes:
                 lambda: self._bindings(project),
                 lambda: self._registry.listed,
                 lambda: self._acknowledged(project),
+                self._consented,
             )
             self._policies[project] = PolicyLane(project, google.resource_manager, self._threads, neighbours)
         return self._policies[project]
@@ -105,6 +107,17 @@ class Lanes:
             and live.annotations.get(ALLOW_REMOVALS) == "true"
             for live in self._live(INSTANCE)
         )
+
+    def _consented(self, key: Key) -> bool:
+        """Whether an object asks by itself for what it had to be taken away: somebody deletes it, or its end has come.
+
+        One that vanished does not: nobody said that it should.
+        """
+        live = self._registry.get(key)
+        if live is None or live.deleting:
+            return live is not None
+        end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
+        return end is not None and end <= datetime.now(UTC)
 
     def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
         """Database users that the status of a live user of the instance records."""

@@ -39,12 +39,14 @@ class PolicyNeighbours:
     """What a pass asks about objects that it has not heard of.
 
     `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once;
-    `acknowledged` is whether a person agreed to an unusually large removal.
+    `acknowledged` is whether a person agreed to an unusually large removal; `consented` is whether an object
+    itself asks for what it had to be taken away: it is being deleted, or its end has come.
     """
 
     claims: Callable[[], Mapping[Key, frozenset[BindingRef]]]
     listed: Callable[[], bool]
     acknowledged: Callable[[], bool] = lambda: False
+    consented: Callable[[Key], bool] = lambda key: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Outcome:
     """How a policy stands after a pass.
 
     `present` are identities of bindings, `leftovers` removals that are still to be made, `recorded` all that statuses
-    say was added, `added` what this process added and when. `failures` are those of single bindings; `blocked` is why
-    other changes were not made.
+    say was added, `added` what this process added and when. `failures` are those of single bindings, `withheld`
+    those of single removals; `blocked` is why other changes were not made.
     """
 
     present: frozenset[object]
@@ -62,6 +64,7 @@ class Outcome:
     added: Mapping[Binding, datetime]
     failures: Mapping[Binding, Failure]
     blocked: Failure | None
+    withheld: Mapping[BindingRef, Failure]
 
 
 def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
@@ -70,8 +73,10 @@ def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
         failure = outcome.failures.get(binding, outcome.blocked)
         if binding.identity not in outcome.present and failure is not None:
             return failure
-    if outcome.blocked is not None and want.owned & outcome.leftovers:
-        return outcome.blocked
+    for ref in sorted(want.owned & outcome.leftovers):
+        stands = outcome.withheld.get(ref, outcome.blocked)
+        if stands is not None:
+            return stands
     present = frozenset(b for b in want.bindings | want.watched if b.identity in outcome.present)
     ours = frozenset(b for b in want.bindings & present if _ours(b, outcome))
     changes = [outcome.added[binding] for binding in ours if binding in outcome.added]

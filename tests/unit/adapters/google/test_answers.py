@@ -2,15 +2,17 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import httplib2
 import pytest
-from google.auth import exceptions
+from google.auth import exceptions as untyped
 
 from cloudsql_iam_operator.adapters.google.answers import retry_after
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.core.reasons import Reason
 
+exceptions: Any = untyped
 NOW = datetime(2026, 11, 26, 14, 0, 0, tzinfo=UTC)
 TOKEN = "ya29.a0AfB_byC1234567890abcdefghijKLMNOP"
 

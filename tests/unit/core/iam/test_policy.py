@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cloudsql_iam_operator.api.instance import BindingMode, ConditionMode, ConnectionName, IAMSettings
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition, Scope, bindings_for, condition_for
-from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, plan, removals_allowed
+from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, plan
+from cloudsql_iam_operator.core.iam.removals import removals_allowed
 
 LOGIN = "roles/cloudsql.instanceUser"
 CLIENT = "roles/cloudsql.client"

@@ -10,6 +10,7 @@ from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflic
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
@@ -30,6 +31,8 @@ class Project:
     writes: int = 0
     absent: frozenset[str] = frozenset()
     tells_names: bool = True
+    reason: Reason | None = Reason.PRINCIPAL_NOT_FOUND
+    culprit_stored: bool = False
     before_write: list[Callable[["Project"], None]] = field(default_factory=list)
 
     def get_policy(self, project: str) -> Policy:
@@ -47,12 +50,14 @@ class Project:
         return Policy(self.document)
 
     def _judge(self, policy: Policy) -> None:
+        if self.culprit_stored:
+            raise PolicyRejected("", "One or more users do not belong to a permitted customer.", None)
         for binding in policy.bindings():
             if binding.role == UNSUPPORTED:
                 raise PolicyRejected(UNSUPPORTED.lower(), f"Role {UNSUPPORTED} is not supported for this resource.")
             if binding.member in self.absent:
                 culprit = binding.member.partition(":")[2] if self.tells_names else ""
-                raise PolicyRejected(culprit, f"User {culprit or '?'} does not exist.")
+                raise PolicyRejected(culprit, f"User {culprit or '?'} does not exist.", self.reason)
 
     @property
     def members(self) -> set[str]:
@@ -66,13 +71,16 @@ class Neighbourhood:
     claims: Mapping[Key, frozenset[BindingRef]] = field(default_factory=dict)
     listed: bool = True
     acknowledged: bool = False
+    consented: bool = True
 
     def told(self) -> PolicyNeighbours:
-        return PolicyNeighbours(lambda: self.claims, lambda: self.listed, lambda: self.acknowledged)
+        return PolicyNeighbours(
+            lambda: self.claims, lambda: self.listed, lambda: self.acknowledged, lambda _: self.consented
+        )
 
 
-def key(number: int) -> Key:
-    return Key("CloudSQLIAMUser", "orders", f"user-{number}")
+def key(number: int, namespace: str = "orders") -> Key:
+    return Key("CloudSQLIAMUser", namespace, f"user-{number}")
 
 
 def member(number: int) -> str:

@@ -44,6 +44,24 @@ def test_a_release_takes_nothing_that_a_silent_object_holds() -> None:
     assert project.writes == 0
 
 
+def test_what_is_to_be_replaced_stays_until_what_replaces_it_is_taken() -> None:
+    project = Project(absent=frozenset({member(1)}))
+    condition = {"title": SIGNED.title, "expression": SIGNED.expression}
+    project.document["bindings"] = [{"role": LOGIN, "members": [member(1)], "condition": condition}]
+    later = Condition(SIGNED.title, "", "false")
+
+    async def story(lane: PolicyLane) -> None:
+        with pytest.raises(Failure):
+            await lane.bind(
+                key(1),
+                PolicyWant(want(1, condition=later).bindings, frozenset({Binding(LOGIN, member(1), SIGNED).ref})),
+            )
+
+    run(story, project)
+
+    assert project.members == {member(1)}
+
+
 def test_nothing_is_removed_before_all_objects_were_seen() -> None:
     project = Project({"etag": "0", "bindings": [FOREIGN, {"role": LOGIN, "members": [member(1)]}]})
 
@@ -62,7 +80,7 @@ def test_nothing_is_removed_before_all_objects_were_seen() -> None:
 def test_an_unusually_large_removal_waits_for_consent() -> None:
     members = [member(n) for n in range(11)]
     project = Project({"etag": "0", "bindings": [{"role": LOGIN, "members": members}]})
-    neighbourhood = Neighbourhood()
+    neighbourhood = Neighbourhood(consented=False)
 
     async def story(lane: PolicyLane) -> None:
         async def release_all() -> list[BaseException | None]:
@@ -78,6 +96,35 @@ def test_an_unusually_large_removal_waits_for_consent() -> None:
     run(story, project, neighbourhood)
 
     assert project.members == set()
+
+
+def test_a_deletion_is_its_own_consent_however_many_are_deleted() -> None:
+    members = [member(n) for n in range(300)]
+    project = Project({"etag": "0", "bindings": [{"role": LOGIN, "members": members}]})
+
+    async def story(lane: PolicyLane) -> None:
+        await asyncio.gather(*(lane.release(key(n), frozenset({BindingRef(member(n), LOGIN)})) for n in range(300)))
+
+    run(story, project)
+
+    assert project.members == set()
+    assert project.writes == 1
+
+
+def test_what_one_tenant_loses_unasked_stops_no_removal_of_another() -> None:
+    members = [member(n) for n in range(30)]
+    project = Project({"etag": "0", "bindings": [{"role": LOGIN, "members": members}]})
+
+    async def story(lane: PolicyLane) -> None:
+        many = (lane.release(key(n, "careless"), frozenset({BindingRef(member(n), LOGIN)})) for n in range(12))
+        refused = await asyncio.gather(*many, return_exceptions=True)
+        await lane.release(key(29, "careful"), frozenset({BindingRef(member(29), LOGIN)}))
+        await lane.bind(key(50, "careless"), want(50))
+        assert {str(r.reason) for r in refused if isinstance(r, Failure)} == {"RemovalThresholdExceeded"}
+
+    run(story, project, Neighbourhood(consented=False))
+
+    assert project.members == {member(n) for n in range(29)} | {member(50)}
 
 
 def test_a_changed_condition_replaces_the_old_one_in_one_write() -> None:

@@ -1,0 +1,212 @@
+"""Writing a project's IAM policy: removals wait for nobody, and whoever Google refuses stands alone in the end."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cloudsql_iam_operator.adapters.google.resource_manager import PolicyRejected
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.iam.bindings import Binding
+from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan
+from cloudsql_iam_operator.core.iam.sieve import Sieve
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.runtime.threads import Threads
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 90.0
+TRIES = 16
+TRIES_SECONDS = 10.0
+"""How many groups of suspects are tried in so many seconds: each try is a write that Google mostly refuses."""
+
+REJECTED_SECONDS = 60.0
+REJECTED_LONGEST = 3600.0
+"""How long a binding that Google refused is not offered again; doubled each time, up to the longest."""
+
+RENEWED = 4
+"""How many bindings that were refused long ago are offered again in one pass, each alone."""
+
+
+class Policies(Protocol):
+    """What reads and writes policies; both block."""
+
+    def get_policy(self, project: str) -> Policy:
+        """The policy as it stands."""
+        ...
+
+    def set_policy(self, project: str, policy: Policy) -> Policy:
+        """Write a policy that was read before; the policy as stored then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a binding was refused, until when it is not offered again (loop time), and for how long that was."""
+
+    failure: Failure
+    until: float
+    pause: float
+
+
+@dataclass(slots=True)
+class Turn:
+    """One pass of one identity: who writes, the policy as last known, and of which tenant each binding is."""
+
+    policies: Policies
+    policy: Policy
+    tenants: Mapping[Binding, str]
+
+
+@dataclass(slots=True)
+class PolicyWriter:
+    """The writes of one project, and what they taught. Belongs to one event loop."""
+
+    project: str
+    threads: Threads
+    added: dict[Binding, datetime] = field(default_factory=dict)
+    _rejected: dict[Binding, Rejection] = field(default_factory=dict)
+    _sieve: Sieve = field(default_factory=Sieve)
+    _tries: int = TRIES
+    _tries_until: float = 0.0
+    _unwritable: tuple[str, float, Failure] | None = None
+
+    def note(self, policy: Policy) -> None:
+        """Forget additions that a policy as read does not show: they failed, or somebody took them away."""
+        present = {binding.identity for binding in policy.bindings()}
+        self.added = {b: when for b, when in self.added.items() if b.identity in present}
+
+    def offer_again(self, bindings: Iterable[Binding]) -> None:
+        """Let bindings that were refused be offered in the next pass, because a person asks for it."""
+        for binding in self._rejected.keys() & set(bindings):
+            self._rejected[binding] = replace(self._rejected[binding], until=0.0)
+
+    def failures(self) -> dict[Binding, Failure]:
+        """Why single bindings are not there: refused, or still under suspicion."""
+        text = (
+            f"Google refuses new bindings in project {self.project} and does not say which; they are tried in ever "
+            "smaller groups, a few at a time"
+        )
+        waiting = NotYet(Reason.PROGRESSING, text, TRIES_SECONDS)
+        refused = {binding: rejection.failure for binding, rejection in self._rejected.items()}
+        return {**dict.fromkeys(self._sieve.suspects, waiting), **refused}
+
+    async def put(self, turn: Turn, change: PolicyChange) -> None:
+        """Write what a change asks for, as far as Google takes it; `turn.policy` is what stands then.
+
+        Raises:
+            PolicyConflict: somebody else wrote in between.
+            Failure: why nothing more could be written.
+        """
+        missing = plan(turn.policy, change).added
+        self._rejected = {binding: rejection for binding, rejection in self._rejected.items() if binding in missing}
+        self._sieve.keep(missing)
+        fresh = plan(turn.policy, replace(change, withheld=change.withheld | self.failures().keys()))
+        if fresh.changes:
+            await self._put_fresh(turn, change, fresh)
+        await self._sift(turn, change)
+
+    async def _put_fresh(self, turn: Turn, change: PolicyChange, planned: PolicyPlan) -> None:
+        try:
+            await self._write(turn, planned)
+        except PolicyRejected as rejection:
+            named = _named(planned.added, rejection)
+            if planned.removed or not named:
+                await self._put_removals(turn, change)
+            self._reject(self._sieve.suspect(planned.added, turn.tenants, named), rejection)
+
+    async def _put_removals(self, turn: Turn, change: PolicyChange) -> None:
+        """Write the removals alone; without any, the policy as it was read, which shows whether it can be written."""
+        try:
+            await self._write(turn, plan(turn.policy, replace(change, withheld=change.wanted)))
+        except PolicyRejected as rejection:
+            text = (
+                f"Google refuses the IAM policy of project {self.project} as it is stored, so nothing is added "
+                f"to it or removed: {rejection.text}"
+            )
+            failure = NotYet(Reason.IAM_POLICY_REFUSED, text)
+            self._unwritable = turn.policy.etag, _now() + REJECTED_SECONDS, failure
+            raise failure from rejection
+
+    async def _sift(self, turn: Turn, change: PolicyChange) -> None:
+        if _now() >= self._tries_until:
+            self._tries, self._tries_until = TRIES, _now() + TRIES_SECONDS
+        for binding in self._due():
+            self._sieve.offer({binding}, turn.tenants)
+        while self._tries > 0:
+            group = self._sieve.next()
+            if group is None:
+                return
+            self._tries -= 1
+            await self._try(turn, change, group)
+
+    async def _try(self, turn: Turn, change: PolicyChange, group: frozenset[Binding]) -> None:
+        planned = plan(turn.policy, replace(change, withheld=change.wanted - group))
+        if not planned.changes:
+            return
+        try:
+            await self._write(turn, planned)
+        except PolicyRejected as rejection:
+            self._reject(self._sieve.refused(group, _named(group, rejection)), rejection)
+        except BaseException:
+            self._sieve.offer(group, turn.tenants)
+            raise
+        else:
+            self._rejected = {b: rejection for b, rejection in self._rejected.items() if b not in group}
+
+    def _due(self) -> list[Binding]:
+        now, suspects = _now(), self._sieve.suspects
+        due = [b for b, rejection in self._rejected.items() if rejection.until <= now and b not in suspects]
+        return sorted(due, key=lambda binding: self._rejected[binding].until)[:RENEWED]
+
+    def _reject(self, guilty: Iterable[Binding], rejection: PolicyRejected) -> None:
+        for binding in guilty:
+            before = self._rejected.get(binding)
+            pause = min(before.pause * 2, REJECTED_LONGEST) if before else REJECTED_SECONDS
+            text = f"could not add {binding} in project {self.project}: {rejection.text}"
+            self._rejected[binding] = Rejection(_verdict(binding, rejection, text), _now() + pause, pause)
+
+    async def _write(self, turn: Turn, planned: PolicyPlan) -> None:
+        if self._unwritable is not None:
+            etag, until, failure = self._unwritable
+            if etag == turn.policy.etag and _now() < until:
+                raise failure
+        # noted before the call: a write whose answer is lost may have been made, and then these are ours
+        now = datetime.now(UTC)
+        self.added.update(dict.fromkeys(planned.added, now))
+        try:
+            turn.policy = await self.threads.call(
+                turn.policies.set_policy, self.project, planned.policy, timeout=CALL_SECONDS
+            )
+        except PolicyRejected:
+            for binding in planned.added:
+                del self.added[binding]
+            raise
+        for verb, bindings in (("added", planned.added), ("removed", planned.removed)):
+            for binding in sorted(bindings, key=lambda b: b.order):
+                log.info("project %s: %s %s", self.project, verb, binding)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _verdict(binding: Binding, rejection: PolicyRejected, text: str) -> Failure:
+    if binding.role.lower() == rejection.culprit:
+        return Refused(Reason.INVALID_SPEC, text)
+    # words that nobody knows are no refusal, even of whoever stands alone in the end
+    return NotYet(Reason.UNEXPECTED_ANSWER, text) if rejection.reason is None else Refused(rejection.reason, text)
+
+
+def _named(bindings: frozenset[Binding], rejection: PolicyRejected) -> frozenset[Binding]:
+    culprit = rejection.culprit
+    if not culprit:
+        return frozenset()
+    return frozenset(b for b in bindings if culprit in {b.role.lower(), *_names(b.member)})
+
+
+def _names(member: str) -> tuple[str, str]:
+    plain = member.lower()
+    return plain, plain.partition(":")[2]
