@@ -159,6 +159,36 @@ def test_a_workload_is_proven_by_the_accounts_policy(
     assert stand_in.asked[0][1] == path
 
 
+@pytest.mark.parametrize(
+    ("email", "part"),
+    [
+        (
+            "v@p.iam.gserviceaccount.com:disable?x=.gserviceaccount.com",
+            "v@p.iam.gserviceaccount.com%3Adisable%3Fx%3D.gserviceaccount.com",
+        ),
+        (
+            "v@p.iam.gserviceaccount.com:undelete#.gserviceaccount.com",
+            "v@p.iam.gserviceaccount.com%3Aundelete%23.gserviceaccount.com",
+        ),
+        ("a/../b@p.iam.gserviceaccount.com", "a%2F..%2Fb@p.iam.gserviceaccount.com"),
+        ("a b\n%2F\u00e4@p.iam.gserviceaccount.com", "a%20b%0A%252F%C3%A4@p.iam.gserviceaccount.com"),
+        ("a&b;c=d@p.iam.gserviceaccount.com", "a%26b%3Bc%3Dd@p.iam.gserviceaccount.com"),
+    ],
+)
+def test_what_a_tenant_wrote_never_chooses_the_method_that_google_is_asked_for(
+    stand_in: Google, email: str, part: str
+) -> None:
+    accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
+    stand_in.says(200, {"etag": "BwX"})
+
+    accounts.admits(email, WORKLOAD)
+    robot = impersonated(identity(), email, stand_in.endpoints)
+    failure_of(SQLAdmin(stand_in.endpoints, Caller(robot, stand_in.fence)).users, ORDERS)
+
+    asked = [path.removeprefix("/v1/projects/-/serviceAccounts/") for _, path, _ in stand_in.asked]
+    assert asked == [f"{part}:getIamPolicy?options.requestedPolicyVersion=3&alt=json", f"{part}:generateAccessToken"]
+
+
 def test_an_absent_account_is_told(stand_in: Google) -> None:
     accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
     stand_in.refuses(404, "Unknown service account", "notFound")

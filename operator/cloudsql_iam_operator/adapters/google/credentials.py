@@ -15,6 +15,7 @@ from google.auth.exceptions import DefaultCredentialsError
 
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google.paths import account_path
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -114,7 +115,7 @@ def own_identity(endpoints: Endpoints) -> Identity:
 
 def impersonated(identity: Identity, email: str, endpoints: Endpoints) -> Identity:
     """The identity of a service account that `identity` may act as (roles/iam.serviceAccountTokenCreator)."""
-    address = f"{endpoints.iam_credentials}/v1/projects/-/serviceAccounts/{email}:generateAccessToken"
+    address = f"{endpoints.iam_credentials}/v1/{account_path(email)}:generateAccessToken"
     make: Any = impersonated_credentials.Credentials
     credentials = make(
         source_credentials=identity.credentials,

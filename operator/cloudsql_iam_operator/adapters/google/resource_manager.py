@@ -5,6 +5,7 @@ import re
 from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
 from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google.paths import project_path
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.policy import Policy
@@ -55,7 +56,7 @@ class ResourceManager:
             is_policy,
         )
         body = {"options": {"requestedPolicyVersion": POLICY_VERSION}}
-        resource = f"projects/{project}"
+        resource = project_path(project)
         try:
             return Policy(
                 self._api.call(lambda google: google.projects().getIamPolicy(resource=resource, body=body), errand)
@@ -85,7 +86,7 @@ class ResourceManager:
             writes=True,
         )
         body = {"policy": {**policy.document, "version": POLICY_VERSION}}
-        resource = f"projects/{project}"
+        resource = project_path(project)
         try:
             return Policy(
                 self._api.call(lambda google: google.projects().setIamPolicy(resource=resource, body=body), errand)

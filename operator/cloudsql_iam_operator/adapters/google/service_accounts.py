@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
 from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google.paths import account_path
 from cloudsql_iam_operator.adapters.google.resource_manager import POLICY_VERSION
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import NotYet
@@ -51,7 +52,7 @@ class ServiceAccounts:
             Reason.IAM_PERMISSION_DENIED,
             is_policy,
         )
-        asked = {"resource": f"projects/-/serviceAccounts/{email}", "options_requestedPolicyVersion": POLICY_VERSION}
+        asked = {"resource": account_path(email), "options_requestedPolicyVersion": POLICY_VERSION}
         try:
             policy = Policy(
                 self._api.call(lambda google: google.projects().serviceAccounts().getIamPolicy(**asked), errand)
