@@ -1,8 +1,9 @@
 """What is known of a Cloud SQL instance from Google, and whether users can be made on it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -32,6 +33,34 @@ class InstanceFacts:
     server_ca: str = ""
     ssl_mode: str = ""
     connector_enforcement: str = ""
+
+
+def disagreements(mine: CloudSQLInstance, others: Iterable[CloudSQLInstance]) -> list[str]:
+    """What other objects say otherwise about the same instance, or about who writes the same project's policy."""
+    found = []
+    for other in others:
+        fields = _differing(mine, other)
+        if other.metadata.key != mine.metadata.key and fields:
+            what = "instance" if other.connection == mine.connection else "project"
+            found.append(
+                f"CloudSQLInstance {other.metadata.key.name}, of the same {what}, has other {', '.join(fields)}"
+            )
+    return sorted(found)
+
+
+def _differing(mine: CloudSQLInstance, other: CloudSQLInstance) -> list[str]:
+    said, also = mine.admin, other.admin
+    fields: dict[str, tuple[object, object]] = {"impersonateServiceAccount": (said.impersonate, also.impersonate)}
+    if other.connection == mine.connection:
+        fields |= {
+            "database.user": (said.database.secret, also.database.secret),
+            "database.ipType": (said.database.ip_type, also.database.ip_type),
+            "database.setRole": (said.database.set_role, also.database.set_role),
+            "database.ownerRoles": (sorted(said.database.owner_roles), sorted(also.database.owner_roles)),
+        }
+    elif other.connection.project != mine.connection.project:
+        return []
+    return [f"admin.{name}" for name, (here, there) in fields.items() if here != there]
 
 
 def require_usable(connection: ConnectionName, facts: InstanceFacts) -> None:

@@ -47,6 +47,7 @@ class Reason(Enum):
     INSTANCE_SUSPENDED = _waits("InstanceSuspended")
     OPERATION_IN_PROGRESS = _waits("OperationInProgress")
     OPERATION_FAILED = _waits("OperationFailed")
+    SETTINGS_DIFFER = _stalled("SettingsDiffer")
     IAM_AUTHENTICATION_DISABLED = _stalled("IAMAuthenticationDisabled")
     UNSUPPORTED_ENGINE = _stalled("UnsupportedEngine")
 

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     GRANTS_APPLIED = "GrantsApplied"
     ADMIN_REACHABLE = "AdminReachable"
     IAM_AUTHENTICATION_ENABLED = "IAMAuthenticationEnabled"
+    SETTINGS_AGREED = "SettingsAgreed"
     DRIFTED = "Drifted"
     SUSPENDED = "Suspended"
 
@@ -37,6 +38,11 @@ class Finding:
     def holds(self) -> bool:
         """Whether the layer is as declared."""
         return self.reason.standing is Standing.HOLDS
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the object from being Ready."""
+        return not self.holds and self.type not in _ADVISORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def conditions(
         since = before.since if before is not None and before.status == status else now
         return Condition(type_.value, status, str(reason), message, generation, since)
 
-    blocking = next((finding for finding in findings if not finding.holds), None)
+    blocking = next((finding for finding in findings if finding.blocks), None)
     listed = [condition(*_ready(findings, blocking))]
     if blocking is not None:
         listed.append(condition(_progress(blocking), "True", blocking.reason, blocking.message))
@@ -86,6 +92,9 @@ def _ready(findings: Sequence[Finding], blocking: Finding | None) -> tuple[Condi
 
 _TELLING = (Reason.EXPIRED, Reason.OBSERVING)
 """Reasons that hold and still belong on Ready, because something other than the plain success is the declared state."""
+
+_ADVISORY = (ConditionType.SETTINGS_AGREED,)
+"""Conditions that somebody should look at and that keep nothing from working."""
 
 _NEGATIVE = (ConditionType.DRIFTED, ConditionType.SUSPENDED)
 """Conditions whose True is the unusual state."""

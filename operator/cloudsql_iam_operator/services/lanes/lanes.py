@@ -1,4 +1,4 @@
-"""The lanes there are: one per project, per instance, per database, made when first asked for."""
+"""The lanes there are: one per project, per CloudSQLInstance, per database of it, made when first asked for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
 from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
@@ -22,6 +22,9 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 
 PASSES_AT_A_TIME = 2
 """Databases of one instance that are worked on at a time."""
+
+Place = tuple[str, ConnectionName]
+"""A CloudSQLInstance by name, and where it is. Two of one place may differ in how the operator gets in there."""
 
 Announce = Callable[[Mapping[Key, str]], Awaitable[None]]
 
@@ -34,45 +37,48 @@ class Lanes:
         self._threads = threads
         self._announce = announce
         self._policies: dict[str, PolicyLane] = {}
-        self._users: dict[ConnectionName, UsersLane] = {}
-        self._databases: dict[tuple[ConnectionName, str], DatabaseLane] = {}
+        self._users: dict[Place, UsersLane] = {}
+        self._databases: dict[tuple[Place, str], DatabaseLane] = {}
         self._slots: dict[ConnectionName, asyncio.Semaphore] = {}
-        self._ways: dict[ConnectionName, Access] = {}
+        self._turns: dict[ConnectionName, asyncio.Lock] = {}
+        self._ways: dict[Place, Access] = {}
 
-    def policy(self, instance: CloudSQLInstance, google: Google) -> PolicyLane:
-        """The lane of the instance's project. The first instance's identity writes for all of the project."""
+    def policy(self, instance: CloudSQLInstance, google: Google) -> PolicyShare:
+        """The lane of the instance's project, as the instance's identity writes to it."""
         project = instance.connection.project
         if project not in self._policies:
             neighbours = PolicyNeighbours(
                 lambda: self._bindings(project),
                 lambda: self._registry.listed,
                 lambda: self._acknowledged(project),
-                self._consented,
+                consented=self._consented,
             )
             self._policies[project] = PolicyLane(project, google.resource_manager, self._threads, neighbours)
-        return self._policies[project]
+        return PolicyShare(self._policies[project], google.resource_manager)
 
     def users(self, instance: CloudSQLInstance, google: Google) -> UsersLane:
-        """The lane of the instance's users."""
-        connection = instance.connection
-        if connection not in self._users:
-            neighbours = UserNeighbours(lambda: self._usernames(connection), self._announce)
-            self._users[connection] = UsersLane(connection, google.sqladmin, self._threads, neighbours)
-        return self._users[connection]
+        """The lane of the instance's users; its next pass acts as the identity that the object names now."""
+        place = _place(instance)
+        if place not in self._users:
+            neighbours = UserNeighbours(lambda: self._usernames(instance.connection), self._announce)
+            turn = self._turns.setdefault(instance.connection, asyncio.Lock())
+            self._users[place] = UsersLane(instance.connection, google.sqladmin, self._threads, neighbours, turn=turn)
+        self._users[place].act_as(google.sqladmin)
+        return self._users[place]
 
     def database(self, instance: CloudSQLInstance, name: str, access: Access) -> DatabaseLane:
         """The lane of one database; its next pass gets in by `access`."""
-        connection = instance.connection
-        self._ways[connection] = access
-        if (connection, name) not in self._databases:
+        connection, place = instance.connection, _place(instance)
+        self._ways[place] = access
+        if (place, name) not in self._databases:
             slots = self._slots.setdefault(connection, asyncio.Semaphore(PASSES_AT_A_TIME))
-            self._databases[connection, name] = DatabaseLane(
+            self._databases[place, name] = DatabaseLane(
                 name,
-                lambda: self._ways[connection],
+                lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
                 Passes(self._threads, slots),
             )
-        return self._databases[connection, name]
+        return self._databases[place, name]
 
     def forget(self, key: Key) -> None:
         """Want nothing more for this object anywhere, and leave the outside as it is."""
@@ -86,7 +92,7 @@ class Lanes:
     def abandon(self, key: Key, connection: str, username: str) -> None:
         """Forget the object, and no longer take the database user that it had there for ours."""
         self.forget(key)
-        for place, users in self._users.items():
+        for (_, place), users in self._users.items():
             if str(place) == connection:
                 users.abandon(key, username)
 
@@ -138,6 +144,10 @@ class Lanes:
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]
+
+
+def _place(instance: CloudSQLInstance) -> Place:
+    return instance.metadata.key.name, instance.connection
 
 
 def claim_of(live: Live, username: str, member: str) -> UserClaim:

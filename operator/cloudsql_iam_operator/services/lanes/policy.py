@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, Key
@@ -16,11 +16,12 @@ from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.lanes.policy_wants import (
     BindingsAnswer,
     Outcome,
+    Policies,
     PolicyNeighbours,
     PolicyWant,
     answer,
 )
-from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, Policies, PolicyWriter, Turn
+from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -41,7 +42,7 @@ class PolicyLane:
         self._neighbours = neighbours
         self._retry = Retry()
         self._circuit = Circuit()
-        self._writer = PolicyWriter(project, threads)
+        self._writers: dict[int, PolicyWriter] = {}
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace())
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
@@ -55,16 +56,17 @@ class PolicyLane:
             Failure: why one of its bindings is not there, or not gone. Other objects are not held up by it.
         """
         if not max_age:
-            self._writer.offer_again(want.bindings)
+            for writer in self._writers.values():
+                writer.offer_again(want.bindings)
         return await self._lane.submit(key, want, max_age=max_age)
 
-    async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
+    async def release(self, key: Key, owned: frozenset[BindingRef], policies: Policies | None = None) -> None:
         """Take away what was added for an object, unless another wants it, and forget the object.
 
         Raises:
             Failure: something could not be taken away.
         """
-        await self._lane.submit(key, PolicyWant(owned=owned))
+        await self._lane.submit(key, PolicyWant(owned=owned, policies=policies))
         self._lane.forget(key)
 
     def forget(self, key: Key) -> None:
@@ -77,17 +79,40 @@ class PolicyLane:
         if left:
             text = f"the quota for the IAM policy of project {self._project} is used up"
             raise NotYet(Reason.QUOTA_EXCEEDED, text, left)
-        try:
-            return await self._until_unopposed(wants)
-        except NotYet as failure:
-            self._circuit.heed(now, failure)
-            raise
+        answers: dict[Key, BindingsAnswer | Exception] = {}
+        clean = True
+        for writer, part in self._parts(wants):
+            try:
+                result = await self._until_unopposed(writer, part, wants)
+            except NotYet as failure:
+                self._circuit.heed(now, failure)
+                result = PassResult(dict.fromkeys(part, failure), clean=False)
+            answers |= result.answers
+            clean = clean and result.clean
+        return PassResult(answers, clean)
 
-    async def _until_unopposed(self, wants: Wants) -> PassResult[Key, BindingsAnswer]:
+    def _parts(self, wants: Wants) -> list[tuple[PolicyWriter, Wants]]:
+        """What is wanted by who writes it: nobody's binding is written as somebody else."""
+        writers: dict[int, PolicyWriter] = {}
+        parts: dict[int, dict[Key, PolicyWant]] = {}
+        for key, want in wants.items():
+            policies = want.policies or self._policies
+            known = self._writers.get(id(policies))
+            writers[id(policies)] = known or writers.get(id(policies)) or self._writer(policies)
+            parts.setdefault(id(policies), {})[key] = want
+        self._writers = writers
+        return [(writers[identity], part) for identity, part in parts.items()]
+
+    def _writer(self, policies: Policies) -> PolicyWriter:
+        return PolicyWriter(policies, self._project, self._threads)
+
+    async def _until_unopposed(
+        self, writer: PolicyWriter, part: Wants, wants: Wants
+    ) -> PassResult[Key, BindingsAnswer]:
         pauses = self._retry.pauses()
         while True:
             try:
-                return await self._bring(wants)
+                return await self._bring(writer, part, wants)
             except PolicyConflict as conflict:
                 pause = next(pauses, None)
                 if pause is None:
@@ -96,43 +121,43 @@ class PolicyLane:
                 log.debug("policy of project %s changed meanwhile, again in %.1f s", self._project, pause)
                 await asyncio.sleep(pause)
 
-    async def _bring(self, wants: Wants) -> PassResult[Key, BindingsAnswer]:
-        before = await self._threads.call(self._policies.get_policy, self._project, timeout=CALL_SECONDS)
-        self._writer.note(before)
-        asked = self._asked(wants)
-        change, withheld = self._permitted(before, asked, wants)
-        turn = Turn(self._policies, before, _tenants(wants))
-        blocked = await self._put(turn, change)
+    async def _bring(self, writer: PolicyWriter, part: Wants, wants: Wants) -> PassResult[Key, BindingsAnswer]:
+        before = await self._threads.call(writer.policies.get_policy, self._project, timeout=CALL_SECONDS)
+        writer.note(before)
+        asked = self._asked(part, wants)
+        change, withheld = self._permitted(before, asked, part)
+        turn = Turn(before, _tenants(part))
+        blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
         outcome = Outcome(
             present=frozenset(binding.identity for binding in after.bindings()),
             leftovers=frozenset(binding.ref for binding in plan(after, asked).removed),
             recorded=asked.removable,
-            added=self._writer.added,
-            failures=self._failures(after, change),
+            added=writer.added,
+            failures=self._failures(writer, after, change),
             blocked=blocked,
             withheld=withheld,
         )
-        return PassResult(
-            {key: answer(want, outcome) for key, want in wants.items()}, clean=after is before and blocked is None
-        )
+        answers = {key: answer(want, outcome) for key, want in part.items()}
+        return PassResult(answers, clean=after is before and blocked is None)
 
-    async def _put(self, turn: Turn, change: PolicyChange) -> Failure | None:
+    async def _put(self, writer: PolicyWriter, turn: Turn, change: PolicyChange) -> Failure | None:
         """Why not all was written, if so: objects that need no write are not held up by it."""
         try:
-            await self._writer.put(turn, change)
+            await writer.put(turn, change)
         except Failure as failure:
             if isinstance(failure, NotYet):
                 self._circuit.heed(asyncio.get_running_loop().time(), failure)
             return failure
         return None
 
-    def _asked(self, wants: Wants) -> PolicyChange:
-        claims = self._neighbours.claims()
+    def _asked(self, part: Wants, wants: Wants) -> PolicyChange:
+        recorded = {ref for key, refs in self._neighbours.claims().items() if key not in part for ref in refs}
+        others = {binding.ref for key, want in wants.items() if key not in part for binding in want.bindings}
         return PolicyChange(
-            wanted=frozenset(binding for want in wants.values() for binding in want.bindings),
-            removable=frozenset(ref for want in wants.values() for ref in want.owned),
-            held=frozenset(ref for key, refs in claims.items() if key not in wants for ref in refs),
+            wanted=frozenset(binding for want in part.values() for binding in want.bindings),
+            removable=frozenset(ref for want in part.values() for ref in want.owned),
+            held=frozenset(recorded | others),
         )
 
     def _permitted(
@@ -166,13 +191,34 @@ class PolicyLane:
             for ref in want.owned & losing
         ]
 
-    def _failures(self, policy: Policy, change: PolicyChange) -> dict[Binding, Failure]:
-        failures = self._writer.failures()
+    def _failures(self, writer: PolicyWriter, policy: Policy, change: PolicyChange) -> dict[Binding, Failure]:
+        failures = writer.failures()
         remaining = plan(policy, replace(change, withheld=change.withheld | failures.keys()))
         for binding, limit in remaining.full.items():
             text = f"no room for {binding} in the IAM policy of project {self._project}: it holds {limit} already"
             failures[binding] = Refused(Reason.IAM_POLICY_FULL, text)
         return failures
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyShare:
+    """A project's policy as one instance's identity reads and writes it: the lane for that identity's objects."""
+
+    lane: PolicyLane
+    policies: Policies
+
+    @property
+    def principals(self) -> int | None:
+        """Principals in the policy by occurrence, as last seen."""
+        return self.lane.principals
+
+    async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
+        """As the lane's."""
+        return await self.lane.bind(key, replace(want, policies=self.policies), max_age=max_age)
+
+    async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
+        """As the lane's."""
+        await self.lane.release(key, owned, self.policies)
 
 
 def _tenants(wants: Wants) -> dict[Binding, str]:

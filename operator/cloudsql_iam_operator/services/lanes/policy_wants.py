@@ -3,10 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
+from cloudsql_iam_operator.core.iam.policy import Policy
+
+
+class Policies(Protocol):
+    """What reads and writes policies as one identity; both block."""
+
+    def get_policy(self, project: str) -> Policy:
+        """The policy as it stands."""
+        ...
+
+    def set_policy(self, project: str, policy: Policy) -> Policy:
+        """Write a policy that was read before; the policy as stored then."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +28,13 @@ class PolicyWant:
     """What one object wants of the policy.
 
     `owned` are bindings that its status records as added; those among them that nobody wants go. `watched` are only
-    looked for.
+    looked for. `policies` is who reads and writes for the object; None leaves it to the lane's own.
     """
 
     bindings: frozenset[Binding] = frozenset()
     owned: frozenset[BindingRef] = frozenset()
     watched: frozenset[Binding] = frozenset()
+    policies: Policies | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyRejected
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
@@ -13,6 +12,7 @@ from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan
 from cloudsql_iam_operator.core.iam.sieve import Sieve
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.lanes.policy_wants import Policies
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -30,18 +30,6 @@ RENEWED = 4
 """How many bindings that were refused long ago are offered again in one pass, each alone."""
 
 
-class Policies(Protocol):
-    """What reads and writes policies; both block."""
-
-    def get_policy(self, project: str) -> Policy:
-        """The policy as it stands."""
-        ...
-
-    def set_policy(self, project: str, policy: Policy) -> Policy:
-        """Write a policy that was read before; the policy as stored then."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a binding was refused, until when it is not offered again (loop time), and for how long that was."""
@@ -53,17 +41,17 @@ class Rejection:
 
 @dataclass(slots=True)
 class Turn:
-    """One pass of one identity: who writes, the policy as last known, and of which tenant each binding is."""
+    """One pass of one identity: the policy as last known, and of which tenant each binding is."""
 
-    policies: Policies
     policy: Policy
     tenants: Mapping[Binding, str]
 
 
 @dataclass(slots=True)
 class PolicyWriter:
-    """The writes of one project, and what they taught. Belongs to one event loop."""
+    """The writes of one identity to one project, and what they taught. Belongs to one event loop."""
 
+    policies: Policies
     project: str
     threads: Threads
     added: dict[Binding, datetime] = field(default_factory=dict)
@@ -178,7 +166,7 @@ class PolicyWriter:
         self.added.update(dict.fromkeys(planned.added, now))
         try:
             turn.policy = await self.threads.call(
-                turn.policies.set_policy, self.project, planned.policy, timeout=CALL_SECONDS
+                self.policies.set_policy, self.project, planned.policy, timeout=CALL_SECONDS
             )
         except PolicyRejected:
             for binding in planned.added:

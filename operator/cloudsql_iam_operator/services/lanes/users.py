@@ -102,17 +102,20 @@ class UsersLane:
         *,
         pace: Pace | None = None,
         busy: Retry = BUSY,
+        turn: asyncio.Lock | None = None,
     ) -> None:
+        """`turn` is shared by lanes whose passes must not overlap."""
         self._connection = connection
         self._instance = instance
         self._threads = threads
         self._neighbours = neighbours
         self._busy = busy
+        self._turn = turn or asyncio.Lock()
         self._circuit = Circuit()
         self._ours: dict[str, Ownership] = {}
         self._granted: dict[str, frozenset[str]] = {}
         self._refused: dict[CreateUser, tuple[Refused, float]] = {}
-        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._pass, pace or Pace())
+        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._in_turn, pace or Pace())
         self.observed: tuple[DatabaseUser, ...] | None = None
         """Users as last listed; None before the first pass."""
 
@@ -141,6 +144,10 @@ class UsersLane:
         self._lane.forget(key)
         return answer
 
+    def act_as(self, instance: InstanceUsers) -> None:
+        """Read and write as another identity from the next pass on."""
+        self._instance = instance
+
     def forget(self, key: Key) -> None:
         """Leave the object's user as it is and want nothing for it."""
         self._lane.forget(key)
@@ -149,6 +156,10 @@ class UsersLane:
         """Leave the user as it is and no longer take it for ours."""
         self._lane.forget(key)
         self._disown(username)
+
+    async def _in_turn(self, wants: Mapping[Key, UserWant]) -> PassResult[Key, UserAnswer]:
+        async with self._turn:
+            return await self._pass(wants)
 
     async def _pass(self, wants: Mapping[Key, UserWant]) -> PassResult[Key, UserAnswer]:
         self._require_quota()

@@ -9,6 +9,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.iam.policy import PRINCIPALS
 from cloudsql_iam_operator.core.instances import (
     InstanceFacts,
+    disagreements,
     require_iam_authentication,
     require_usable,
 )
@@ -39,6 +40,7 @@ class InstanceReconciler:
             if spec.suspend:
                 layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing on it is written")
                 return layers.report(fields, interval)
+            layers.note(ConditionType.SETTINGS_AGREED, *self._agreement(spec))
             fresh = requested_at(live.body) != live.status.get("lastHandledReconcileAt", "")
             facts = await layers.hold(
                 ConditionType.ADMIN_REACHABLE, self._facts(spec, fresh=fresh), "the Cloud SQL Admin API answers"
@@ -59,6 +61,15 @@ class InstanceReconciler:
 
     async def _facts(self, spec: CloudSQLInstance, *, fresh: bool) -> InstanceFacts:
         return await self._systems.facts(spec, fresh=fresh)
+
+    def _agreement(self, spec: CloudSQLInstance) -> tuple[Reason, str]:
+        others = [live.spec for live in self._systems.registry.of_kind(INSTANCE.name) if not live.deleting]
+        said = disagreements(spec, (other for other in others if isinstance(other, CloudSQLInstance)))
+        if not said:
+            return Reason.SUCCEEDED, "no other CloudSQLInstance says otherwise"
+        more = f"; and {len(said) - REFERENCES} more" if len(said) > REFERENCES else ""
+        text = f"{'; '.join(said[:REFERENCES])}{more}: each object's users and grants are served as it says itself"
+        return Reason.SETTINGS_DIFFER, text
 
     async def _enterable(self, spec: CloudSQLInstance) -> None:
         await self._systems.way_in(spec)

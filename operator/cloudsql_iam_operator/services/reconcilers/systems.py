@@ -17,7 +17,7 @@ from cloudsql_iam_operator.services.identities.databases import Accesses
 from cloudsql_iam_operator.services.identities.google import Google, Identities
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane
 from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policy import PolicyShare
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
@@ -49,7 +49,7 @@ class Systems:
         self.announce: Announce = _to_nobody
         self.lanes = Lanes(self.registry, threads, self._announce)
         self._clock = time.monotonic
-        self._observed: dict[ConnectionName, Observation] = {}
+        self._observed: dict[tuple[ConnectionName, str], Observation] = {}
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
@@ -78,13 +78,14 @@ class Systems:
         Raises:
             NotYet: it does not exist, or could not be read.
         """
-        seen = self._observed.get(instance.connection)
+        what = instance.connection, instance.admin.impersonate  # what one identity may see is not another's to know
+        seen = self._observed.get(what)
         if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
             return seen.facts
-        self._observed.pop(instance.connection, None)  # when this read fails, an older one must not speak for it
+        self._observed.pop(what, None)  # when this read fails, an older one must not speak for it
         google = await self.google(instance)
         facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
-        self._observed[instance.connection] = Observation(facts, self._clock())
+        self._observed[what] = Observation(facts, self._clock())
         return facts
 
     async def gone(self, instance: CloudSQLInstance) -> bool:
@@ -95,7 +96,7 @@ class Systems:
             return failure.reason is Reason.INSTANCE_NOT_FOUND
         return False
 
-    async def policy_lane(self, instance: CloudSQLInstance) -> PolicyLane:
+    async def policy_lane(self, instance: CloudSQLInstance) -> PolicyShare:
         """The one writer of the policy of the instance's project."""
         return self.lanes.policy(instance, await self.google(instance))
 

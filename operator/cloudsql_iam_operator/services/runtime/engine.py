@@ -245,7 +245,7 @@ def key_of(body: Mapping[str, Any]) -> Key:
 
 
 def _reason(report: Report) -> str:
-    blocking = next((f for f in report.findings if not f.holds), None)
+    blocking = next((f for f in report.findings if f.blocks), None)
     return str(blocking.reason) if blocking else "Succeeded"
 
 
@@ -261,7 +261,7 @@ def _warnings(live: Live, report: Report) -> list[Notice]:
 def _notices(live: Live, report: Report) -> list[Notice]:
     notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes if text]
     before = _readiness(live.status)
-    blocking = next((f for f in report.findings if not f.holds), None)
+    blocking = next((f for f in report.findings if f.blocks), None)
     if blocking is not None and before[1:] != (str(blocking.reason),):
         stalled = blocking.reason.standing is Standing.STALLED
         notices.append(Notice(live.body, warning=stalled, reason=str(blocking.reason), message=blocking.message))

@@ -29,7 +29,7 @@ class Report:
     @property
     def holds(self) -> bool:
         """Whether every layer is as declared."""
-        return all(finding.holds for finding in self.findings)
+        return not any(finding.blocks for finding in self.findings)
 
 
 def status_of(live: Live, report: Report, now: datetime) -> dict[str, Any]:
