@@ -312,4 +312,4 @@ def test_the_operators_own_identity_takes_its_token_at_the_endpoint_that_is_set(
 def test_no_credentials_at_all_are_told(stand_in: Google) -> None:
     printed = listed(stand_in)
 
-    assert printed.startswith("GoogleUnreachable: no Google credentials were found")
+    assert printed.startswith("GoogleCredentialsFailed: no Google credentials were found")

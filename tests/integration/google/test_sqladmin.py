@@ -1,10 +1,13 @@
 """What the Cloud SQL Admin API's answers mean: the real client against prepared answers."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import google.oauth2.credentials
 import pytest
 
 from cloudsql_iam_operator.adapters.google.client import Caller
+from cloudsql_iam_operator.adapters.google.credentials import Identity
 from cloudsql_iam_operator.adapters.google.operations import Patience
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser, SQLAdmin
 from cloudsql_iam_operator.api.instance import ConnectionName
@@ -122,6 +125,28 @@ def test_an_operation_that_is_done_may_still_have_failed(stand_in: Google, admin
 
     assert (failure.reason, type(failure)) == (Reason.OPERATION_FAILED, NotYet)
     assert "it broke" in failure.message
+
+
+def test_an_operation_that_failed_without_a_message_keeps_its_code(stand_in: Google, admin: SQLAdmin) -> None:
+    told: list[dict[str, Any]] = [{"errors": [{"code": "INTERNAL_ERROR"}]}, {"errors": []}, {"odd": 1}]
+    for error in told:
+        stand_in.says(200, {**DONE, "error": error})
+
+    said = [failure_of(admin.insert_user, ORDERS, CHECKOUT).message.rpartition(": ")[2] for _ in range(3)]
+
+    assert said == ["INTERNAL_ERROR, without a message", "UNKNOWN, without a message", "UNKNOWN, without a message"]
+
+
+def test_a_universe_that_is_not_the_credentials_is_told_when_a_request_is_built(stand_in: Google) -> None:
+    make: Any = google.oauth2.credentials.Credentials
+    elsewhere = Identity(make(token="t0ken", universe_domain="example.goog"), "the operator's own identity")
+    admin = SQLAdmin(stand_in.endpoints, Caller(elsewhere, stand_in.fence))
+
+    failure = failure_of(admin.users, ORDERS)
+
+    assert failure.reason is Reason.CREDENTIALS_FAILED
+    assert "universe domain" in failure.message
+    assert stand_in.asked == []
 
 
 def test_roles_are_granted_in_the_query_and_nothing_is_revoked(stand_in: Google, admin: SQLAdmin) -> None:

@@ -70,7 +70,8 @@ class API:
             raise refusal(error, errand) from error
         except (GoogleAuthError, httplib2.HttpLib2Error, HTTPException, OSError) as error:
             text = f"Google gave no answer to: {errand.purpose} ({type(error).__name__})"
-            raise NotYet(Reason.GOOGLE_UNREACHABLE, text) from error
+            # not chained: an error of google-auth may hold a token, which a stack trace would show
+            raise NotYet(Reason.GOOGLE_UNREACHABLE, text) from None
         finally:
             self._caller.observer(self._service, errand.method, code, time.monotonic() - began)
         return _as_documented(content, errand)

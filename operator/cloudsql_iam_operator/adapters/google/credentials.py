@@ -11,7 +11,7 @@ import google.auth
 import google_auth_httplib2
 import httplib2
 from google.auth import impersonated_credentials
-from google.auth.exceptions import DefaultCredentialsError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
@@ -22,6 +22,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 CALL_SECONDS = 30.0
 """Longest silence of one HTTP request."""
+
+OWN = "the operator's own identity"
 
 TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -98,19 +100,26 @@ def own_identity(endpoints: Endpoints) -> Identity:
     """The identity this process runs as: Application Default Credentials.
 
     Raises:
-        NotYet: there are none.
+        NotYet: there are none, or none that can be used.
     """
-    try:
-        credentials, _ = google.auth.default(scopes=SCOPES)
-    except DefaultCredentialsError as error:
-        raise NotYet(
-            Reason.GOOGLE_UNREACHABLE,
-            "no Google credentials were found: bind the operator's ServiceAccount to a Google service account "
-            "(Workload Identity), or set GOOGLE_APPLICATION_CREDENTIALS",
-        ) from error
+    credentials = _default_credentials()
     if endpoints.oauth_token and hasattr(credentials, "with_token_uri"):
         credentials = credentials.with_token_uri(endpoints.oauth_token)
-    return Identity(credentials, "the operator's own identity", endpoints)
+    return Identity(credentials, OWN, endpoints)
+
+
+def _default_credentials() -> Any:
+    try:
+        credentials, _ = google.auth.default(scopes=SCOPES)
+    except (GoogleAuthError, OSError, ValueError) as error:
+        if type(error) is not DefaultCredentialsError or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            raise no_token(OWN, "act as the operator", error) from None
+        text = (
+            "no Google credentials were found: bind the operator's ServiceAccount to a Google service account "
+            "(Workload Identity), or set GOOGLE_APPLICATION_CREDENTIALS"
+        )
+        raise NotYet(Reason.CREDENTIALS_FAILED, text) from None
+    return credentials
 
 
 def impersonated(identity: Identity, email: str, endpoints: Endpoints) -> Identity:

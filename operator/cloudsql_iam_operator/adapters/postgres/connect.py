@@ -6,21 +6,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-import aiohttp
 import psycopg
-from google.auth.exceptions import GoogleAuthError
 from google.cloud.sql.connector import Connector
-from google.cloud.sql.connector import exceptions as connector_errors
 from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.google.credentials import Identity, trust_store
+from cloudsql_iam_operator.adapters.postgres.connector_failures import CONNECTOR_ERRORS, connector_failure
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.excerpts import excerpt
 from cloudsql_iam_operator.core.reasons import Reason
 
 APPLICATION = "cloudsql-iam-operator"
@@ -29,19 +27,9 @@ ENCODING = "utf8"
 CONNECT_SECONDS = 20
 """Longest time that making one connection may take, by either way."""
 
-_CONNECTOR_ERRORS = (
-    aiohttp.ClientError,
-    GoogleAuthError,
-    OSError,
-    TimeoutError,
-    connector_errors.AutoIAMAuthNotSupported,
-    connector_errors.CloudSQLConnectionError,
-    connector_errors.CloudSQLIPTypeError,
-    connector_errors.DnsResolutionError,
-    connector_errors.IncompatibleDriverError,
-    connector_errors.RefreshNotValidError,
-    connector_errors.TLSVersionError,
-)
+SAID = 500
+"""Characters shown of what a server says to a login."""
+
 _WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
 _IP_TYPES = {IPType.PUBLIC: "PUBLIC", IPType.PRIVATE: "PRIVATE", IPType.PSC: "PSC"}
 
@@ -172,19 +160,9 @@ def _translated(instance: str, user: str, database: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise _login_failure(instance, user, database, str(error)) from error
-    except _CONNECTOR_ERRORS as error:
-        raise _connector_failure(instance, error) from error
-
-
-def _connector_failure(instance: str, error: Exception) -> NotYet:
-    if isinstance(error, aiohttp.ClientResponseError) and error.status == HTTPStatus.FORBIDDEN:
-        text = (
-            f"no client certificate for {instance}: {_first_line(error.message)}: the operator's account needs "
-            "cloudsql.instances.connect and cloudsql.instances.get"
-        )
-        return NotYet(Reason.ADMIN_PERMISSION_DENIED, text)
-    text = f"{instance} cannot be reached: {type(error).__name__}: {_first_line(str(error))}"
-    return NotYet(Reason.DATABASE_UNREACHABLE, text)
+    except CONNECTOR_ERRORS as error:
+        # not chained: an error of google-auth may hold a token, which a stack trace would show
+        raise connector_failure(instance, error) from None
 
 
 def _login_failure(instance: str, user: str, database: str, said: str) -> NotYet:
@@ -210,7 +188,7 @@ def _reason(said: str) -> str:
     """The server's own words without the way they came: that names a socket that is new with every try."""
     line = _first_line(said)
     found = _WAY.match(line)
-    return line[found.end() :] if found else line
+    return excerpt(line[found.end() :] if found else line, SAID)
 
 
 def _first_line(text: str) -> str:
