@@ -13,7 +13,7 @@ from typing import Any
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost, Lease, Terms, lead
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, connect
-from cloudsql_iam_operator.adapters.google.credentials import workload_pool
+from cloudsql_iam_operator.adapters.google.metadata import workload_pool
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings

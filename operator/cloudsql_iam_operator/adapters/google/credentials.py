@@ -1,9 +1,7 @@
 """Google identities that the operator acts as, and their authorised connections."""
 
-import functools
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,27 +143,3 @@ def trust_store() -> str | None:
         if os.environ.get(name):
             return os.environ[name]
     return TRUST_STORE if Path(TRUST_STORE).exists() else None
-
-
-def workload_pool(configured: str) -> Callable[[], str]:
-    """The cluster's workload pool, `PROJECT.svc.id.goog`: as configured, else that of the project this process runs in.
-
-    The function returned asks the environment once, and raises NotYet when there is no telling.
-    """
-
-    @functools.cache
-    def pool() -> str:
-        if configured:
-            return configured
-        try:
-            _, project = google.auth.default(scopes=SCOPES)
-        except DefaultCredentialsError as error:
-            raise NotYet(
-                Reason.GOOGLE_UNREACHABLE, "no Google credentials were found to learn the project by"
-            ) from error
-        if not project:
-            text = "the project of this cluster is not known: set the chart's value operator.workloadPool"
-            raise NotYet(Reason.GOOGLE_UNREACHABLE, text)
-        return f"{project}.svc.id.goog"
-
-    return pool

@@ -1,5 +1,6 @@
 """Google service accounts through the IAM API: which Kubernetes ServiceAccounts may act as them."""
 
+import re
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
@@ -9,11 +10,18 @@ from cloudsql_iam_operator.adapters.google.paths import account_path
 from cloudsql_iam_operator.adapters.google.resource_manager import POLICY_VERSION
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.iam.bindings import Binding
+from cloudsql_iam_operator.core.iam.bindings import folded
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
 
 WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
+
+
+_POOLS = re.compile(
+    r"(principal|principalSet)://iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/([^/]+)/(.+)"
+)
+"""A principal of a pool, or a set of them. Only Google makes pools whose names have dots, so the pool's name tells the
+project as its number would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,24 @@ class Workload:
 
     @property
     def member(self) -> str:
-        """Its IAM member."""
+        """Its IAM member, in the older form."""
         return f"serviceAccount:{self.pool}[{self.namespace}/{self.name}]"
+
+    def is_covered_by(self, member: str) -> bool:
+        """Whether a policy's member is this workload, or a set that it is in.
+
+        Sets by cluster are not counted: which cluster this is, nothing proves.
+        Source: GKE, "About Workload Identity Federation for GKE", principal identifiers
+        """
+        if folded(member) == folded(self.member):
+            return True
+        found = _POOLS.fullmatch(member)
+        if found is None or found.group(2) != self.pool:
+            return False
+        kind, _, rest = found.groups()
+        if kind == "principal":
+            return rest == f"subject/ns/{self.namespace}/sa/{self.name}"
+        return rest in {"*", f"namespace/{self.namespace}"}
 
 
 class ServiceAccounts:
@@ -48,7 +72,7 @@ class ServiceAccounts:
         errand = Errand(
             "projects.serviceAccounts.getIamPolicy",
             f"read the IAM policy of service account {email}",
-            f"iam.serviceAccounts.getIamPolicy on {email}, which must exist",
+            f"iam.serviceAccounts.getIamPolicy on {email}, unless there is no such account: Google answers both alike",
             Reason.IAM_PERMISSION_DENIED,
             is_policy,
         )
@@ -62,4 +86,9 @@ class ServiceAccounts:
                 text = f"service account {email} does not exist: create it, or correct the annotation"
                 raise NotYet(Reason.PRINCIPAL_NOT_FOUND, text) from answered
             raise unexpected(answered, errand) from answered
-        return policy.holds(Binding(WORKLOAD_IDENTITY_USER, workload.member))
+        return any(
+            binding.role == WORKLOAD_IDENTITY_USER
+            and binding.condition is None
+            and workload.is_covered_by(binding.member)
+            for binding in policy.bindings()
+        )
