@@ -119,9 +119,9 @@ class StandaloneGround:
     loop: BackgroundLoop
     server: Server
 
-    def instance(self) -> contextlib.AbstractContextManager[StandaloneInstance]:
+    def instance(self, *dns_names: str) -> contextlib.AbstractContextManager[StandaloneInstance]:
         """A data plane in front of it, for as long as the block lasts."""
-        return standalone_instance(self.loop, self.server)
+        return standalone_instance(self.loop, self.server, dns_names)
 
 
 @contextlib.contextmanager
@@ -144,9 +144,11 @@ def populated_server(loop: BackgroundLoop) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def standalone_instance(loop: BackgroundLoop, server: Server) -> Iterator[StandaloneInstance]:
+def standalone_instance(
+    loop: BackgroundLoop, server: Server, dns_names: tuple[str, ...] = ()
+) -> Iterator[StandaloneInstance]:
     """A data plane in front of a PostgreSQL that runs already, on the first loopback address with free ports."""
-    certificates = InstanceCertificates(PROJECT, INSTANCE)
+    certificates = InstanceCertificates(PROJECT, INSTANCE, dns_names)
     google, attempts = RecordedGoogle(server), list[LoginAttempt]()
     plane = loop.run(_started_plane(certificates, server, google, attempts))
     try:

@@ -17,7 +17,7 @@ class InstanceFacts:
 
     `state` is Google's word; it stays RUNNABLE when the owner stopped the instance, which `stopped` tells.
     `addresses` are PRIMARY, PRIVATE, OUTGOING, and `hosts` gives the address of each; `server_ca`
-    is PEM.
+    is PEM. `dns_names` are the instance's own, by connection type (PUBLIC, PRIVATE_SERVICES_ACCESS, …; "" for any).
 
     Source: Cloud SQL Admin API v1, DatabaseInstance
     """
@@ -33,6 +33,26 @@ class InstanceFacts:
     server_ca: str = ""
     ssl_mode: str = ""
     connector_enforcement: str = ""
+    server_ca_mode: str = ""
+    dns_names: tuple[tuple[str, str], ...] = ()
+
+    def server_name(self, connection_type: str) -> str:
+        """The DNS name that the server's certificate must carry for this way in; "" when it carries none.
+
+        Under GOOGLE_MANAGED_INTERNAL_CA the authority signs for one instance alone. Others sign for many: only the
+        name tells those apart.
+
+        Raises:
+            NotYet: such a name is needed and not known.
+        """
+        names = dict(self.dns_names)
+        name = names.get(connection_type) or names.get("", "")
+        if self.server_ca_mode in {"", "GOOGLE_MANAGED_INTERNAL_CA"}:
+            return ""
+        if not name:
+            text = f"the server's certificate is of {self.server_ca_mode}, and Google tells no DNS name to verify it by"
+            raise NotYet(Reason.DATABASE_UNREACHABLE, f"{text}: log in by IAM, or give the instance a DNS name")
+        return name
 
 
 def disagreements(mine: CloudSQLInstance, others: Iterable[CloudSQLInstance]) -> list[str]:

@@ -49,8 +49,13 @@ def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> No
             "settings": {
                 "activationPolicy": "NEVER",
                 "databaseFlags": [{"name": "cloudsql.iam_authentication", "value": "on"}],
-                "ipConfiguration": {"sslMode": "ENCRYPTED_ONLY"},
+                "ipConfiguration": {"sslMode": "ENCRYPTED_ONLY", "serverCaMode": "GOOGLE_MANAGED_CAS_CA"},
             },
+            "dnsName": "a.sql.goog.",
+            "dnsNames": [
+                {"name": "b.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "INSTANCE"},
+                {"name": "c.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "CLUSTER"},
+            ],
         },
     )
 
@@ -66,6 +71,8 @@ def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> No
         addresses=frozenset({"PRIMARY"}),
         ssl_mode="ENCRYPTED_ONLY",
         hosts=(("PRIMARY", "203.0.113.7"),),
+        server_ca_mode="GOOGLE_MANAGED_CAS_CA",
+        dns_names=(("", "a.sql.goog"), ("PUBLIC", "b.sql.goog")),
     )
     assert stand_in.asked == [("GET", "/v1/projects/acme-prod/instances/orders?alt=json", None)]
     assert stand_in.calls == [("sqladmin", "instances.get", 200)]

@@ -1,7 +1,7 @@
 """Connections to an instance: by IAM through Google's connector, and with a password over verified TLS."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -14,12 +14,14 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
 from support.granting.wording import key, on_database, table, want
 
 ORDERS = ConnectionName("acme", "europe-west1", "orders")
 CHECKOUT = "checkout@acme.iam"
+DNS_NAME = "orders.acme.europe-west1.sql.goog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,18 @@ class Ways:
     def iam(self, user: str = CHECKOUT, ip_type: IPType = IPType.PUBLIC, name: ConnectionName = ORDERS) -> Connect:
         return self.connectors.iam(Identity(CheckoutCredentials(), "checkout"), name, user, ip_type)
 
-    def password(self, password: str, authority: InstanceCertificates | None = None) -> Connect:
+    def password(
+        self, password: str, authority: InstanceCertificates | None = None, *, server_name: str = ""
+    ) -> Connect:
         trusted = authority or self.instance.certificates
-        login = PasswordLogin(self.instance.plane.address, "bob", password, trusted.server_ca_pem)
+        address = self.instance.plane.address
+        login = PasswordLogin(address, "bob", password, trusted.server_ca_pem, server_name=server_name)
         return by_password(ORDERS, login)
 
 
 @pytest.fixture(scope="module")
 def ways() -> Iterator[Ways]:
-    with standalone_ground() as ground, ground.instance() as instance, connector_api(instance) as url:
+    with standalone_ground() as ground, ground.instance(DNS_NAME) as instance, connector_api(instance) as url:
         connectors = Connectors(url)
         try:
             yield Ways(instance, connectors)
@@ -108,6 +113,28 @@ def test_a_server_that_another_authority_signed_is_not_talked_to(ways: Ways) -> 
 
     assert found.reason is Reason.DATABASE_UNREACHABLE
     assert "certificate verify failed" in found.message
+
+
+def test_under_an_authority_of_many_only_the_instances_own_name_is_talked_to(ways: Ways) -> None:
+    ways.password("bob-password", server_name=DNS_NAME)("orders").close()
+    found = failure(ways.password("bob-password", server_name="other.acme.europe-west1.sql.goog"))
+
+    assert found.reason is Reason.DATABASE_UNREACHABLE
+    assert "does not match host name" in found.message
+
+
+@pytest.mark.parametrize("mode", ["GOOGLE_MANAGED_CAS_CA", "CUSTOMER_MANAGED_CAS_CA", "SOME_CA_OF_TOMORROW"])
+def test_an_authority_of_many_without_a_name_to_verify_is_not_trusted(mode: str) -> None:
+    names = (("", "any.goog"), ("PRIVATE_SERVICES_ACCESS", DNS_NAME))
+    facts = InstanceFacts("RUNNABLE", False, "POSTGRES_17", True, "CLOUD_SQL_INSTANCE", "europe-west1", frozenset())
+
+    assert facts.server_name("PUBLIC") == ""
+    assert replace(facts, dns_names=names).server_name("PUBLIC") == ""
+    assert replace(facts, server_ca_mode=mode, dns_names=names).server_name("PUBLIC") == "any.goog"
+    assert replace(facts, server_ca_mode=mode, dns_names=names).server_name("PRIVATE_SERVICES_ACCESS") == DNS_NAME
+    with pytest.raises(NotYet) as caught:
+        replace(facts, server_ca_mode=mode).server_name("PUBLIC")
+    assert caught.value.reason is Reason.DATABASE_UNREACHABLE
 
 
 def test_an_instance_without_the_address_that_is_asked_for_cannot_be_reached(ways: Ways) -> None:

@@ -16,6 +16,7 @@ def is_instance(answer: Mapping[str, Any]) -> bool:
         and isinstance(settings, Mapping)
         and _are_objects(settings.get("databaseFlags", []))
         and _are_objects(answer.get("ipAddresses", []))
+        and _are_objects(answer.get("dnsNames", []))
         and isinstance(settings.get("ipConfiguration", {}), Mapping)
         and isinstance(answer.get("serverCaCert", {}), Mapping)
     )

@@ -182,4 +182,17 @@ def _facts(body: Mapping[str, Any]) -> InstanceFacts:
         server_ca=str((body.get("serverCaCert") or {}).get("cert", "")),
         ssl_mode=str(network.get("sslMode", "")),
         connector_enforcement=str(settings.get("connectorEnforcement", "")),
+        server_ca_mode=str(network.get("serverCaMode", "")),
+        dns_names=_dns_names(body),
     )
+
+
+def _dns_names(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Names of the instance itself; those of its cluster lead to any of its nodes."""
+    own = [("", body.get("dnsName") or "")]
+    own += [
+        (str(each.get("connectionType", "")), str(each.get("name", "")))
+        for each in body.get("dnsNames") or ()
+        if each.get("dnsScope", "INSTANCE") == "INSTANCE"
+    ]
+    return tuple((kind, str(name).rstrip(".")) for kind, name in own if name)

@@ -102,13 +102,25 @@ class Connectors:
 
 @dataclass(frozen=True, slots=True)
 class PasswordLogin:
-    """A direct way to an instance. `server_ca` is PEM text; the password never shows in a repr."""
+    """A direct way to an instance. `server_ca` is PEM text; the password never shows in a repr.
+
+    `server_name` is the DNS name that the server's certificate must carry; "" where its authority signs for it alone.
+    """
 
     host: str
     username: str
     password: str
     server_ca: str
     port: int = 5432
+    server_name: str = ""
+
+    @property
+    def verified(self) -> dict[str, Any]:
+        """Where libpq connects to, and what of the server's certificate it verifies."""
+        if not self.server_name:
+            return {"host": self.host, "sslmode": "verify-ca"}
+        address = {} if self.host == self.server_name else {"hostaddr": self.host}
+        return {"host": self.server_name, "sslmode": "verify-full", **address}
 
     def __repr__(self) -> str:
         return f"PasswordLogin(host={self.host!r}, username={self.username!r}, port={self.port})"
@@ -117,7 +129,8 @@ class PasswordLogin:
 def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
     """Direct connections over TLS to a server whose certificate the instance's own authority signed.
 
-    Only the authority is verified: the certificate names `project:instance`, which is no host name.
+    Without a DNS name only the authority is verified, which then is the instance's own: the certificate names
+    `project:instance`, which is no host name.
     """
 
     def connect(database: str) -> psycopg.Connection[TupleRow]:
@@ -125,12 +138,11 @@ def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
             authority = Path(directory) / "server-ca.pem"
             authority.write_text(login.server_ca)
             return psycopg.connect(
-                host=login.host,
+                **login.verified,
                 port=login.port,
                 user=login.username,
                 password=login.password,
                 dbname=database,
-                sslmode="verify-ca",
                 sslrootcert=str(authority),
                 connect_timeout=CONNECT_SECONDS,
                 application_name=APPLICATION,

@@ -13,6 +13,11 @@ from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.identities.google import Identities
 
+_CONNECTION_TYPES = {
+    IPType.PUBLIC: "PUBLIC",
+    IPType.PRIVATE: "PRIVATE_SERVICES_ACCESS",
+    IPType.PSC: "PRIVATE_SERVICE_CONNECT",
+}
 _ADDRESS_TYPES = {IPType.PUBLIC: "PRIMARY", IPType.PRIVATE: "PRIVATE"}
 
 
@@ -69,13 +74,16 @@ class Accesses:
         if missing:
             raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{where}, has no {' and no '.join(missing)}: add it")
         host = _host(instance, facts)
-        return by_password(
-            instance.connection, PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca)
-        )
+        name = facts.server_name(_CONNECTION_TYPES[instance.admin.database.ip_type])
+        login = PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca, server_name=name)
+        return by_password(instance.connection, login)
 
 
 def _host(instance: CloudSQLInstance, facts: InstanceFacts) -> str:
     wanted = instance.admin.database.ip_type
+    names = dict(facts.dns_names)
+    if wanted is IPType.PSC and names:
+        return names.get(_CONNECTION_TYPES[wanted]) or names.get("", "")
     hosts = dict(facts.hosts)
     host = hosts.get(_ADDRESS_TYPES.get(wanted, ""))
     if host is None:
