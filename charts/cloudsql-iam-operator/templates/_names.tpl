@@ -28,7 +28,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 {{- define "names.endpoints" -}}
-{{- range $name, $value := dict "SQLADMIN_ENDPOINT" .Values.endpoints.sqlAdmin "RESOURCE_MANAGER_ENDPOINT" .Values.endpoints.resourceManager "IAM_ENDPOINT" .Values.endpoints.iam "IAM_CREDENTIALS_ENDPOINT" .Values.endpoints.iamCredentials }}
+{{- range $name, $value := dict "SQLADMIN_ENDPOINT" .Values.endpoints.sqlAdmin "RESOURCE_MANAGER_ENDPOINT" .Values.endpoints.resourceManager "IAM_ENDPOINT" .Values.endpoints.iam "IAM_CREDENTIALS_ENDPOINT" .Values.endpoints.iamCredentials "OAUTH_TOKEN_ENDPOINT" .Values.endpoints.oauthToken "STS_TOKEN_ENDPOINT" .Values.endpoints.stsToken "GOOGLE_CLOUD_QUOTA_PROJECT" .Values.operator.quotaProject "GOOGLE_CLOUD_UNIVERSE_DOMAIN" .Values.operator.universeDomain }}
 {{- if $value }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}

@@ -16,11 +16,13 @@ from cloudsql_iam_operator.core.errors import Failure
 
 
 class Google:
-    """Gives prepared answers in turn, the last one for ever, and keeps what it was asked."""
+    """Gives prepared answers, by route or in turn, the last one for ever, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, object, dict[str, str]]] = []
+        self.routes: dict[str, tuple[int, object, dict[str, str]]] = {}
         self.asked: list[tuple[str, str, Any]] = []
+        self.headers: list[Any] = []
         self.calls: list[tuple[str, str, int]] = []
         self.fences = 0
         google = self
@@ -29,7 +31,8 @@ class Google:
             def answer(self) -> None:
                 body = parsed(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 google.asked.append((self.command, self.path, body))
-                code, told, headers = google.answers.pop(0) if len(google.answers) > 1 else google.answers[0]
+                google.headers.append(self.headers)
+                code, told, headers = google.answer_to(self.path)
                 content = told if isinstance(told, bytes) else json.dumps(told).encode()
                 self.send_response(code)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
@@ -49,6 +52,11 @@ class Google:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def answer_to(self, path: str) -> tuple[int, object, dict[str, str]]:
+        """The answer of the route whose words are in the path, else the next prepared one."""
+        routed = next((answer for words, answer in self.routes.items() if words in path), None)
+        return routed or (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
     def says(self, code: int, told: object, **headers: str) -> None:
         self.answers.append((code, told, {name.replace("_", "-"): value for name, value in headers.items()}))

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from cloudsql_iam_operator.adapters.google.client import Caller
+from cloudsql_iam_operator.adapters.google.credentials import impersonated
 from cloudsql_iam_operator.adapters.google.metadata import workload_pool
 from cloudsql_iam_operator.adapters.google.service_accounts import ServiceAccounts, Workload
+from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
+from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.reasons import Reason
-from integration.google.stand_in import Google, failure_of
+from integration.google.stand_in import Google, failure_of, identity
 
+ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 EMAIL = "checkout@acme-prod.iam.gserviceaccount.com"
 MEMBER = "serviceAccount:acme-prod.svc.id.goog[orders/checkout]"
 WORKLOAD = Workload("acme-prod.svc.id.goog", "orders", "checkout")
@@ -80,3 +85,67 @@ def test_the_workload_pool_is_the_metadata_servers_whatever_the_credentials_say(
     else:
         assert failure_of(workload_pool("")).reason is expected
     assert stand_in.asked == [("GET", "/computeMetadata/v1/project/project-id", None)]
+
+
+@pytest.mark.parametrize(
+    ("binding", "admitted"),
+    [
+        ({"role": "roles/iam.workloadIdentityUser", "members": [MEMBER]}, True),
+        ({"role": "roles/iam.serviceAccountUser", "members": [MEMBER]}, False),
+        ({"role": "roles/iam.workloadIdentityUser", "members": [MEMBER.replace("orders", "billing")]}, False),
+        (
+            {
+                "role": "roles/iam.workloadIdentityUser",
+                "members": [MEMBER],
+                "condition": {"title": "t", "expression": "false"},
+            },
+            False,
+        ),
+    ],
+)
+def test_a_workload_is_proven_by_the_accounts_policy(
+    stand_in: Google, binding: dict[str, object], admitted: bool
+) -> None:
+    accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
+    stand_in.says(200, {"etag": "BwX", "bindings": [binding]})
+
+    assert accounts.admits(EMAIL, WORKLOAD) is admitted
+    path = f"/v1/projects/-/serviceAccounts/{EMAIL}:getIamPolicy?options.requestedPolicyVersion=3&alt=json"
+    assert stand_in.asked[0][1] == path
+
+
+@pytest.mark.parametrize(
+    ("email", "part"),
+    [
+        (
+            "v@p.iam.gserviceaccount.com:disable?x=.gserviceaccount.com",
+            "v@p.iam.gserviceaccount.com%3Adisable%3Fx%3D.gserviceaccount.com",
+        ),
+        (
+            "v@p.iam.gserviceaccount.com:undelete#.gserviceaccount.com",
+            "v@p.iam.gserviceaccount.com%3Aundelete%23.gserviceaccount.com",
+        ),
+        ("a/../b@p.iam.gserviceaccount.com", "a%2F..%2Fb@p.iam.gserviceaccount.com"),
+        ("a b\n%2F\u00e4@p.iam.gserviceaccount.com", "a%20b%0A%252F%C3%A4@p.iam.gserviceaccount.com"),
+        ("a&b;c=d@p.iam.gserviceaccount.com", "a%26b%3Bc%3Dd@p.iam.gserviceaccount.com"),
+    ],
+)
+def test_what_a_tenant_wrote_never_chooses_the_method_that_google_is_asked_for(
+    stand_in: Google, email: str, part: str
+) -> None:
+    accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
+    stand_in.says(200, {"etag": "BwX"})
+
+    accounts.admits(email, WORKLOAD)
+    robot = impersonated(identity(), email, stand_in.endpoints)
+    failure_of(SQLAdmin(stand_in.endpoints, Caller(robot, stand_in.fence)).users, ORDERS)
+
+    asked = [path.removeprefix("/v1/projects/-/serviceAccounts/") for _, path, _ in stand_in.asked]
+    assert asked == [f"{part}:getIamPolicy?options.requestedPolicyVersion=3&alt=json", f"{part}:generateAccessToken"]
+
+
+def test_an_absent_account_is_told(stand_in: Google) -> None:
+    accounts = ServiceAccounts(stand_in.endpoints, stand_in.caller)
+    stand_in.refuses(404, "Unknown service account", "notFound")
+
+    assert failure_of(accounts.admits, EMAIL, WORKLOAD).reason is Reason.PRINCIPAL_NOT_FOUND

@@ -70,7 +70,7 @@ def _by_type(error: BaseException) -> Reason:
 
 def _remedy(error: BaseException, said: list[str]) -> str:
     if isinstance(error, _UNIVERSE):
-        return "the universe domain that is set is not the one of the credentials: set operator.universeDomain"
+        return "the universe domain that is set is not the credentials': set the chart's value operator.universeDomain"
     if isinstance(error, _CERTIFICATE):
         return "the client certificate that the environment asks for cannot be used"
     if isinstance(error, DefaultCredentialsError):

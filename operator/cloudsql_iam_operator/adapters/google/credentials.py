@@ -5,23 +5,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import google.auth
 import google_auth_httplib2
 import httplib2
-from google.auth import impersonated_credentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
+from cloudsql_iam_operator.adapters.google.application_credentials import (
+    OWN,
+    application_credentials,
+    impersonated_from,
+)
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google.paths import account_path
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
-SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 CALL_SECONDS = 30.0
 """Longest silence of one HTTP request."""
-
-OWN = "the operator's own identity"
 
 TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -95,42 +93,17 @@ class _Http(httplib2.Http):  # type: ignore[misc] # the library is untyped
 
 
 def own_identity(endpoints: Endpoints) -> Identity:
-    """The identity this process runs as: Application Default Credentials.
+    """The identity this process runs as.
 
     Raises:
-        NotYet: there are none, or none that can be used.
+        NotYet: there are no credentials, or none that can be used.
     """
-    credentials = _default_credentials()
-    if endpoints.oauth_token and hasattr(credentials, "with_token_uri"):
-        credentials = credentials.with_token_uri(endpoints.oauth_token)
-    return Identity(credentials, OWN, endpoints)
-
-
-def _default_credentials() -> Any:
-    try:
-        credentials, _ = google.auth.default(scopes=SCOPES)
-    except (GoogleAuthError, OSError, ValueError) as error:
-        if type(error) is not DefaultCredentialsError or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-            raise no_token(OWN, "act as the operator", error) from None
-        text = (
-            "no Google credentials were found: bind the operator's ServiceAccount to a Google service account "
-            "(Workload Identity), or set GOOGLE_APPLICATION_CREDENTIALS"
-        )
-        raise NotYet(Reason.CREDENTIALS_FAILED, text) from None
-    return credentials
+    return Identity(application_credentials(endpoints), OWN, endpoints)
 
 
 def impersonated(identity: Identity, email: str, endpoints: Endpoints) -> Identity:
     """The identity of a service account that `identity` may act as (roles/iam.serviceAccountTokenCreator)."""
-    address = f"{endpoints.iam_credentials}/v1/{account_path(email)}:generateAccessToken"
-    make: Any = impersonated_credentials.Credentials
-    credentials = make(
-        source_credentials=identity.credentials,
-        target_principal=email,
-        target_scopes=list(SCOPES),
-        iam_endpoint_override=address,
-    )
-    return Identity(credentials, email, endpoints)
+    return Identity(impersonated_from(identity.credentials, email, endpoints), email, endpoints)
 
 
 def trust_store() -> str | None:

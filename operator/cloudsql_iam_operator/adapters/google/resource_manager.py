@@ -4,8 +4,7 @@ import re
 
 from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
 from cloudsql_iam_operator.adapters.google.client import API, Caller
-from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google.paths import project_path
+from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, project_path
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.policy import Policy

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
 from cloudsql_iam_operator.adapters.google.client import API, Caller
-from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
-from cloudsql_iam_operator.adapters.google.paths import account_path
+from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, account_path
 from cloudsql_iam_operator.adapters.google.resource_manager import POLICY_VERSION
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
 from cloudsql_iam_operator.core.errors import NotYet
