@@ -16,6 +16,9 @@ from cloudsql_iam_operator.core.reasons import Reason
 QUOTA_SECONDS = 30.0
 """When to try again after 429 without Retry-After; Google counts in windows of a minute."""
 
+WRITTEN_AGAIN = 60.0
+"""Seconds until a write that was answered in unknown words is tried again: it may be refused for ever."""
+
 LONGEST_PAUSE = 600.0
 """Seconds: whatever Retry-After says, nobody is left alone for longer."""
 
@@ -120,7 +123,7 @@ def not_understood(errand: Errand, code: int, body: str) -> NotYet:
         f"{errand.method} answered {code} in a way that the operator does not understand, and nothing is taken away "
         f"for it; this was to {errand.purpose}: {excerpt(body)}"
     )
-    return NotYet(Reason.UNEXPECTED_ANSWER, text)
+    return NotYet(Reason.UNEXPECTED_ANSWER, text, WRITTEN_AGAIN if errand.writes else None)
 
 
 _QUOTA_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"}

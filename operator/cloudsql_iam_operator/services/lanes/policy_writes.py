@@ -92,18 +92,42 @@ class PolicyWriter:
         self._rejected = {binding: rejection for binding, rejection in self._rejected.items() if binding in missing}
         self._sieve.keep(missing)
         fresh = plan(turn.policy, replace(change, withheld=change.withheld | self.failures().keys()))
-        if fresh.changes:
-            await self._put_fresh(turn, change, fresh)
+        denied = await self._put_fresh(turn, change, fresh) if fresh.changes else None
         await self._sift(turn, change)
+        if denied is not None:
+            raise denied
 
-    async def _put_fresh(self, turn: Turn, change: PolicyChange, planned: PolicyPlan) -> None:
+    async def _put_fresh(self, turn: Turn, change: PolicyChange, planned: PolicyPlan) -> NotYet | None:
+        """Write a plan; why what is left of it was not permitted, if so."""
         try:
             await self._write(turn, planned)
+        except NotYet as failure:
+            if failure.reason is not Reason.IAM_PERMISSION_DENIED:
+                raise
+            return await self._put_by_role(turn, change, planned, failure)
         except PolicyRejected as rejection:
             named = _named(planned.added, rejection)
             if planned.removed or not named:
                 await self._put_removals(turn, change)
             self._reject(self._sieve.suspect(planned.added, turn.tenants, named), rejection)
+        return None
+
+    async def _put_by_role(
+        self, turn: Turn, change: PolicyChange, planned: PolicyPlan, denied: NotYet
+    ) -> NotYet | None:
+        """Write role by role: the operator's right to write may be limited to some, and those wait for no other."""
+        roles = {binding.role for binding in planned.added | planned.removed}
+        if len(roles) == 1:
+            return denied
+        last = None
+        for role in sorted(roles):
+            others = frozenset(binding for binding in change.wanted if binding.role != role)
+            refs = frozenset(ref for ref in change.removable if ref.role == role)
+            part = replace(change, withheld=change.withheld | others, removable=refs)
+            fresh = plan(turn.policy, replace(part, withheld=part.withheld | self.failures().keys()))
+            if fresh.changes:
+                last = await self._put_fresh(turn, part, fresh) or last
+        return last
 
     async def _put_removals(self, turn: Turn, change: PolicyChange) -> None:
         """Write the removals alone; without any, the policy as it was read, which shows whether it can be written."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
@@ -33,6 +34,7 @@ class Project:
     tells_names: bool = True
     reason: Reason | None = Reason.PRINCIPAL_NOT_FOUND
     culprit_stored: bool = False
+    denied: str = ""
     before_write: list[Callable[["Project"], None]] = field(default_factory=list)
 
     def get_policy(self, project: str) -> Policy:
@@ -50,6 +52,9 @@ class Project:
         return Policy(self.document)
 
     def _judge(self, policy: Policy) -> None:
+        changed = set(policy.bindings()) ^ set(Policy(self.document).bindings())
+        if any(binding.role == self.denied for binding in changed):
+            raise NotYet(Reason.IAM_PERMISSION_DENIED, f"{self.denied} is not the operator's to give")
         if self.culprit_stored:
             raise PolicyRejected("", "One or more users do not belong to a permitted customer.", None)
         for binding in policy.bindings():

@@ -8,7 +8,7 @@ from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer
+from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
 from cloudsql_iam_operator.services.lanes.policy_writes import TRIES
 from unit.services.lanes.project import LOGIN, Project, key, member, run, want
 
@@ -79,3 +79,24 @@ def test_a_stored_policy_that_google_refuses_is_said_and_nobody_is_blamed_for_it
         assert answer.owned == {Binding(LOGIN, member(1))}
 
     run(story, project)
+
+
+def test_a_role_that_the_operator_may_not_write_holds_up_no_other_role() -> None:
+    project = Project({"etag": "0", "bindings": [{"role": LOGIN, "members": [member(3)]}]}, denied="roles/owner")
+    owner = PolicyWant(frozenset({Binding("roles/owner", member(1))}))
+
+    async def story(lane: PolicyLane) -> None:
+        denied, bound, released = await asyncio.gather(
+            lane.bind(key(1), owner),
+            lane.bind(key(2), want(2)),
+            lane.release(key(3), frozenset({BindingRef(member(3), LOGIN)})),
+            return_exceptions=True,
+        )
+        assert isinstance(denied, NotYet)
+        assert denied.reason is Reason.IAM_PERMISSION_DENIED
+        assert isinstance(bound, BindingsAnswer)
+        assert released is None
+
+    run(story, project)
+
+    assert project.members == {member(2)}
