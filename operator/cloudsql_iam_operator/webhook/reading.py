@@ -9,6 +9,7 @@ from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.grant import parse_grant
 from cloudsql_iam_operator.api.parsing.instance import parse_instance
+from cloudsql_iam_operator.api.parsing.texts import SERVICE_ACCOUNT
 from cloudsql_iam_operator.api.parsing.user import parse_user
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact, UserFact
@@ -31,10 +32,10 @@ class SeenUser:
 
 
 def service_account(body: Mapping[str, Any]) -> ServiceAccountFact:
-    """A ServiceAccount and the Google account that it acts as."""
+    """A ServiceAccount and the Google account that it acts as; one whose annotation is no account's acts as none."""
     annotations = body["metadata"].get("annotations") or {}
-    account = annotations.get(WORKLOAD_IDENTITY_ANNOTATION) or ""
-    return ServiceAccountFact(body["metadata"]["name"], account.strip().lower())
+    account = (annotations.get(WORKLOAD_IDENTITY_ANNOTATION) or "").strip()
+    return ServiceAccountFact(body["metadata"]["name"], "" if SERVICE_ACCOUNT.problem(account) else account.lower())
 
 
 def instance(body: Mapping[str, Any]) -> InstanceFact | None:

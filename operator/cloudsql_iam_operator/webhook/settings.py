@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.core.injection.image import is_image
-from cloudsql_iam_operator.core.injection.neighbours import repository_and_tag
+from cloudsql_iam_operator.api.parsing.images import is_image, split_image
 from cloudsql_iam_operator.core.injection.settings import PROXY_REPOSITORIES, IdentityMode, InjectionSettings
 
 PROXY_IMAGE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0"
@@ -74,7 +73,7 @@ def _injection(environment: Mapping[str, str]) -> InjectionSettings:
     allowed = tuple(word.strip() for word in listed.split(",") if word.strip())
     return InjectionSettings(
         image=image,
-        allowed_images=allowed or tuple(dict.fromkeys((repository_and_tag(image)[0], *PROXY_REPOSITORIES))),
+        allowed_images=allowed or tuple(dict.fromkeys((split_image(image).repository, *PROXY_REPOSITORIES))),
         identity=_mode(environment.get("IDENTITY_CHECK") or IdentityMode.ENFORCE),
     )
 

@@ -61,6 +61,8 @@ def test_an_object_that_cannot_be_read_is_left_out() -> None:
             {"iam.gke.io/gcp-service-account": " Checkout@p.iam.gserviceaccount.com"},
             "checkout@p.iam.gserviceaccount.com",
         ),
+        ({"iam.gke.io/gcp-service-account": "a" * 32_768 + "@p.iam.gserviceaccount.com"}, ""),
+        ({"iam.gke.io/gcp-service-account": "x\x1b[2J@p.iam.gserviceaccount.com"}, ""),
     ],
 )
 def test_a_service_account_is_read_with_the_account_it_acts_as(annotations: object, account: str) -> None:

@@ -101,11 +101,11 @@ class Cluster:
             raise
 
     def google_account(self, namespace: str, name: str) -> str | None:
-        """The Google account that a ServiceAccount's annotation names, lower case; "" without one, None without it."""
+        """What the annotation of a ServiceAccount names as its Google account; "" without one, None without it."""
         account = self._found(f"/api/v1/namespaces/{quote(namespace)}/serviceaccounts/{quote(name)}")
         if account is None:
             return None
-        return str((account["metadata"].get("annotations") or {}).get(GOOGLE_ACCOUNT) or "").strip().lower()
+        return str((account["metadata"].get("annotations") or {}).get(GOOGLE_ACCOUNT) or "").strip()
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """Labels of a namespace; {} when it is gone."""

@@ -95,7 +95,7 @@ class ResourceManager:
 
 
 _FULL = re.compile(r"number of members in the policy|maximum allowed size")
-_NAMED = r"\b(?:service account|user|group|domain|account|principal) (\S+@\S+|\S+://\S+) (?:does not|is of|is not)"
+_NAMED = r"\b(?:service account|user|group|domain|account|principal) (?=\S*(?:@|://))(\S+) (?:does not|is of|is not)"
 _CULPRITS = (re.compile(_NAMED, re.IGNORECASE), re.compile(r"\brole (\S+) is not", re.IGNORECASE))
 _MEANINGS = (
     (

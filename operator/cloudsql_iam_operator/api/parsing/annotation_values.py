@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
+from cloudsql_iam_operator.api.parsing.images import is_image
 from cloudsql_iam_operator.api.parsing.texts import LABEL_NAME, shown
 
 
@@ -39,21 +40,16 @@ _SUFFIXES: Mapping[str, Decimal] = {
     **{suffix: Decimal(1000) ** (power + 1) for power, suffix in enumerate("kMGTPE")},
     **{f"{suffix}i": Decimal(1024) ** (power + 1) for power, suffix in enumerate("KMGTPE")},
 }
+_PORT = re.compile("[0-9]{1,5}")
 _QUANTITY = re.compile(
     r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE]([+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)"
 )
-_IMAGE = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-)
-_LONGEST_IMAGE = 512
 
 
 def port_number(annotation: str, value: str) -> int:
     """A TCP port; blanks around it are let pass."""
     digits = value.strip()
-    if not re.fullmatch("[0-9]{1,5}", digits) or not 1 <= int(digits) <= 65535:
+    if _PORT.fullmatch(digits) is None or not 1 <= int(digits) <= 65535:
         raise InvalidObject(annotation, f"is {shown(value)}; write a port from 1 to 65535")
     return int(digits)
 
@@ -75,7 +71,7 @@ def containers_named(annotation: str, value: str) -> Containers:
 def image_named(annotation: str, value: str) -> str:
     """An image reference; blanks around it are let pass."""
     image = value.strip()
-    if len(image) > _LONGEST_IMAGE or _IMAGE.fullmatch(image) is None:
+    if not is_image(image):
         raise InvalidObject(annotation, f"is {shown(value)}; write an image such as registry/name:tag or name@sha256:…")
     return image
 

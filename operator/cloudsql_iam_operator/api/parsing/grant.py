@@ -177,7 +177,7 @@ def _names(entry: Fields, kind: ObjectKind) -> tuple[str, ...]:
 
 
 def _excluded(entry: Fields, names: tuple[str, ...]) -> tuple[str, ...]:
-    excluded = entry.some_texts("except", texts.OBJECT_OF_DATABASE, 100)
+    excluded = entry.some_texts("except", texts.GLOB_OF_NAMES, 100)
     if excluded and "*" not in names:
         raise entry.refusal("except", 'goes with names ["*"]')
     return excluded

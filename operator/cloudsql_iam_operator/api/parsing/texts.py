@@ -22,6 +22,8 @@ class Text:
 
     def problem(self, value: str) -> str:
         """Why the rule does not allow the string; "" when it does."""
+        if len(value) > self.longest:
+            return f"is {shown(value)}, {len(value)} characters; {self.what} has at most {self.longest} bytes"
         try:
             length = len(value.encode())
         except UnicodeEncodeError:
@@ -37,7 +39,8 @@ class Text:
 
 def shown(value: object) -> str:
     """The value as a message repeats it: quoted, in ASCII, cut."""
-    text = ascii(value)
+    # what is cut anyway is not looked at: a value can be as large as an object
+    text = ascii(value[: _SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -59,6 +62,7 @@ OPTIONAL_IDENTIFIER = Text("a PostgreSQL name or empty", re.compile(f"{_PRINTABL
 ROLE = Text("a database role", IDENTIFIER.pattern, 63, refused=frozenset({"public", "none"}))
 OBJECT_OF_DATABASE = Text("the name of a database object", re.compile(f"{_PRINTABLE}+"), 2048)
 """Names of objects; longer than a PostgreSQL name, because a routine carries its argument types."""
+GLOB_OF_NAMES = Text("a name or glob of database objects", re.compile(f"{_PRINTABLE}+"), 512)
 LARGE_OBJECT = Text("the number of a large object", re.compile("[0-9]{1,10}"), 10)
 IAM_ROLE = Text(
     "an IAM role such as roles/cloudsql.client or projects/PROJECT/roles/NAME",
@@ -71,8 +75,9 @@ WORKFORCE_IDENTITY = Text(
     re.compile(r"principal://iam\.googleapis\.com/locations/global/workforcePools/[a-z0-9-]+/subject/" + _SOLID + "+"),
     2048,
 )
-_ACCOUNT = re.compile(r"[A-Za-z0-9.-]+@[A-Za-z0-9.-]+\.gserviceaccount\.com")
+# in the Unicode mode `(?i:k)` and `(?i:s)` have look-alikes outside of ASCII
+_ACCOUNT = re.compile(r"[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com", re.ASCII | re.IGNORECASE)
 SERVICE_ACCOUNT = Text("a service account's e-mail", _ACCOUNT, 254, folded=True)
-_ADDRESS = re.compile(r"(?!.*\.gserviceaccount\.com$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?!(?i:.*\.gserviceaccount\.com)$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+")
 PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True)
 GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True)

@@ -1,6 +1,5 @@
 """Who may have what on an instance: the allow rules, evaluated. Empty means nobody."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from cloudsql_iam_operator.api.user import (
 )
 from cloudsql_iam_operator.core.access.powers import Power, not_given
 from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.globs import matches
 from cloudsql_iam_operator.core.reasons import Reason
 
 R = TypeVar("R")
@@ -123,14 +123,6 @@ def allow_grant(rules: Sequence[AccessRule], request: GrantRequest) -> Allowed:
         if schema.startswith("pg_") or schema == "information_schema":
             raise Refused(Reason.SCHEMA_NOT_ALLOWED, f"schema {schema!r} is PostgreSQL's own; nothing is granted in it")
     return _first(rules, request, _GRANT_CHECKS)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether an anchored glob (`*` any run, `?` one character) matches the whole text; case counts."""
-    return re.fullmatch("".join(_GLOB.get(c, re.escape(c)) for c in pattern), text, re.DOTALL) is not None
-
-
-_GLOB = {"*": ".*", "?": "."}
 
 
 def _first(rules: Sequence[AccessRule], request: R, checks: Sequence[_Check[R]]) -> Allowed:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cloudsql_iam_operator.api.parsing.images import split_image
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
 
 MESH_PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
@@ -23,7 +24,6 @@ SIDECARS = MESH_PROXIES | {
 """Containers that other injectors add and that never talk to the database."""
 
 _PORT = re.compile(r"(?:--port[= ]|-p[= ]|[?&]port=)(\d{1,5})(?!\d)")
-_REPOSITORY = re.compile(r"^(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@.+)?$")
 
 
 class ProxyKind(StrEnum):
@@ -85,17 +85,9 @@ def mesh_warnings(pod: Pod) -> Iterator[str]:
         )
 
 
-def repository_and_tag(image: str) -> tuple[str, str]:
-    """An image reference without digest, in two: repository and tag, "" when it names none."""
-    match = _REPOSITORY.match(image)
-    if match is None:
-        return image, ""
-    return match["repository"].partition("@")[0], match["tag"] or ""
-
-
 def is_v1_image(image: str) -> bool:
     """Whether the image is the Cloud SQL proxy v1, whatever mirror it comes from."""
-    return repository_and_tag(image)[0].endswith("cloudsql-docker/gce-proxy")
+    return split_image(image).repository.endswith("cloudsql-docker/gce-proxy")
 
 
 def _kind(container: Container) -> ProxyKind | None:
@@ -104,6 +96,6 @@ def _kind(container: Container) -> ProxyKind | None:
         return ProxyKind.OPERATOR
     if is_v1_image(container.image) or "cloud_sql_proxy" in binary:
         return ProxyKind.V1
-    if repository_and_tag(container.image)[0].endswith("cloud-sql-connectors/cloud-sql-proxy"):
+    if split_image(container.image).repository.endswith("cloud-sql-connectors/cloud-sql-proxy"):
         return ProxyKind.V2
     return ProxyKind.V2 if "cloud-sql-proxy" in binary else None

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
+from cloudsql_iam_operator.api.parsing.texts import SERVICE_ACCOUNT
 from cloudsql_iam_operator.api.user import (
     Group,
     KubernetesServiceAccount,
@@ -69,9 +70,9 @@ def resolve(principal: Principal, google_account: str = "", namespace: str = "")
     match principal:
         case KubernetesServiceAccount(name):
             where = f"ServiceAccount {namespace}/{name}" if namespace else f"ServiceAccount {name}"
-            return _service_account(_account_of(where, google_account), f"{where}, annotation {GOOGLE_ACCOUNT}: ")
+            return _service_account(_account_of(where, google_account), f"{where}, annotation {GOOGLE_ACCOUNT} ")
         case ServiceAccount(email):
-            return _service_account(email)
+            return _service_account(email, "spec.principal.serviceAccount ")
         case User(email):
             return _named(f"user:{email.lower()}", email.lower(), UserType.USER)
         case Group(email):
@@ -110,14 +111,12 @@ def _account_of(where: str, google_account: str) -> str:
     )
 
 
-def _service_account(email: str, source: str = "") -> ResolvedPrincipal:
-    email = email.strip().lower()
-    if not email.endswith(SERVICE_ACCOUNT_SUFFIX) or email.count("@") != 1:
-        raise Refused(
-            Reason.INVALID_SPEC,
-            f"{source}{email!r} is no service account's e-mail: "
-            f"give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
-        )
+def _service_account(email: str, source: str) -> ResolvedPrincipal:
+    problem = SERVICE_ACCOUNT.problem(email)
+    if problem:
+        text = f"{source}{problem}: give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}"
+        raise Refused(Reason.INVALID_SPEC, text)
+    email = email.lower()
     member = f"{_SERVICE_ACCOUNT}{email}"
     return ResolvedPrincipal(member, kept(whole_name(member)), UserType.SERVICE_ACCOUNT, email)
 

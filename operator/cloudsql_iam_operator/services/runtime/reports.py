@@ -9,6 +9,9 @@ from cloudsql_iam_operator.api.annotations import REQUESTED_AT
 from cloudsql_iam_operator.core.status import Condition, Finding, conditions
 from cloudsql_iam_operator.services.runtime.registry import Live
 
+_LONGEST_REQUEST = 128
+"""Characters of a requestedAt that are read and echoed: a time has 35, an annotation can have 256 KiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -58,7 +61,7 @@ def max_age(live: Live, interval: float) -> float:
 
 def requested_at(body: Mapping[str, Any]) -> str:
     """When somebody asked for a fresh reconcile, by annotation; "" when nobody did."""
-    return str((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))
+    return str((body["metadata"].get("annotations") or {}).get(REQUESTED_AT, ""))[:_LONGEST_REQUEST]
 
 
 def _conditions(live: Live) -> list[Condition]:

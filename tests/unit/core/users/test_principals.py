@@ -12,7 +12,7 @@ from cloudsql_iam_operator.api.user import (
 )
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType, is_cut, resolve
+from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType, is_cut, kept, resolve
 
 CHECKOUT = "checkout@acme-prod.iam.gserviceaccount.com"
 LONGEST = "orders-checkout-web-shop-team1@acme-production-environment-01.iam.gserviceaccount.com"
@@ -66,9 +66,32 @@ def test_an_annotation_that_is_no_account_is_named_with_its_object() -> None:
         resolve(KubernetesServiceAccount("checkout"), "not an email", "orders")
 
     assert caught.value.message == (
-        "ServiceAccount orders/checkout, annotation iam.gke.io/gcp-service-account: "
-        "'not an email' is no service account's e-mail: give it in full, such as NAME@PROJECT.iam.gserviceaccount.com"
+        "ServiceAccount orders/checkout, annotation iam.gke.io/gcp-service-account "
+        "is 'not an email', which is not a service account's e-mail: "
+        "give it in full, such as NAME@PROJECT.iam.gserviceaccount.com"
     )
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        f"victim@p.iam.gserviceaccount.com:disable#{CHECKOUT}",
+        f"a/../b?x=y&z#{CHECKOUT}",
+        f"a%2f{CHECKOUT}",
+        f"a\n{CHECKOUT}",
+        f"\u212a{CHECKOUT}",  # the Kelvin sign, whose lower case is k
+        f"\uff41{CHECKOUT}",  # a full-width letter
+        f"serviceAccount:{CHECKOUT}",
+        f"{CHECKOUT}@{CHECKOUT}",
+        "a" * 32_768 + CHECKOUT,
+    ],
+)
+def test_an_annotation_is_held_to_the_pattern_of_the_schema_before_it_is_anybodys_name(annotation: str) -> None:
+    with pytest.raises(Refused) as caught:
+        resolve(KubernetesServiceAccount("checkout"), annotation, "orders")
+
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert len(caught.value.message) < 400
 
 
 def test_a_username_of_63_bytes_is_the_longest() -> None:
@@ -105,9 +128,7 @@ def test_a_service_account_goes_by_the_first_63_bytes_of_its_name(email: str, us
 
 
 def test_a_name_is_cut_between_characters() -> None:
-    resolved = resolve(KubernetesServiceAccount("checkout"), f"{'ä' * 32}@p.iam.gserviceaccount.com")
-
-    assert resolved.username == "ä" * 31
+    assert kept("ä" * 32) == "ä" * 31
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from functools import partial
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.access.rules import matches
 from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.globs import Globs
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
 from cloudsql_iam_operator.core.grants.desired.privileges import mask_of, unknown, with_option
 from cloudsql_iam_operator.core.grants.observed.denials import Denials, check_name, check_schema
@@ -242,7 +242,8 @@ class Resolver:
         if not entry.excluded:
             return frozenset()
         names = self._snapshot.listed.get((catalog_of(entry.kind), entry.schema), {})
-        return frozenset(oid for oid, name in names.items() if any(matches(glob, name) for glob in entry.excluded))
+        excluded = Globs(entry.excluded)
+        return frozenset(oid for oid, name in names.items() if excluded.match(name))
 
     def _owners(self, entry: Entry, problems: list[Problem]) -> frozenset[int]:
         if EVERY in entry.owners:

@@ -7,7 +7,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.principals import IDENTIFIER_BYTES
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SIGNATURE = re.compile(r"(?P<name>.+?)\((?P<arguments>[^()]*(?:\([^()]*\)[^()]*)*)\)", re.DOTALL)
+_DEEPEST = 2
+"""Parentheses within each other at the end of a signature: those around the arguments, and a type's own."""
 
 
 def identifier(name: str, what: str) -> str:
@@ -35,18 +36,29 @@ def signature(text: str) -> tuple[str, str]:
     Raises:
         Refused: there is no argument list, so that the routine would be ambiguous.
     """
-    match = _SIGNATURE.fullmatch(text.strip())
-    if match is None:
+    whole = text.strip()
+    opening = _opening(whole)
+    if opening <= 0:
         raise Refused(
             Reason.INVALID_SPEC,
             f"the routine {text!r} has no signature: write its argument types too, as in refresh(integer, text)",
         )
-    name, arguments = match["name"].strip(), match["arguments"]
+    name, arguments = whole[:opening].strip(), whole[opening + 1 : -1]
     if len(name) > 1 and name.startswith('"') and name.endswith('"'):
         name = name[1:-1].replace('""', '"')
     if _CONTROL.search(arguments):
         raise Refused(Reason.INVALID_SPEC, f"the routine {text!r} has control characters: take them out")
     return identifier(name, "routine"), arguments.strip()
+
+
+def _opening(text: str) -> int:
+    """Where the parenthesis opens that the text's last character closes; -1 when there is none."""
+    depth = 0
+    for index in range(len(text) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(text[index], 0)
+        if not 0 < depth <= _DEEPEST:
+            return index if depth == 0 and text[index] == "(" else -1
+    return -1
 
 
 def _encodable(name: str) -> bool:
