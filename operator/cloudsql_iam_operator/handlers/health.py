@@ -1,15 +1,13 @@
 """Probes and metrics: small servers in threads of their own, so that a busy loop shows as a failed probe."""
 
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.handlers.settings import Ports
+from cloudsql_iam_operator.services.runtime.pages import Page, PageServer, metrics
 
 STALE_SECONDS = 30.0
 """How old the event loop's heartbeat may be before the process counts as stuck."""
@@ -63,18 +61,11 @@ class Pulse:
 
 
 def serve(ports: Ports, pulse: Pulse) -> None:
-    """Answer /healthz and /readyz on the health port and metrics on theirs, until the process ends."""
-    checks: dict[str, Callable[[], bool]] = {"/healthz": pulse.live, "/readyz": lambda: pulse.ready and pulse.live()}
+    """Answer /healthz and /readyz on the health port and /metrics on theirs, until the process ends."""
+    probes = {"/healthz": lambda: _probe(pulse.live()), "/readyz": lambda: _probe(pulse.ready and pulse.live())}
+    PageServer(ports.health, probes).start("health")
+    PageServer(ports.metrics, {"/metrics": metrics}).start("metrics")
 
-    class Probe(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            check = checks.get(self.path)
-            self.send_response(404 if check is None else 200 if check() else 503)
-            self.end_headers()
 
-        def log_message(self, *args: object) -> None:
-            """Probes are not news."""
-
-    server = ThreadingHTTPServer(("", ports.health), Probe)
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    start_http_server(ports.metrics)
+def _probe(well: bool) -> Page:
+    return Page(200 if well else 503)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.injection.discretion import discreet
 from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
 from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
@@ -35,9 +36,15 @@ class Source(Protocol):
 
 
 class Admission:
-    """Decides about pods. Without side effects, so that a dry run is like any other."""
+    """Decides about pods. Without side effects, so that a dry run is like any other.
 
-    def __init__(self, source: Source, settings: InjectionSettings, threads: Threads) -> None:
+    Unless it is `trusting`, which takes callers that have proven to be the API server, denials name no accounts.
+    """
+
+    def __init__(
+        self, source: Source, settings: InjectionSettings, threads: Threads, *, trusting: bool = False
+    ) -> None:
+        self._trusting = trusting
         self._source = source
         self._settings = settings
         self._threads = threads
@@ -58,7 +65,7 @@ class Admission:
 
     async def _decided(self, namespace: str, pod: Mapping[str, Any]) -> Outcome:
         account = service_account_name(pod)
-        outcome = plan(pod, self._source.facts(namespace, account), self._settings)
+        outcome = self._planned(pod, self._source.facts(namespace, account))
         if not isinstance(outcome, Denied) or outcome.status != 403:
             return outcome
         try:
@@ -67,9 +74,15 @@ class Admission:
             metrics.LIVE_READS.labels("failed").inc()
             log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
             return self._unsure(outcome)
-        second = plan(pod, facts, self._settings)
+        second = self._planned(pod, facts)
         metrics.LIVE_READS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
         return second
+
+    def _planned(self, pod: Mapping[str, Any], facts: Facts) -> Outcome:
+        outcome = plan(pod, facts, self._settings)
+        if self._trusting or not isinstance(outcome, Denied):
+            return outcome
+        return discreet(outcome, facts)
 
     def _unsure(self, denied: Denied) -> Denied:
         if self._source.complete():

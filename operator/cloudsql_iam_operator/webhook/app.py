@@ -1,8 +1,10 @@
 """The HTTP side of the webhook, as a bare ASGI application: admission, and probes for the kubelet."""
 
+import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from cloudsql_iam_operator.core.injection.outcome import Outcome
@@ -13,8 +15,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Decide = Callable[[review.Question], Awaitable[Outcome]]
 
-LARGEST_BODY = 8 * 1024 * 1024
-"""The API server takes no object beyond 3 MiB."""
+LARGEST_BODY = 4 * 1024 * 1024
+"""The API server takes no object beyond 3 MiB, and stores none beyond 1.5."""
+
+VERIFIED = "verified"
+"""In the state of a connection: whether the client has shown a certificate that was asked for."""
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +32,38 @@ class _TooLarge(Exception):
     """The body is larger than any pod."""
 
 
+class _Turns:
+    """Lets no more bytes be worked on at a time than one body may have: a parsed body is twenty times as large."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._changed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def of(self, size: int) -> AsyncIterator[None]:
+        """Wait until there is room for this many bytes, and take it."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._taken or self._taken + size <= LARGEST_BODY)
+            self._taken += size
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+
 class App:
     """Answers POST /inject, GET /healthz and GET /readyz.
 
-    Once `draining` is set, each answer closes its connection, so that clients turn to another replica.
+    Once `draining` is set, each answer closes its connection, so that clients turn to another replica. With
+    `only_verified`, reviews are answered only to clients that have shown a certificate.
     """
 
-    def __init__(self, decide: Decide, ready: Callable[[], bool]) -> None:
+    def __init__(self, decide: Decide, ready: Callable[[], bool], *, only_verified: bool = False) -> None:
         self.draining = False
+        self._only_verified = only_verified
+        self._turns = _Turns()
         self._decide = decide
         self._ready = ready
         self._routes: Mapping[tuple[str, str], Callable[[Receive], Awaitable[tuple[int, bytes]]]] = {
@@ -46,6 +75,8 @@ class App:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         handler = self._routes.get((scope["method"], scope["path"]))
+        if handler == self._inject and self._only_verified and not scope["state"][VERIFIED]:
+            handler = self._stranger
         try:
             status, body = (404, b"not here\n") if handler is None else await handler(receive)
         except _TooLarge:
@@ -54,13 +85,17 @@ class App:
             return
         kind = b"application/json" if body.startswith(b"{") else b"text/plain; charset=utf-8"
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        if self.draining or status == 413:
+        if self.draining or status in (403, 413):
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _inject(self, receive: Receive) -> tuple[int, bytes]:
         body = await _whole(receive)
+        async with self._turns.of(len(body)):
+            return await self._reviewed(body)
+
+    async def _reviewed(self, body: bytes) -> tuple[int, bytes]:
         began = time.perf_counter()
         try:
             asked = review.question(body)
@@ -71,6 +106,10 @@ class App:
         answered = review.answer(asked, await self._decide(asked))
         metrics.SECONDS.observe(time.perf_counter() - began)
         return 200, answered
+
+    async def _stranger(self, _receive: Receive) -> tuple[int, bytes]:
+        metrics.REQUESTS.labels("refused", "stranger", "false").inc()
+        return 403, b"reviews are answered only to the API server: no client certificate was shown\n"
 
     async def _health(self, _receive: Receive) -> tuple[int, bytes]:
         return 200, b"alive\n"

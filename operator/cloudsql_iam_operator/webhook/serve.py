@@ -10,27 +10,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import uvicorn
-from prometheus_client import start_http_server
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.rest import connect
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
+from cloudsql_iam_operator.services.runtime.pages import PageServer, metrics
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import certificate
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificate import CertificateSet
+from cloudsql_iam_operator.webhook.door import IDLE_SECONDS, Door, Listener
 from cloudsql_iam_operator.webhook.keeper import Keeper
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
+from cloudsql_iam_operator.webhook.protocol import behind
 from cloudsql_iam_operator.webhook.settings import WebhookSettings
 from cloudsql_iam_operator.webhook.tls import LiveContext
 
 LIVE_READS_AT_A_TIME = 8
 """Fresh reads of the API server at a time."""
-
-IDLE_SECONDS = 120
-"""Longer than an API server keeps an idle connection, so that it never sends into one that is closing."""
 
 SWAP_SECONDS = 5.0
 GRACE_SECONDS = 5
@@ -46,21 +45,23 @@ def serve(settings: WebhookSettings) -> int:
     except OSError as error:
         log.error("cannot listen on port %d: %s", settings.port, error)
         return 1
-    start_http_server(settings.metrics_port)
+    PageServer(settings.metrics_port, {"/metrics": metrics}).start("metrics")
     log.info("cloudsql-iam-operator %s webhook started on port %d", __version__, settings.port)
     asyncio.run(_serve(settings, AdmissionCluster(connect()), listener))
     return 0
 
 
-async def answer(app: App, context: LiveContext, listener: socket.socket, stopped: asyncio.Event, drain: float) -> None:
+async def answer(app: App, context: LiveContext, listener: Listener, stopped: asyncio.Event, drain: float) -> None:
     """Answer on the listener until `stopped` is set, then `drain` seconds more, telling clients to go elsewhere."""
+    listener.door = Door(asyncio.get_running_loop())
+    sweeping = asyncio.create_task(listener.door.sweep())
     # Accepted sockets inherit it. asyncio sets it only on sockets that were made with an explicit protocol, and
     # without it every answer waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app,
         ssl_context_factory=lambda _config, _default: context.context,
-        http="httptools",
+        http=behind(listener.door),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -79,6 +80,7 @@ async def answer(app: App, context: LiveContext, listener: socket.socket, stoppe
         await asyncio.wait({serving}, timeout=drain)
     server.should_exit = True
     stopping.cancel()
+    sweeping.cancel()
     await serving
 
 
@@ -91,16 +93,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener: socket.socket) -> None:
+async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener: Listener) -> None:
     loop, stopped, stop = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     # Probes are answered over TLS before the shared certificate is known.
-    context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)))
+    context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)), settings.client_ca)
     knowledge, threads = Knowledge(cluster), Threads(LIVE_READS_AT_A_TIME)
     keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
-    admission = Admission(knowledge, settings.injection, threads)
-    app = App(admission.decide, lambda: keeper.settled.is_set() and knowledge.complete())
+    admission = Admission(knowledge, settings.injection, threads, trusting=bool(settings.client_ca))
+    ready = lambda: keeper.settled.is_set() and knowledge.complete()  # noqa: E731 - reads better than a def in here
+    app = App(admission.decide, ready, only_verified=bool(settings.client_ca))
     knowledge.start(stop)
     keeper.start(stop)
     _watch_trust(cluster, settings, keeper).start(stop)
@@ -127,8 +130,10 @@ def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: C
     asyncio.run_coroutine_threadsafe(use(), loop).result(SWAP_SECONDS)
 
 
-def _listener(port: int) -> socket.socket:
+def _listener(port: int) -> Listener:
     """A socket that hears on all addresses, of both families where the machine has both."""
     if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
-    return socket.create_server(("", port), backlog=1024)
+        plain = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    else:
+        plain = socket.create_server(("", port), backlog=1024)
+    return Listener(fileno=plain.detach())

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cryptography import x509
+
 from cloudsql_iam_operator.api.parsing.images import is_image, split_image
 from cloudsql_iam_operator.core.injection.settings import PROXY_REPOSITORIES, IdentityMode, InjectionSettings
 
@@ -35,13 +37,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """Settings of the webhook. `drain` is seconds in which calls are still answered after SIGTERM."""
+    """Settings of the webhook. `drain` is seconds in which calls are still answered after SIGTERM.
+
+    `client_ca` is PEM of the authorities that sign the API server's client certificate, "" where it has none.
+    """
 
     place: Place
     port: int
     metrics_port: int
     injection: InjectionSettings
     drain: float = 5.0
+    client_ca: str = ""
 
 
 def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
@@ -62,6 +68,7 @@ def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
         metrics_port=_port(environment, "METRICS_PORT", METRICS_PORT),
         injection=_injection(environment),
         drain=float(_whole(environment, "WEBHOOK_DRAIN_SECONDS", 5, range(26))),
+        client_ca=_authorities(environment, "WEBHOOK_CLIENT_CA"),
     )
 
 
@@ -76,6 +83,16 @@ def _injection(environment: Mapping[str, str]) -> InjectionSettings:
         allowed_images=allowed or tuple(dict.fromkeys((split_image(image).repository, *PROXY_REPOSITORIES))),
         identity=_mode(environment.get("IDENTITY_CHECK") or IdentityMode.ENFORCE),
     )
+
+
+def _authorities(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip()
+    try:
+        if text:
+            x509.load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise BadSetting(f"{name} holds no certificates: write them as PEM, or leave it out") from error
+    return text
 
 
 def _mode(text: str) -> IdentityMode:

@@ -11,12 +11,18 @@ from cloudsql_iam_operator.webhook.certificate import KEY, LEAF, CertificateSet
 class LiveContext:
     """A server context. Connections that stand keep their certificate; new ones get the latest.
 
+    With `client_ca` (PEM) clients may show a certificate that one of these authorities signed; the kubelet's probes
+    have none.
+
     `use` must run in the thread that makes connections: OpenSSL's contexts are not to be changed beside a handshake.
     """
 
-    def __init__(self, certificates: CertificateSet) -> None:
+    def __init__(self, certificates: CertificateSet, client_ca: str = "") -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if client_ca:
+            self.context.load_verify_locations(cadata=client_ca)
+            self.context.verify_mode = ssl.CERT_OPTIONAL
         self.use(certificates)
 
     def use(self, certificates: CertificateSet) -> None:

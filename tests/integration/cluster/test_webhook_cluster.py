@@ -154,7 +154,8 @@ def test_a_service_account_that_acts_as_another_account_is_refused_with_both(sit
 
     text = site.refusal(annotated(namespace, inject="checkout"))
 
-    assert f"acts as {other} but CloudSQLIAMUser checkout logs in as {GOOGLE_ACCOUNT}" in text
+    assert "acts as <annotation iam.gke.io/gcp-service-account of ServiceAccount checkout>" in text
+    assert "logs in as <spec.principal of CloudSQLIAMUser checkout>" in text
 
 
 def test_a_server_side_dry_run_is_answered_and_writes_nothing(site: Site, namespace: str) -> None:

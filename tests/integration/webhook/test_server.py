@@ -130,7 +130,7 @@ def test_a_failure_of_ours_denies_with_a_short_text_and_the_server_lives_on(serv
         (b"[1]", 400),
         (b'{"kind":"AdmissionReview"}', 400),
         (b"[" * 100_000, 400),
-        (b"x" * (8 * 1024 * 1024 + 1), 413),
+        (b"x" * (4 * 1024 * 1024 + 1), 413),
     ],
 )
 def test_a_body_that_is_no_review_is_refused_and_the_server_lives_on(server: Running, body: bytes, status: int) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificate import CertificateSet, issued
+from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.serve import answer
 from cloudsql_iam_operator.webhook.tls import LiveContext
 from support.podshapes import ACCOUNT, FACTS, SETTINGS
@@ -65,18 +67,19 @@ class Clocked(asyncio.SelectorEventLoop):
 class Running:
     """A server on loopback, in a thread and loop of its own."""
 
-    def __init__(self, drain: float = 0.0) -> None:
+    def __init__(self, drain: float = 0.0, client_ca: str = "") -> None:
         self.told = Told()
         self.told.delay.set()
         self.ready = True
         self.certificates = issued((NAME,), datetime.now(UTC))
-        self._context = LiveContext(self.certificates)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._context = LiveContext(self.certificates, client_ca)
+        self._listener = Listener(fileno=socket.create_server(("127.0.0.1", 0), backlog=1024).detach())
         self.port: int = self._listener.getsockname()[1]
         self._loop = Clocked()
         self._stopped = asyncio.Event()
         threads = Threads(4)
-        self._app = App(Admission(self.told, SETTINGS, threads).decide, lambda: self.ready)
+        admission = Admission(self.told, SETTINGS, threads, trusting=bool(client_ca))
+        self._app = App(admission.decide, lambda: self.ready, only_verified=bool(client_ca))
         self._serving = answer(self._app, self._context, self._listener, self._stopped, drain)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serving))
         self._thread.start()
@@ -95,6 +98,14 @@ class Running:
             self._loop.ahead += seconds
 
         self._loop.call_soon_threadsafe(forward)
+
+    @property
+    def door(self) -> Door:
+        end = time.monotonic() + PATIENCE
+        while self._listener.door is None:
+            assert time.monotonic() < end, "the server does not begin to listen"
+            time.sleep(0.01)
+        return self._listener.door
 
     def begin_stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
