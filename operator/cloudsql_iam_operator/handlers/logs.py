@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from cloudsql_iam_operator.api.parsing.texts import printed
+
 _QUIET = ("googleapiclient", "google", "urllib3", "httplib2", "kubernetes", "aiohttp", "leaderelection")
 
 
@@ -17,13 +19,13 @@ class JSONFormatter(logging.Formatter):
             "severity": record.levelname,
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": printed(record.getMessage()),
         }
         reference = getattr(record, "k8s_ref", None)
         if reference:
             line["object"] = f"{reference.get('kind')} {reference.get('namespace') or ''}/{reference.get('name')}"
         if record.exc_info:
-            line["stack"] = self.formatException(record.exc_info)
+            line["stack"] = printed(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 import orjson
 
+from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome, Unchanged
 
 API_VERSION = "admission.k8s.io/v1"
@@ -14,6 +15,9 @@ KIND = "AdmissionReview"
 
 LONGEST_WARNING = 250
 """The API server cuts longer ones. Source: Kubernetes, "Dynamic Admission Control", response."""
+
+LONGEST_MESSAGE = 4096
+"""Characters of a denial: it repeats names of the pod, which nobody has looked at yet."""
 
 _REASONS = {403: "Forbidden", 422: "Invalid", 500: "InternalError"}
 
@@ -66,7 +70,8 @@ def answer(asked: Question, outcome: Outcome) -> bytes:
         case Unchanged(_, warnings):
             response |= _warnings(warnings)
         case Denied(status, _, message):
-            response["status"] = {"code": status, "message": message, "reason": _REASONS.get(status, "")}
+            reason = _REASONS.get(status, "")
+            response["status"] = {"code": status, "message": _line(message)[:LONGEST_MESSAGE], "reason": reason}
         case _:
             assert_never(outcome)
     return orjson.dumps({"apiVersion": API_VERSION, "kind": KIND, "response": response})
@@ -84,5 +89,10 @@ def _pod(request: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _warnings(warnings: tuple[str, ...]) -> dict[str, list[str]]:
-    cut = [w if len(w) <= LONGEST_WARNING else f"{w[: LONGEST_WARNING - 1]}…" for w in warnings]
+    shown = [_line(warning[: LONGEST_WARNING + 1]) for warning in warnings]
+    cut = [w if len(w) <= LONGEST_WARNING else f"{w[: LONGEST_WARNING - 1]}…" for w in shown]
     return {"warnings": cut} if cut else {}
+
+
+def _line(text: str) -> str:
+    return printed(text).replace("\n", " ")

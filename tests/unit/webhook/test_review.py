@@ -91,3 +91,14 @@ def test_a_long_warning_is_cut_where_the_api_server_would_cut_it() -> None:
     (warning,) = response(answer(ASKED, Unchanged(Code.OTHER_PROXY, ("x" * 300,))))["warnings"]
 
     assert warning == "x" * 249 + "…"
+
+
+def test_what_a_pod_says_reaches_no_terminal_as_a_command() -> None:
+    hostile = "container \x1b[2J\r\x9b31m\u202egpj\u2028\nnext"
+
+    (warning,) = response(answer(ASKED, Unchanged(Code.OTHER_PROXY, (hostile,))))["warnings"]
+    message = response(answer(ASKED, Denied(422, Code.POD_SHAPE, hostile + "x" * 1_000_000)))["status"]["message"]
+
+    assert warning == r"container \x1b[2J\r\x9b31m\u202egpj\u2028 next"
+    assert message.startswith(warning)
+    assert len(message) == 4096

@@ -1,6 +1,7 @@
 """What strings in manifests may look like, one rule for each notion; the CRDs hold the same rules as schema."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 _SHOWN = 80
@@ -42,6 +43,20 @@ def shown(value: object) -> str:
     # what is cut anyway is not looked at: a value can be as large as an object
     text = ascii(value[: _SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def printed(text: str) -> str:
+    """The text as it may be put before a person: what a terminal acts on, or shows out of its place, is written out.
+
+    That is control characters but line feed and tab, and the marks that turn the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not _acts(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _acts(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 _PRINTABLE = r"[^\x00-\x1f\x7f-\x9f]"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
+from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.core.status import Condition, Finding, conditions
 from cloudsql_iam_operator.services.runtime.registry import Live
 
@@ -83,7 +84,7 @@ def _rendered(condition: Condition) -> dict[str, Any]:
         "type": condition.type,
         "status": condition.status,
         "reason": condition.reason,
-        "message": condition.message[:32768],
+        "message": printed(condition.message)[:32768],
         "observedGeneration": condition.observed_generation,
         "lastTransitionTime": condition.since.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
     }
