@@ -14,6 +14,7 @@ from cloudsql_iam_operator.api.names import GRANT, GROUP, INSTANCE, KINDS, USER,
 from e2e.kubectl import Kubectl
 from e2e.waiting import eventually
 from integration.shared_plane import SharedPlane
+from support.grant_sizes import pairs
 
 Json = dict[str, Any]
 
@@ -174,6 +175,15 @@ def test_the_server_refuses_in_words_that_help(server: Server, body: Json, text:
     told = server.refusal("POST", body, dryRun="All")
 
     assert text in told
+
+
+@pytest.mark.parametrize(("largest", "larger"), [pytest.param(*pair, id=what) for what, *pair in pairs()])
+def test_the_server_bounds_the_product_of_lists_as_the_operator_does(
+    server: Server, largest: Json, larger: Json
+) -> None:
+    server.send("POST", sample("grant-minimal", **largest), dryRun="All", fieldValidation="Strict")
+
+    assert "is at most 20,000" in server.refusal("POST", sample("grant-minimal", **larger), dryRun="All")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -18,6 +18,7 @@ from cloudsql_iam_operator.api.grant import (
     RoleRef,
     UserRef,
 )
+from cloudsql_iam_operator.api.grant_size import MOST_TARGETS, targets
 from cloudsql_iam_operator.api.metadata import Metadata
 from cloudsql_iam_operator.api.names import GRANT
 from cloudsql_iam_operator.api.object_kinds import ALL, FUTURE_KINDS, PUBLIC_KINDS, SHAPES
@@ -34,7 +35,19 @@ def parse_grant(body: Mapping[str, Any]) -> DatabaseGrant:
         InvalidObject: a field cannot be meant so.
     """
     metadata = parse_metadata(body, GRANT)
-    return read(body.get("spec"), "spec", lambda spec: _grant(spec, metadata))
+    return read(body.get("spec"), "spec", lambda spec: _bounded(spec, _grant(spec, metadata)))
+
+
+def _bounded(spec: Fields, grant: DatabaseGrant) -> DatabaseGrant:
+    """The grant, whose lists multiply to no more than one object may declare."""
+    declared = targets(grant)
+    if declared > MOST_TARGETS:
+        raise spec.refusal(
+            "grantees",
+            f"times what is granted is {declared:,}, counted as grantees × schemas × names × columns of each entry; "
+            f"at most {MOST_TARGETS:,} are allowed: make several DatabaseGrants, or name `*` instead of each object",
+        )
+    return grant
 
 
 def _grant(spec: Fields, metadata: Metadata) -> DatabaseGrant:

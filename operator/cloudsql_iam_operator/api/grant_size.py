@@ -1,0 +1,26 @@
+"""How much a DatabaseGrant declares: lists multiply, and each product costs time, memory and room in the status."""
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant
+
+MOST_TARGETS = 20_000
+"""Targets of one grant: about a second of work and 30 MiB, and a record that fits into a status."""
+
+_OF_PRESET = 6
+"""Entries that a preset stands for in each schema, at most."""
+
+
+def targets(spec: DatabaseGrant) -> int:
+    """Pairs of a grantee and a thing that the spec names; a `*` is one thing, whatever it will find.
+
+    For each entry that is grantees × schemas × names (what `except` leaves out counts too) × columns.
+    """
+    granted = sum(
+        _some(e.schemas) * (_some(e.names) + len(e.excluded)) * _some(e.columns) for e in spec.grants
+    ) + _OF_PRESET * len(spec.schemas)
+    future = sum(_some(e.owners) for e in spec.future)
+    public = sum(_some(e.schemas) * _some(e.names) for e in spec.public)
+    return len(spec.grantees) * (granted + future + len(spec.memberships)) + public
+
+
+def _some(listed: tuple[str, ...]) -> int:
+    return max(1, len(listed))
