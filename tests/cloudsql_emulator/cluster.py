@@ -118,6 +118,14 @@ class Cluster:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._directory = None
 
+    def restart_in_recovery(self) -> None:
+        """Start again as a replica whose primary never speaks: it reads, and nothing can be written."""
+        if self._process is not None:
+            _stop_process(self._process)
+        (self._data / "standby.signal").touch()
+        self._process = self._run(installation(self.options.binaries))
+        self._wait_until_ready(self._process)
+
     @property
     def directory(self) -> Path:
         """Where its data, log and socket are, while it runs."""

@@ -82,6 +82,12 @@ def _differing(mine: CloudSQLInstance, other: CloudSQLInstance) -> list[str]:
         return []
     return [f"admin.{name}" for name, (here, there) in fields.items() if here != there]
 
+    @property
+    def major_version(self) -> int:
+        """17 of POSTGRES_17; 0 of what is not written so."""
+        number = self.database_version.removeprefix("POSTGRES_")
+        return int(number) if number.isascii() and number.isdecimal() else 0
+
 
 def require_usable(connection: ConnectionName, facts: InstanceFacts) -> None:
     """Return when the instance is a PostgreSQL that serves.

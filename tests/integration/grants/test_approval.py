@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
-from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
 from cloudsql_iam_operator.services.lanes.lane import Pace
@@ -56,16 +55,6 @@ def test_an_approval_lets_through_no_plan_of_another_object(place: Place) -> Non
     assert isinstance(said, GrantAnswer)
     assert said.planned == ('GRANT INSERT ON TABLE "app"."items", "app"."orders" TO "x"',)
     assert place.acl("app.orders") == ["x=r/app_owner"]
-
-
-def test_an_approved_plan_on_a_read_only_server_says_so_and_stays(place: Place) -> None:
-    wanted = approved(place, DRY)
-    place.sql(f"alter database {place.name} set default_transaction_read_only = on")
-
-    answer = place.answer(wanted)
-
-    assert [problem.reason for problem in answer.problems] == [Reason.READ_ONLY]
-    assert (answer.approved, answer.planned) == (False, (BOTH_TABLES,))
 
 
 def test_of_an_approved_plan_that_is_refused_the_refused_part_is_planned_anew(place: Place) -> None:

@@ -188,15 +188,6 @@ def test_one_object_that_fails_does_not_stop_the_others(place: Place) -> None:
     assert good.problems == ()
 
 
-def test_a_read_only_database_is_looked_at_and_not_written(place: Place) -> None:
-    place.sql(f"alter database {place.name} set default_transaction_read_only = on")
-
-    answer = place.answer(want(table("SELECT")))
-
-    assert reasons(answer) == [Reason.READ_ONLY]
-    assert place.sent() == []
-
-
 def test_a_privilege_that_the_database_owner_alone_may_give_needs_its_role(place: Place) -> None:
     answer = place.answer(want(on_database("CONNECT")))
 

@@ -10,9 +10,9 @@ from support.granting.setting import Place
 
 _FIXED = (
     r"begin isolation level repeatable read, read only",
-    r"begin|commit|rollback",
+    r"begin(?: isolation level read committed read write)?|commit|rollback",
     r"""(?:savepoint|release|rollback to) "_pg3_\d+\"""",
-    r"select set_config\('role', \$1, true\)",
+    r"select pg_catalog.set_config\('role', \$1, true\)",
 )
 """Statements that frame a look or a transaction."""
 

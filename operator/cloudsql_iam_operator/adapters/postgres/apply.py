@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg.errors import Diagnostic
 
-from cloudsql_iam_operator.adapters.postgres.session import Connection, Limits, writing
+from cloudsql_iam_operator.adapters.postgres.session import Limits, writing
+from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import composed, shown, table_lock
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import Statement, Transaction, halves

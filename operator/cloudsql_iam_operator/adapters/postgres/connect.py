@@ -3,7 +3,7 @@
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import psycopg
 from google.cloud.sql.connector import Connector
-from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.google.credentials import Identity, trust_store
 from cloudsql_iam_operator.adapters.postgres.connector_failures import CONNECTOR_ERRORS, connector_failure
+from cloudsql_iam_operator.adapters.postgres.startup import Connection, Startup
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
@@ -30,6 +30,14 @@ CONNECT_SECONDS = 20
 SAID = 500
 """Characters shown of what a server says to a login."""
 
+_SESSION: Mapping[str, Any] = {
+    "application_name": APPLICATION,
+    "client_encoding": ENCODING,
+    "autocommit": True,
+    # A transaction pooler in between does not know prepared statements.
+    "prepare_threshold": None,
+}
+
 _WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
 _IP_TYPES = {IPType.PUBLIC: "PUBLIC", IPType.PRIVATE: "PRIVATE", IPType.PSC: "PSC"}
 
@@ -37,7 +45,7 @@ _IP_TYPES = {IPType.PUBLIC: "PUBLIC", IPType.PRIVATE: "PRIVATE", IPType.PSC: "PS
 class Connect(Protocol):
     """A way to one instance."""
 
-    def __call__(self, database: str) -> psycopg.Connection[TupleRow]:
+    def __call__(self, database: str) -> Connection:
         """A new connection to one of its databases.
 
         Raises:
@@ -58,25 +66,34 @@ class Connectors:
             # The connector refreshes tokens through requests, which reads only certifi's authorities otherwise.
             os.environ.setdefault("REQUESTS_CA_BUNDLE", store)
 
-    def iam(self, identity: Identity, connection: ConnectionName, user: str, ip_type: IPType) -> Connect:
+    def iam(
+        self,
+        identity: Identity,
+        connection: ConnectionName,
+        user: str,
+        ip_type: IPType,
+        startup: Startup | None = None,
+    ) -> Connect:
         """Connections of the identity's own database user `user`, verified by the instance's certificate."""
+        starting = startup or Startup(str(connection))
 
-        def connect(database: str) -> psycopg.Connection[TupleRow]:
+        def connected(database: str, options: str) -> Connection:
+            made: Connection = self._connector(identity).connect(
+                str(connection),
+                "psycopg",
+                user=user,
+                db=database,
+                enable_iam_auth=True,
+                ip_type=_IP_TYPES[ip_type],
+                timeout=CONNECT_SECONDS,
+                options=options,
+                **_SESSION,
+            )
+            return made
+
+        def connect(database: str) -> Connection:
             with _translated(str(connection), user, database):
-                made: psycopg.Connection[TupleRow] = self._connector(identity).connect(
-                    str(connection),
-                    "psycopg",
-                    user=user,
-                    db=database,
-                    enable_iam_auth=True,
-                    ip_type=_IP_TYPES[ip_type],
-                    timeout=CONNECT_SECONDS,
-                    autocommit=True,
-                    application_name=APPLICATION,
-                    client_encoding=ENCODING,
-                    prepare_threshold=None,
-                )
-                return made
+                return starting.connected(database, lambda options: connected(database, options))
 
         return connect
 
@@ -126,15 +143,16 @@ class PasswordLogin:
         return f"PasswordLogin(host={self.host!r}, username={self.username!r}, port={self.port})"
 
 
-def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
+def by_password(connection: ConnectionName, login: PasswordLogin, startup: Startup | None = None) -> Connect:
     """Direct connections over TLS to a server whose certificate the instance's own authority signed.
 
     Without a DNS name only the authority is verified, which then is the instance's own: the certificate names
     `project:instance`, which is no host name.
     """
+    starting = startup or Startup(str(connection))
 
-    def connect(database: str) -> psycopg.Connection[TupleRow]:
-        with TemporaryDirectory() as directory, _translated(str(connection), login.username, database):
+    def connected(database: str, options: str) -> Connection:
+        with TemporaryDirectory() as directory:
             authority = Path(directory) / "server-ca.pem"
             authority.write_text(login.server_ca)
             return psycopg.connect(
@@ -145,23 +163,25 @@ def by_password(connection: ConnectionName, login: PasswordLogin) -> Connect:
                 dbname=database,
                 sslrootcert=str(authority),
                 connect_timeout=CONNECT_SECONDS,
-                application_name=APPLICATION,
-                client_encoding=ENCODING,
-                autocommit=True,
-                # A transaction pooler in between does not know prepared statements.
-                prepare_threshold=None,
+                options=options,
+                **_SESSION,
             )
+
+    def connect(database: str) -> Connection:
+        with _translated(str(connection), login.username, database):
+            return starting.connected(database, lambda options: connected(database, options))
 
     return connect
 
 
 def plain(dsn: Callable[[str], str]) -> Connect:
     """Connections by a connection string for each database; for servers on the same machine."""
+    starting = Startup("the server")
 
-    def connect(database: str) -> psycopg.Connection[TupleRow]:
+    def connect(database: str) -> Connection:
         string = dsn(database)
         with _translated("the server", "", database):
-            return psycopg.connect(string, autocommit=True, application_name=APPLICATION, client_encoding=ENCODING)
+            return starting.connected(database, lambda options: psycopg.connect(string, options=options, **_SESSION))
 
     return connect
 

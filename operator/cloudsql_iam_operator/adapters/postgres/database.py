@@ -9,7 +9,8 @@ import psycopg
 from cloudsql_iam_operator.adapters.postgres.apply import Applier, Outcome
 from cloudsql_iam_operator.adapters.postgres.connect import Connect
 from cloudsql_iam_operator.adapters.postgres.inspection import fingerprint, inspect, object_names
-from cloudsql_iam_operator.adapters.postgres.session import Connection, Limits, role_failure
+from cloudsql_iam_operator.adapters.postgres.session import Limits, role_failure
+from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import shown
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet

@@ -8,7 +8,8 @@ import psycopg
 
 from cloudsql_iam_operator.adapters.postgres.outside import ask_outside, outside_group
 from cloudsql_iam_operator.adapters.postgres.queries import query
-from cloudsql_iam_operator.adapters.postgres.session import Connection, reading
+from cloudsql_iam_operator.adapters.postgres.session import reading
+from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
@@ -161,9 +162,9 @@ def _routines(
     for role in roles:
         try:
             with connection.transaction():
-                connection.execute("select set_config('role', %s, true)", (role or "none",))
+                connection.execute("select pg_catalog.set_config('role', %s, true)", (role or "none",))
                 rows = _ask(connection, "named_routines", _signatures(wanted)).fetchall()
-                connection.execute("select set_config('role', %s, true)", (roles[0] or "none",))
+                connection.execute("select pg_catalog.set_config('role', %s, true)", (roles[0] or "none",))
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidParameterValue):
             continue
         except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError):

@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 
 from cloudsql_iam_operator.adapters.postgres.queries import query
-from cloudsql_iam_operator.adapters.postgres.session import Connection
+from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
     OUTSIDE_SCHEMAS,

@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.queries import query
+from cloudsql_iam_operator.adapters.postgres.startup import SESSION, TRANSACTION_TIMEOUT_SINCE, Connection
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
-
-Connection = psycopg.Connection[TupleRow]
 
 READING_SECONDS = 60
 """Longest time for one catalog query."""
@@ -67,8 +65,12 @@ def role_failure(error: psycopg.Error, role: str) -> NotYet | None:
 
 def _settle(connection: Connection, role: str, limits: Limits) -> None:
     values = {
+        **SESSION,
+        "idle_in_transaction_session_timeout": "10s",
         "lock_timeout": f"{limits.lock}ms",
         "statement_timeout": f"{limits.statement}ms",
+        **({"transaction_timeout": "0"} if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE else {}),
+        # The last, because what comes after it is done by that role.
         "role": role or "none",
     }
-    connection.execute(query("settings"), values)
+    connection.execute(query("settings"), {"names": list(values), "values": list(values.values())})

@@ -7,6 +7,7 @@ from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.google.client import Fence
 from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
 from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.adapters.postgres.startup import Startup
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, IPType, SecretRef
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.instances import InstanceFacts
@@ -41,6 +42,7 @@ class Accesses:
         self._fence = fence
         self._identities = identities
         self._connectors = connectors
+        self._startups: dict[tuple[str, int], Startup] = {}
 
     def of(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Access:
         """The way in, as the instance's spec and Secret say now.
@@ -51,17 +53,18 @@ class Accesses:
         """
         database = instance.admin.database
         secret = database.secret
-        connect = self._by_iam(instance) if secret is None else self._by_secret(instance, facts, secret)
+        connect = self._by_iam(instance, facts) if secret is None else self._by_secret(instance, facts, secret)
         return Access(connect, database.set_role, database.owner_roles, self._fence, str(instance.connection))
 
     def close(self) -> None:
         """End what connections need in the background."""
         self._connectors.close()
 
-    def _by_iam(self, instance: CloudSQLInstance) -> Connect:
+    def _by_iam(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Connect:
         google = self._identities.of(instance)
         ip_type = instance.admin.database.ip_type
-        return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type)
+        startup = self._startup(instance, facts)
+        return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type, startup)
 
     def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> Connect:
         secret_data = self._secrets.read(secret.name)
@@ -76,7 +79,12 @@ class Accesses:
         host = _host(instance, facts)
         name = facts.server_name(_CONNECTION_TYPES[instance.admin.database.ip_type])
         login = PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca, server_name=name)
-        return by_password(instance.connection, login)
+        return by_password(instance.connection, login, self._startup(instance, facts))
+
+    def _startup(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Startup:
+        """The same for all logins to an instance of one version, so that what it refuses is learned once."""
+        place, version = str(instance.connection), facts.major_version
+        return self._startups.setdefault((place, version), Startup(place, version))
 
 
 def _host(instance: CloudSQLInstance, facts: InstanceFacts) -> str:

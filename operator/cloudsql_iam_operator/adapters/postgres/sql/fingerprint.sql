@@ -69,6 +69,5 @@ select concat_ws(
         from pg_auth_members m
     ),
     current_user,
-    current_setting('default_transaction_read_only'),
     pg_is_in_recovery()
 )

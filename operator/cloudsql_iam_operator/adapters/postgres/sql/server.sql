@@ -5,7 +5,7 @@ select
     d.datdba,
     (select oid from pg_roles where rolname = current_user),
     (select oid from pg_roles where rolname = session_user),
-    pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean,
+    pg_is_in_recovery(),
     d.datname || '/' || d.oid || '/' || case
         when has_function_privilege('pg_control_system()', 'EXECUTE')
         then (select system_identifier::text from pg_control_system())

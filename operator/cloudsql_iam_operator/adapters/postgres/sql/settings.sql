@@ -1,9 +1,8 @@
 -- Settings of one transaction; true as the third argument of set_config is SET LOCAL, which a pooler cannot leak.
-select
-    set_config('search_path', '', true),
-    set_config('jit', 'off', true),
-    set_config('lock_timeout', %(lock_timeout)s, true),
-    set_config('statement_timeout', %(statement_timeout)s, true),
-    set_config('idle_in_transaction_session_timeout', '10s', true),
-    set_config('client_min_messages', 'notice', true),
-    set_config('role', %(role)s, true)
+-- This runs before the search path is known to be ours, so every name in it says where it is.
+select pg_catalog.count(pg_catalog.set_config(s.name, s.value, true))
+from
+    rows from (
+        pg_catalog.unnest(%(names)s::pg_catalog.text[]),
+        pg_catalog.unnest(%(values)s::pg_catalog.text[])
+    ) s (name, value)
