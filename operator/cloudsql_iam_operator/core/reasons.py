@@ -105,6 +105,7 @@ class Reason(Enum):
     READ_ONLY = _waits("ReadOnly")
     PLANNED = _waits("Planned")
     PLAN_CHANGED = _waits("PlanChanged")
+    TOO_MANY_GRANTEES = _stalled("TooManyGrantees")
     CONFLICTING_GRANT = _stalled("ConflictingGrant")
 
     DEPENDENT_GRANTS_EXIST = _waits("DependentGrantsExist")

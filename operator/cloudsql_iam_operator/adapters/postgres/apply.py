@@ -30,6 +30,9 @@ _PASSING = frozenset({"XX000", "40P01", "40001", "55P03", "57014"})
 _VANISHED = frozenset({"42P01", "3F000", "42883", "42704", "42703", "3D000"})
 """Something that was there a moment ago is not."""
 
+_ROW_FULL = "54000"
+"""An object has so many grantees that the row of its rights would be too big."""
+
 _NOT_GRANTED, _NOT_REVOKED = "01007", "01006"
 """Warnings with which PostgreSQL says that it did nothing, as if that were a success."""
 
@@ -110,7 +113,8 @@ class Applier:
     def _split(self, transaction: Transaction, error: psycopg.Error | _Nothing, outcome: Outcome) -> None:
         """Find the parts that can be carried out: statement by statement, then half by half."""
         first, *others = transaction.statements
-        parts = transaction.statements if others else halves(first)
+        # Half of the grantees at a time would fill a row to the brim, so that nobody else could be granted anything.
+        parts = transaction.statements if others else () if error.sqlstate == _ROW_FULL else halves(first)
         if not parts or self._cuts <= 0:
             actor = transaction.actor or self._role
             outcome.refused += [_refusal(statement, actor, error) for statement in transaction.statements]
@@ -176,6 +180,7 @@ _REASONS = {
     "42501": Reason.SQL_PERMISSION_DENIED,
     "2BP01": Reason.REVOKE_BLOCKED,
     "25006": Reason.READ_ONLY,
+    _ROW_FULL: Reason.TOO_MANY_GRANTEES,
 }
 
 

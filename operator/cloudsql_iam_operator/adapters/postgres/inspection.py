@@ -195,7 +195,7 @@ def _server(rows: Cursor) -> Server:
 
 
 def _group(row: Row) -> AclGroup:
-    kind, schema, owner, column, members, grantees, grantors, masks = row
+    kind, schema, owner, column, members, entries, grantees, grantors, masks = row
     acl: dict[int, tuple[Holding, ...]] = {}
     for grantee, grantor, mask in zip(grantees or (), grantors or (), masks or (), strict=True):
         alone = _alone(grantor, mask)
@@ -209,6 +209,7 @@ def _group(row: Row) -> AclGroup:
         lockable=kind == "r",
         future=kind.startswith("future"),
         column=column,
+        entries=entries,
     )
 
 

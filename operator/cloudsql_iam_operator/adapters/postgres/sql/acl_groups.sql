@@ -60,7 +60,7 @@ folded (kind, schema, owner, acl, col, members) as (
     from pg_default_acl f
     where f.defaclnamespace in (select oid from place) and f.defaclobjtype in ('r', 'S', 'f', 'T')
 )
-select f.kind, f.schema, f.owner, f.col, f.members, held.grantees, held.grantors, held.masks
+select f.kind, f.schema, f.owner, f.col, f.members, coalesce(cardinality(f.acl), 0), held.grantees, held.grantors, held.masks
 from folded f
 left join lateral (
     select

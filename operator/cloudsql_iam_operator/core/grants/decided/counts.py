@@ -1,7 +1,7 @@
 """Numbers of privileges per key, and who stood in the way; filled while wishes are compared with what is held."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudsql_iam_operator.api.names import Key
@@ -69,6 +69,11 @@ class Tallies:
             for key, mask in _wanted(wish for wish in present if group.owner in wish.roles).items():
                 self.of(key).desired += count(mask) * len(members)
                 self.of(key).held += count(mask) * len(members)
+
+    def without_room(self, privileges: Mapping[Key, int]) -> None:
+        """Count what is desired and cannot be granted since too many hold something there."""
+        for key, number in privileges.items():
+            self.of(key).desired += number
 
     def out_of_reach(self, cell: Cell, keys: Iterable[Key]) -> None:
         """Note an owner as whom nothing can be granted."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
-from cloudsql_iam_operator.core.grants.decided.acl_size import Crowd, crowds, thinned
+from cloudsql_iam_operator.core.grants.decided.acl_size import Crowd, crowds, with_room
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells, verdict
 from cloudsql_iam_operator.core.grants.decided.columns import Tables, about, column_groups, lost
 from cloudsql_iam_operator.core.grants.decided.counts import Tallies
@@ -60,10 +60,11 @@ class _Differ:
     def compare(self, group: AclGroup, wishes: list[Wish]) -> None:
         crowded = crowds(group, wishes)
         self.crowds += crowded
-        group = thinned(group, crowded)
-        for cell in cells(group, wishes):
-            self._decide(cell)
-        self.tallies.owning(group, wishes)
+        for part, admitted, left_out in with_room(group, wishes, crowded):
+            for cell in cells(part, admitted):
+                self._decide(cell)
+            self.tallies.owning(part, admitted)
+            self.tallies.without_room(left_out)
 
     def compare_columns(self, wished: list[Wish]) -> None:
         columns = column_groups(self._snapshot, wished)

@@ -148,15 +148,15 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
     names = snapshot.role_names()
     for key in wants:
         pool.problems.setdefault(key, []).extend(_obstacles(key, found.tallies, names))
-        refused = (crowd for crowd in found.crowds if crowd.too_big and key in crowd.keys)
-        pool.problems[key] += [Problem(Reason.INVALID_SPEC, crowd.sentence) for crowd in refused]
+        refused = (crowd for crowd in found.crowds if key in crowd.refused)
+        pool.problems[key] += [Problem(Reason.TOO_MANY_GRANTEES, crowd.sentence) for crowd in refused]
     return Plan(
         tuple(sorted(found.operations, key=_order)),
         members.operations,
         {key: tuple(dict.fromkeys(problems)) for key, problems in pool.problems.items()},
         {key: _observed(key, found.tallies, found.operations, members) for key in wants},
         residuals(pool.wishes, snapshot),
-        {key: tuple(c.sentence for c in found.crowds if key in c.keys and not c.too_big) for key in wants},
+        {key: tuple(c.sentence for c in found.crowds if key in c.keys - c.refused) for key in wants},
         tuple(pool.wishes),
         tuple(pool.memberships),
     )

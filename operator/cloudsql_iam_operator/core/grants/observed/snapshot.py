@@ -143,7 +143,8 @@ class AclGroup:
 
     `members` are oids. `future` groups are default privileges: `owner` is whose objects to come they are for and the
     only member is the schema. A `column` group is one column of the relation that is its only member. `lockable`:
-    plain and partitioned tables.
+    plain and partitioned tables. `entries` is how many entries the ACL has for all roles there are, not only for those
+    that were asked for.
     """
 
     kind: ObjectKind
@@ -154,6 +155,7 @@ class AclGroup:
     lockable: bool = False
     future: bool = False
     column: str = ""
+    entries: int = 0
 
     def held(self, role: int) -> int:
         """All that the role was granted, by whomever."""
