@@ -17,7 +17,8 @@ from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import ledger_of
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from support.granting.setting import Place, Setting
 
 REPEATS = 9

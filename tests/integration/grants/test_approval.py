@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from support.granting.setting import Place, Setting

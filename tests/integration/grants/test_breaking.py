@@ -8,7 +8,7 @@ from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry, entries_of
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Passed
 from support.granting.setting import Place, Setting
 from support.granting.wording import NOTHING, caused, key, objects, on_schema, table, want
 

@@ -10,7 +10,8 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from support.granting.setting import Place, Setting
 from support.granting.wording import NOTHING, caused, key, objects, on_schema, table, want
 

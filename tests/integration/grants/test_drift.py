@@ -7,7 +7,8 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Passed
 from support.granting.setting import Place, Setting
 from support.granting.wording import declared, key, table, want
 

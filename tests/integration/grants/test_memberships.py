@@ -4,7 +4,7 @@ from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Passed
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Passed
 from support.granting.setting import Place
 from support.granting.wording import NOTHING, caused, key, want
 

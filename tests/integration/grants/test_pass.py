@@ -4,7 +4,7 @@ from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from support.granting.setting import Place
 from support.granting.wording import NOTHING, caused, key, on_database, on_schema, table, want
 

@@ -6,7 +6,8 @@ from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entry
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from support.granting.setting import Place
 from support.granting.wording import key, table, want
 

@@ -17,7 +17,8 @@ from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from support.granting.servers import check
 
 LAYOUT = """
@@ -80,6 +81,16 @@ class Setting:
             place.close()
         self.cluster.stop()
 
+    def encoded(self, encoding: str) -> "Place":
+        """A new database of another encoding, with the objects of SCHEMA."""
+        name = f"d{next(self._numbers)}"
+        words = f"encoding '{encoding}' locale 'C' template template0 owner app_owner"
+        with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
+            connection.execute(f"create database {name} {words}".encode())
+        self._places.append(Place(self, name, ("app_owner",)))
+        self._places[-1].sql(SCHEMA)
+        return self._places[-1]
+
     def place(self, owner_roles: tuple[str, ...] = ("app_owner",)) -> "Place":
         """A new database with the objects of SCHEMA."""
         name = f"d{next(self._numbers)}"
@@ -125,6 +136,14 @@ class Place:
             return
         with self._as_new() as connection:
             connection.execute(text.encode())
+
+    def raw(self, text: bytes, encoding: str) -> None:
+        """Run a statement of these very bytes as the superuser, sent as of this encoding."""
+        with psycopg.connect(
+            self.cluster.dsn(None, self.name), autocommit=True, client_encoding=encoding
+        ) as connection:
+            done = connection.pgconn.exec_(text)
+            assert not done.error_message, done.error_message
 
     def value(self, text: str) -> Any:
         """The one value of a query."""

@@ -11,7 +11,7 @@ from cloudsql_iam_operator.cli.plan import Request, plan, status_of
 from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_status import plan_told, waits_for_approval
 from cloudsql_iam_operator.services.reconcilers.preview import Preview
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg.errors import Diagnostic
 
+from cloudsql_iam_operator.adapters.postgres.encoding import codec_of
 from cloudsql_iam_operator.adapters.postgres.session import Limits, writing
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
-from cloudsql_iam_operator.adapters.postgres.statements import composed, shown, table_lock
+from cloudsql_iam_operator.adapters.postgres.statements import encoded, shown, table_lock
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import Statement, Transaction, halves
 from cloudsql_iam_operator.core.reasons import Reason
@@ -32,6 +33,9 @@ _VANISHED = frozenset({"42P01", "3F000", "42883", "42704", "42703", "3D000"})
 
 _ROW_FULL = "54000"
 """An object has so many grantees that the row of its rights would be too big."""
+
+_UNSAYABLE = "22021"
+"""A name has no bytes in the database's encoding."""
 
 _NOT_GRANTED, _NOT_REVOKED = "01007", "01006"
 """Warnings with which PostgreSQL says that it did nothing, as if that were a success."""
@@ -132,20 +136,27 @@ class Applier:
                 raise
             self._run_once(transaction, locking=False)
 
+    def _said(self, transaction: Transaction, *, locking: bool) -> list[bytes]:
+        """What is sent for a transaction, each lock before its statement."""
+        codec = codec_of(self._connection)
+        try:
+            every = [(encoded(one, codec, table_lock) if locking else b"", one) for one in transaction.statements]
+            return [text for lock, one in every for text in (lock, encoded(one, codec)) if text]
+        except Exception as error:
+            raise _Nothing(_UNSAYABLE, f"it cannot be said: {type(error).__name__}") from error
+
     def _run_once(self, transaction: Transaction, *, locking: bool) -> None:
         self._fence()
         notices: list[Diagnostic] = []
+        said = self._said(transaction, locking=locking)
         self._connection.add_notice_handler(notices.append)
         try:
             with (
                 self._connection.pipeline() as pipeline,
                 writing(self._connection, transaction.actor or self._role, self._limits),
             ):
-                for statement in transaction.statements:
-                    lock = table_lock(statement) if locking else None
-                    if lock is not None:
-                        self._connection.execute(lock)
-                    self._connection.execute(composed(statement))
+                for text in said:
+                    self._connection.execute(text)
                 pipeline.sync()
                 _check(notices)
         finally:
@@ -180,6 +191,7 @@ _REASONS = {
     "42501": Reason.SQL_PERMISSION_DENIED,
     "2BP01": Reason.REVOKE_BLOCKED,
     "25006": Reason.READ_ONLY,
+    _UNSAYABLE: Reason.INTERNAL_ERROR,
     _ROW_FULL: Reason.TOO_MANY_GRANTEES,
 }
 

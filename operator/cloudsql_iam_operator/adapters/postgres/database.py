@@ -8,6 +8,7 @@ import psycopg
 
 from cloudsql_iam_operator.adapters.postgres.apply import Applier, Outcome
 from cloudsql_iam_operator.adapters.postgres.connect import Connect
+from cloudsql_iam_operator.adapters.postgres.encoding import codec_of, read_any_name, sayable
 from cloudsql_iam_operator.adapters.postgres.inspection import fingerprint, inspect, object_names
 from cloudsql_iam_operator.adapters.postgres.session import Limits, role_failure
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
@@ -44,6 +45,8 @@ class Database:
         self.name = name
         self._access = access
         self._connection: Connection = access.connect(name)
+        read_any_name(self._connection)
+        self._codec = codec_of(self._connection)
 
     def close(self) -> None:
         """End the connection."""
@@ -56,7 +59,8 @@ class Database:
     def inspect(self, lookups: Lookups) -> Snapshot:
         """What was asked for, at one moment."""
         access = self._access
-        return self._guarded(lambda: inspect(self._connection, access.set_role, access.owner_roles, lookups))
+        asked = sayable(lookups, self._codec)
+        return self._guarded(lambda: inspect(self._connection, access.set_role, access.owner_roles, asked))
 
     def names(self, wanted: Mapping[ObjectKind, Iterable[int]]) -> dict[tuple[ObjectKind, int], ObjectName]:
         """Names of objects by kind and oid."""

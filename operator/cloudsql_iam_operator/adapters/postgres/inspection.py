@@ -1,11 +1,13 @@
 """Looking at a database: one consistent snapshot of what was asked for, in one round trip for the most part."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
+from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.adapters.postgres.outside import ask_outside, outside_group
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import reading
@@ -14,6 +16,7 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
 from cloudsql_iam_operator.core.grants.desired.identifiers import signature
+from cloudsql_iam_operator.core.grants.observed.relkinds import LOCKABLE, RELKINDS
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
     AclGroup,
     Catalog,
@@ -26,15 +29,14 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import (
 )
 from cloudsql_iam_operator.core.reasons import Reason
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 
 _KINDS = {
-    "r": ObjectKind.TABLE,
-    "f": ObjectKind.TABLE,
-    "v": ObjectKind.VIEW,
-    "m": ObjectKind.MATERIALIZED_VIEW,
-    "S": ObjectKind.SEQUENCE,
+    **RELKINDS,
     "routine": ObjectKind.ROUTINE,
     "type": ObjectKind.TYPE,
     "schema": ObjectKind.SCHEMA,
@@ -54,7 +56,7 @@ _NAMES = {
 def fingerprint(connection: Connection, role: str, kinds: Iterable[ObjectKind]) -> str:
     """A text that changes whenever a name, a right, a role or a membership does; of objects, those of `kinds`."""
     with reading(connection, role):
-        found = connection.execute(query("fingerprint"), {"kinds": _values(kinds)})
+        found = connection.execute(query("fingerprint"), {"kinds": _values(kinds), "relkinds": list(RELKINDS)})
     row = found.fetchone()
     assert row is not None
     return str(row[0])
@@ -83,13 +85,13 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         creators = _ask(connection, "creators", {"schemas": sorted(lookups.creators)}) if lookups.creators else None
         named_routines = sorted((s, name) for c, s, name in lookups.named if c is Catalog.ROUTINE)
         routines = _routines(connection, (role, *owner_roles), named_routines)
-    outside = [outside_group(row) for rows in asked_outside for row in rows]
+    outside = [one for rows in asked_outside for one in each(rows, outside_group)]
     return Snapshot(
         _server(server),
-        {role.name: role for role in (Role(*row) for row in roles)},
-        tuple(RoleGrant(*row) for row in role_grants),
+        {role.name: role for role in each(roles, lambda row: Role(*row))},
+        tuple(each(role_grants, lambda row: RoleGrant(*row))),
         {name: oid for oid, name in schemas},
-        (*(_group(row) for row in groups), *(group for _, group in outside)),
+        (*each(groups, _group), *(group for _, group in outside)),
         {
             **{where: group.members[0] for where, group in outside},
             **{(Catalog.ROUTINE, *place): oid for place, oid in routines.items()},
@@ -99,6 +101,15 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         columns={oid: frozenset(found) for oid, found in columns or ()},
         creators=_creators(creators),
     )
+
+
+def each(rows: Iterable[Row], read: Callable[[Row], T]) -> Iterator[T]:
+    """The rows as they are read; one that cannot be is passed over with a word in the log, and hides no other."""
+    for row in rows:
+        try:
+            yield read(row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is that row's
+            log.warning("a row of the catalog was passed over: %s: %s", type(error).__name__, legible(repr(row))[:200])
 
 
 def object_names(
@@ -126,7 +137,7 @@ def _ask(
     connection: Connection, name: str, values: Mapping[str, object] | None = None, *, binary: bool = False
 ) -> Cursor:
     cursor = connection.cursor(binary=binary)
-    return cursor.execute(query(name), values)
+    return cursor.execute(query(name), {**values, "relkinds": list(RELKINDS)} if values is not None else None)
 
 
 def _pairs(connection: Connection, name: str, places: Iterable[tuple[str, str]]) -> Cursor | None:
@@ -206,7 +217,7 @@ def _group(row: Row) -> AclGroup:
         owner,
         tuple(members),
         acl,
-        lockable=kind == "r",
+        lockable=kind in LOCKABLE,
         future=kind.startswith("future"),
         column=column,
         entries=entries,

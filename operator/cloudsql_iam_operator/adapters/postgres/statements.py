@@ -1,10 +1,12 @@
 """Statements as SQL: composed of fixed words and quoted identifiers, nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import LiteralString
 
 from psycopg import sql
 
+from cloudsql_iam_operator.adapters.postgres.encoding import ESCAPED, legible
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.changes.operations import Verb
 from cloudsql_iam_operator.core.grants.changes.statements import (
@@ -77,9 +79,37 @@ def table_lock(statement: Statement) -> sql.Composed | None:
     return sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(_objects(statement))
 
 
+def encoded(statement: Statement, codec: str, words: Callable[[Statement], sql.Composed | None] = composed) -> bytes:
+    """The statement, or other words about it, as the server takes it; names in the bytes that it has for them."""
+    # Each byte of a name is a character here, which quoting leaves as it is: it only looks at those of ASCII.
+    said = words(_renamed(statement, lambda name: name.encode(codec, ESCAPED).decode("latin-1")))
+    return said.as_string(None).encode("latin-1") if said is not None else b""
+
+
 def shown(statement: Statement) -> str:
     """The statement for people to read."""
-    return composed(statement).as_string(None)
+    return composed(_renamed(statement, legible)).as_string(None)
+
+
+def _renamed(statement: Statement, changed: Callable[[str], str]) -> Statement:
+    """The statement with each name in it changed."""
+    grantees = tuple(map(changed, statement.grantees))
+    if isinstance(statement, MembershipStatement):
+        return replace(statement, role=changed(statement.role), grantees=grantees)
+    return replace(
+        statement,
+        grantees=grantees,
+        owner=changed(statement.owner),
+        columns=tuple(map(changed, statement.columns)),
+        objects=tuple(
+            ObjectName(
+                changed(name.schema),
+                changed(name.name),
+                tuple((changed(schema), changed(type_)) for schema, type_ in name.arguments),
+            )
+            for name in statement.objects
+        ),
+    )
 
 
 def _granting(statement: PrivilegeStatement) -> sql.Composed:

@@ -9,7 +9,8 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, Memory, Passed, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
 from cloudsql_iam_operator.services.runtime.threads import Threads
 

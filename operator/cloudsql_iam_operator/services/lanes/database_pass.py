@@ -1,13 +1,15 @@
 """One pass over one database: observe, decide, write what is missing, observe again, and say how every key stands."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from cloudsql_iam_operator.adapters.postgres.apply import Refusal
 from cloudsql_iam_operator.adapters.postgres.database import Access, Database
+from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
 from cloudsql_iam_operator.core.grants.changes.statements import (
     ObjectName,
@@ -17,83 +19,20 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     membership_statements,
     named,
 )
-from cloudsql_iam_operator.core.grants.decided.counts import Observed
+from cloudsql_iam_operator.core.grants.decided.barrier import Claims, Wants, sound
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
-from cloudsql_iam_operator.core.grants.decided.residual import Residual
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, united
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole, Memory, Passed
 
 ROUNDS = 2
 """How often a pass writes: once more when something vanished between observing and writing."""
 
-Wants = Mapping[Key, GrantWant]
-Claims = Mapping[Key, Ledger]
-
-
-@dataclass(frozen=True, slots=True)
-class GranteeRole:
-    """A grantee's role, and whether it exists."""
-
-    role: str
-    exists: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GrantAnswer:
-    """How one key stands after a pass. No problems means that all it declares is so.
-
-    `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
-    are the statements of this pass that it had a share in, with the privileges they gave and took; `drift` is what of
-    that had been held and was taken by somebody. `planned` and
-    `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was the approved one, and was
-    executed.
-    """
-
-    grantees: tuple[GranteeRole, ...] = ()
-    observed: Observed = field(default_factory=Observed)
-    problems: tuple[Problem, ...] = ()
-    ledger: Ledger = frozenset()
-    executed: tuple[str, ...] = ()
-    granted: int = 0
-    revoked: int = 0
-    drift: Drift = field(default_factory=Drift)
-    residual: tuple[Residual, ...] = ()
-    planned: tuple[str, ...] = ()
-    plan_hash: str = ""
-    advice: tuple[str, ...] = ()
-    approved: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the last pass saw and answered, good as long as nothing of it changes."""
-
-    fingerprint: str
-    wants: Wants
-    claims: Claims
-    asked: Lookups
-    answers: Mapping[Key, GrantAnswer]
-
-    def serves(self, wants: Wants, claims: Claims) -> bool:
-        """Whether the same is asked as then."""
-        return (self.wants, self.claims) == (wants, claims)
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """The answers of a pass; `memory` None when the next pass must observe whatever the fingerprint is.
-
-    `held` is what it saw held, by which the next knows drift.
-    """
-
-    answers: Mapping[Key, GrantAnswer | Exception]
-    clean: bool
-    memory: Memory | None
-    held: Held | None = None
+log = logging.getLogger(__name__)
 
 
 def run_pass(
@@ -112,8 +51,27 @@ def run_pass(
         return _without_database(wants, failure)
     try:
         return _Pass(database, access, wants, claims, before).run(memory)
+    except Failure:
+        raise
+    except Exception as error:
+        log.debug("%s/%s: a pass over everything failed", access.place, name, exc_info=error)
+        return _isolated(database, access, wants, claims, before)
     finally:
         database.close()
+
+
+def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, before: Held | None) -> Passed:
+    """A pass for all keys but those for which nothing can be decided."""
+    kept = sound(wants, claims, lambda some, others: _Pass(database, access, some, others, None).decide())
+    passed = _Pass(database, access, kept.wants, kept.claims, before).run(None)
+    broken = {key: _broken(access, key, fault) for key, fault in kept.faults.items()}
+    return replace(passed, answers={**passed.answers, **broken}, clean=False, memory=None)
+
+
+def _broken(access: Access, key: Key, fault: Exception) -> NotYet:
+    log.error("%s: deciding on %s failed", access.place, key, exc_info=fault)
+    text = f"deciding what to grant failed with {type(fault).__name__}; what is in force stays, see the operator's log"
+    return NotYet(Reason.INTERNAL_ERROR, text)
 
 
 def _without_database(wants: Wants, failure: NotYet) -> Passed:
@@ -160,6 +118,13 @@ class _Pass:
             answers |= self._drifted(first, (snapshot, found, reach), answers)
         clean = not self._done and not self._refused
         return Passed(answers, clean, self._memory(asked, answers), held(self._wants, found, snapshot, reach))
+
+    def decide(self) -> None:
+        """Do all of a pass but writing."""
+        snapshot, found, reach = self._observe(lookups(self._wants, self._claims))
+        self._statements(found, snapshot, reach)
+        for key in self._wants:
+            self._answer(key, snapshot, found, reach)
 
     def _drifted(
         self, first: Observation, last: Observation, answers: Mapping[Key, GrantAnswer]
@@ -219,7 +184,7 @@ class _Pass:
     def _answer(self, key: Key, snapshot: Snapshot, found: Plan, reach: Reach) -> GrantAnswer:
         want = self._wants[key]
         left = found.caused_by(key)
-        problems = found.problems.get(key, ())
+        problems = tuple(replace(problem, message=legible(problem.message)) for problem in found.problems.get(key, ()))
         done = [statement for statement in self._done if key in statement.keys]
         answer = GrantAnswer(
             tuple(GranteeRole(role, role in snapshot.roles) for role in sorted(want.entries.roles)),
@@ -228,7 +193,7 @@ class _Pass:
             executed=tuple(self._database.shown(statement) for statement in done),
             granted=sum(statement.size for statement in done if statement.give),
             revoked=sum(statement.size for statement in done if not statement.give),
-            residual=found.residual.get(key, ()),
+            residual=tuple(replace(one, through=legible(one.through)) for one in found.residual.get(key, ())),
             advice=found.advice.get(key, ()),
         )
         if not left.empty and self._was_tried(key, snapshot):

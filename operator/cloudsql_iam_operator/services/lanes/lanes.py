@@ -1,6 +1,7 @@
 """The lanes there are: one per project, per CloudSQLInstance, per database of it, made when first asked for."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
@@ -19,6 +20,8 @@ from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
 from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
+
+log = logging.getLogger(__name__)
 
 PASSES_AT_A_TIME = 2
 """Databases of one instance that are worked on at a time."""
@@ -137,9 +140,14 @@ class Lanes:
         """What live grants record as applied in the database, and what those of other databases did to the server."""
         ledgers: dict[Key, Ledger] = {}
         for live in self._live(GRANT):
-            if live.status.get("instance") == str(connection):
+            if live.status.get("instance") != str(connection):
+                continue
+            try:
                 ledger = recorded(live.status.get("applied", ()))
-                ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("%s: status.applied cannot be read and claims nothing: %r", live.key, error)
+                continue
+            ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
         return ledgers
 
     def _live(self, kind: Kind) -> list[Live]:

@@ -16,7 +16,7 @@ from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, recorded, united
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, expired, only_planned
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (

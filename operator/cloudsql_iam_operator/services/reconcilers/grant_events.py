@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_status import SAMPLE, shortened
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 

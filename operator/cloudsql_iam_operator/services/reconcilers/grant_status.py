@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, rendered
 from cloudsql_iam_operator.core.reasons import Reason, Standing
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 
 SAMPLE = 5
 """How many statements a status shows."""

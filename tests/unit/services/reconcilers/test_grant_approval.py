@@ -9,7 +9,7 @@ from cloudsql_iam_operator.api.names import API_VERSION, APPROVE, GRANT, INSTANC
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import ledger_of
 from cloudsql_iam_operator.core.instances import InstanceFacts
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report

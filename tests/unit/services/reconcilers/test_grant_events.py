@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named, status_fields
 from cloudsql_iam_operator.services.reconcilers.layers import Layers

@@ -9,7 +9,7 @@ from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.names import API_VERSION, GRANT, USER, Key
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, GranteeRole
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named, status_fields
 from cloudsql_iam_operator.services.reconcilers.grantees import named
 from cloudsql_iam_operator.services.runtime.registry import Registry

@@ -18,7 +18,7 @@ folded (kind, schema, owner, acl, col, members) as (
         '',
         array_agg(c.oid)
     from pg_class c
-    where c.relnamespace in (select oid from place) and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+    where c.relnamespace in (select oid from place) and c.relkind = any(%(relkinds)s::"char"[])
     group by 1, 2, 3, 4
     union all
     select 'routine', p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), '', array_agg(p.oid)

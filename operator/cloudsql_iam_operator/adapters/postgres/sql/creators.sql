@@ -2,7 +2,7 @@
 select n.nspname::text, c.relowner
 from pg_namespace n
 join pg_class c on c.relnamespace = n.oid
-where n.nspname::text = any(%(schemas)s::text[]) and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+where n.nspname::text = any(%(schemas)s::text[]) and c.relkind = any(%(relkinds)s::"char"[])
 union
 select n.nspname::text, e.grantee
 from pg_namespace n

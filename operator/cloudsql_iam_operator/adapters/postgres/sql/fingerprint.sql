@@ -10,7 +10,7 @@ select concat_ws(
         select bit_xor(hash_record_extended((c.oid, c.xmin), 0))
         from pg_class c
         where
-            c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+            (c.relkind = any(%(relkinds)s::"char"[]) or c.relkind = 'c')
             and c.relnamespace <> 'pg_catalog'::regnamespace
             and c.relpersistence <> 't'
     ),

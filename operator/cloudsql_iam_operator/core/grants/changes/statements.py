@@ -242,7 +242,7 @@ def _order(statement: PrivilegeStatement) -> tuple[object, ...]:
 def _pieces(statement: Statement) -> list[Statement]:
     if isinstance(statement, MembershipStatement):
         return [statement]
-    grantees = sum(len(name.encode()) for name in statement.grantees)
+    grantees = sum(map(_size, statement.grantees))
     if grantees > BYTES_PER_STATEMENT // 2 and len(statement.grantees) > 1:
         return [piece for half in _by_grantees(statement) for piece in _pieces(half)]
     pieces: list[Statement] = []
@@ -260,7 +260,12 @@ def _pieces(statement: Statement) -> list[Statement]:
 
 def _bytes(name: ObjectName) -> int:
     types = sum(len(schema) + len(type_) + 8 for schema, type_ in name.arguments)
-    return len(name.schema.encode()) + len(name.name.encode()) + types + 8
+    return _size(name.schema) + _size(name.name) + types + 8
+
+
+def _size(name: str) -> int:
+    """Bytes of a name, whatever is in it."""
+    return len(name.encode(errors="surrogatepass"))
 
 
 def _weight(statement: Statement) -> int:

@@ -7,9 +7,8 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
 from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.privileges import with_option
+from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Holding, Snapshot
-
-_WITH_COLUMNS = frozenset({ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW})
 
 
 class Tables:
@@ -21,7 +20,7 @@ class Tables:
         self._taken: dict[tuple[int, int], list[Operation]] = {}
         self._given: dict[tuple[int, int], int] = {}
         for operation in operations:
-            if operation.future or operation.kind not in _WITH_COLUMNS:
+            if operation.future or operation.kind not in RELATIONS:
                 continue
             for oid in wanted.intersection(operation.objects):
                 for role in operation.roles:
@@ -68,7 +67,9 @@ def column_groups(snapshot: Snapshot, wished: Iterable[Wish]) -> Mapping[tuple[i
     for wish in wished:
         for relation in wish.objects or ():
             for column in wish.columns & snapshot.columns.get(relation, frozenset()):
-                table = tables[relation]
+                table = tables.get(relation)
+                if table is None:
+                    continue  # dropped, or made something else, between two of the queries
                 bare = AclGroup(ObjectKind.COLUMN, wish.schema, table.owner, (relation,), column=column)
                 groups.setdefault((relation, column), _locked_with(table, bare))
     return groups
@@ -96,4 +97,4 @@ def _locked_with(table: AclGroup | None, column: AclGroup) -> AclGroup:
 
 
 def _relations(snapshot: Snapshot) -> Iterable[AclGroup]:
-    return (group for group in snapshot.groups if group.kind in _WITH_COLUMNS and not group.future)
+    return (group for group in snapshot.groups if group.kind in RELATIONS and not group.future)

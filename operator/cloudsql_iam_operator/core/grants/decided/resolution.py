@@ -12,10 +12,10 @@ from cloudsql_iam_operator.core.globs import Globs
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
 from cloudsql_iam_operator.core.grants.desired.privileges import mask_of, unknown, with_option
 from cloudsql_iam_operator.core.grants.observed.denials import Denials, check_name, check_schema
+from cloudsql_iam_operator.core.grants.observed.relkinds import ON_COLUMNS, RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
     OUTSIDE_SCHEMAS,
     PUBLIC,
-    RELATIONS,
     Catalog,
     Lookups,
     Snapshot,
@@ -224,6 +224,10 @@ class Resolver:
             elif catalog is Catalog.RELATION and self._kinds.get(oid, entry.kind) not in kinds:
                 text = f"{entry.schema}.{name} is a {self._kinds[oid]}, not a {entry.kind}: change the entry's kind"
                 problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
+            elif entry.columns and not self._mask_fits(entry, oid):
+                kind = self._kinds[oid]
+                text = f"{entry.schema}.{name} is a {kind}, whose columns have only {', '.join(ON_COLUMNS[kind])}"
+                problems.append(Problem(Reason.INVALID_SPEC, f"{text}: take the other privileges out"))
             else:
                 found.add(oid)
                 missing += self._missing_columns(entry, name, oid)
@@ -233,6 +237,11 @@ class Resolver:
             text = f"{entry.kind} {listed} does not exist in {where}"
             problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
         return frozenset(found)
+
+    def _mask_fits(self, entry: Entry, oid: int) -> bool:
+        """Whether the columns of the relation can have what the entry says of them."""
+        possible = ON_COLUMNS.get(self._kinds.get(oid, entry.kind))
+        return possible is None or set(entry.privileges) <= set(possible)
 
     def _missing_columns(self, entry: Entry, name: str, oid: int) -> list[str]:
         there = self._snapshot.columns.get(oid, frozenset())

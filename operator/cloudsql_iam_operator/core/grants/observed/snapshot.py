@@ -16,10 +16,6 @@ EVERYBODY = "public"
 DATABASE_OWNER = "pg_database_owner"
 """The role whose only member is whoever owns the database."""
 
-RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, ObjectKind.SEQUENCE)
-"""Kinds whose names share one space within a schema."""
-
-
 OUTSIDE_SCHEMAS = frozenset(
     {
         ObjectKind.FOREIGN_SERVER,
