@@ -48,7 +48,15 @@ STATUSES: dict[str, Json] = {
         "instance": "acme-prod:europe-west1:orders",
         "database": "orders",
         "grantees": [{"name": "checkout", "role": "checkout@acme-orders.iam", "exists": True, "truncated": False}],
-        "observed": {"desired": 9, "held": 8, "missing": 1, "excess": 0, "foreign": 3, "unreachable": 0},
+        "observed": {
+            "desired": 9,
+            "held": 8,
+            "missing": 1,
+            "excess": 0,
+            "foreign": 3,
+            "unreachable": 0,
+            "ofExtensions": 4,
+        },
         "applied": [
             {
                 "roles": ["app_ro"],

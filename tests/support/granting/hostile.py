@@ -41,7 +41,7 @@ PIECES = (
     *("; drop table app.orders", "); grant app_owner to x; --", '" to public; --', "x" * 40, "é" * 25),
 )
 _REFUSED = ("public", "none", "postgres")
-_KEPT_FOR_OTHERS = ("cloudsql", "alloydb", "rds", "azure", "pg_")
+_KEPT_FOR_OTHERS = ("pg_",)
 
 
 @dataclass(frozen=True, slots=True)

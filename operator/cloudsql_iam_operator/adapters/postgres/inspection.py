@@ -206,7 +206,7 @@ def _server(rows: Cursor) -> Server:
 
 
 def _group(row: Row) -> AclGroup:
-    kind, schema, owner, column, members, entries, grantees, grantors, masks = row
+    kind, schema, owner, column, extended, members, entries, grantees, grantors, masks = row
     acl: dict[int, tuple[Holding, ...]] = {}
     for grantee, grantor, mask in zip(grantees or (), grantors or (), masks or (), strict=True):
         alone = _alone(grantor, mask)
@@ -221,6 +221,7 @@ def _group(row: Row) -> AclGroup:
         future=kind.startswith("future"),
         column=column,
         entries=entries,
+        extended=extended,
     )
 
 

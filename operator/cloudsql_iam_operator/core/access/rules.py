@@ -22,6 +22,7 @@ from cloudsql_iam_operator.api.user import (
     WorkforceIdentity,
 )
 from cloudsql_iam_operator.core.access.powers import Power, not_given
+from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import matches
 from cloudsql_iam_operator.core.reasons import Reason
@@ -282,7 +283,7 @@ def _deny_roles(roles: Iterable[str], rules: Sequence[AccessRule], operator: str
     listed = {name for rule in rules for name in rule.database_roles}
     for role in roles:
         plain = role.lower()
-        if plain.startswith("cloudsql") or plain in {"postgres", "public", operator.lower()}:
+        if plain in PROVIDER_ROLES or plain in {"postgres", "public", operator.lower()}:
             raise Refused(Reason.ROLE_NOT_ALLOWED, f"database role {role!r} is never given, whatever the rules say")
         if plain.startswith("pg_") and role not in listed:
             raise Refused(Reason.ROLE_NOT_ALLOWED, f"database role {role!r} must be listed by its full name in a rule")

@@ -17,7 +17,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size,
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, expired, only_planned
+from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, expired, only_planned, predefined
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (
     Named,
@@ -118,7 +118,7 @@ class GrantReconciler:
 
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
-        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
+        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec), listed=predefined(spec))
         if want.dry:
             visit.fields |= place(spec, instance, visit.ledger)
             answer = await self._planned(visit, spec, instance, want)

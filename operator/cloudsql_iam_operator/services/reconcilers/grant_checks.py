@@ -11,6 +11,7 @@ from cloudsql_iam_operator.core.access.rules import GrantRequest, Lifetime, allo
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of, expanded
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.grants.observed.denials import PREDEFINED
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named
@@ -68,6 +69,11 @@ class GrantChecks:
     async def entries(self, spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
         """What the grant declares; nothing once it has expired."""
         return Entries() if expired(spec) else entries_of(spec, roles)
+
+
+def predefined(spec: DatabaseGrant) -> frozenset[str]:
+    """PostgreSQL's own roles that the spec grants; an access rule lets those in that it lists in full."""
+    return frozenset(membership.role for membership in spec.memberships if membership.role.startswith(PREDEFINED))
 
 
 def expired(spec: DatabaseGrant) -> bool:

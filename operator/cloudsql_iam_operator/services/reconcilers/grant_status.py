@@ -63,6 +63,7 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
             "excess": observed.excess,
             "foreign": observed.foreign,
             "unreachable": observed.unreachable,
+            "ofExtensions": observed.extended,
         },
         "applied": rendered(answer.ledger),
         "residual": [

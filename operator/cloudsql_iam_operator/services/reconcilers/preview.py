@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import recorded
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks
+from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, predefined
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -106,7 +106,8 @@ class Previews:
             entries = await self._checks.entries(spec, grantees.roles)
         except Failure as failure:
             return failure
-        return _Declared(instance, spec.database, GrantWant(entries, ledger, spec.enforcement, True), grantees.missing)
+        want = GrantWant(entries, ledger, spec.enforcement, dry=True, listed=predefined(spec))
+        return _Declared(instance, spec.database, want, grantees.missing)
 
     async def _answers(
         self, wanted: Mapping[Key, "_Declared | Failure | None"]

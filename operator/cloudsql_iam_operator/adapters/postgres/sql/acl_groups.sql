@@ -1,5 +1,6 @@
 -- Objects with equal kind, schema, owner and rights are one row, so that a right is taken apart once for all of them.
 -- Rights of the wanted roles, of the operator, of all roles above these, and of PUBLIC; everybody else's are left out.
+-- What belongs to an extension is told apart; its dependence on that is found by index, however much there is besides.
 -- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
 with recursive wanted as materialized (
     select oid from pg_roles where rolname::text = any(%(roles)s::text[]) or rolname = session_user
@@ -9,24 +10,42 @@ with recursive wanted as materialized (
 place as materialized (
     select oid from pg_namespace where nspname::text = any(%(schemas)s::text[])
 ),
-folded (kind, schema, owner, acl, col, members) as (
+extended as materialized (
+    select classid, objid from pg_depend where refclassid = 'pg_extension'::regclass and deptype = 'e'
+),
+folded (kind, schema, owner, acl, col, extended, members) as (
     select
         case c.relkind when 'p' then 'r' else c.relkind end::text,
         c.relnamespace,
         c.relowner,
         c.relacl,
         '',
+        c.oid in (select objid from extended where classid = 'pg_class'::regclass),
         array_agg(c.oid)
     from pg_class c
     where c.relnamespace in (select oid from place) and c.relkind = any(%(relkinds)s::"char"[])
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 6
     union all
-    select 'routine', p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), '', array_agg(p.oid)
+    select
+        'routine',
+        p.pronamespace,
+        p.proowner,
+        coalesce(p.proacl, acldefault('f', p.proowner)),
+        '',
+        p.oid in (select objid from extended where classid = 'pg_proc'::regclass),
+        array_agg(p.oid)
     from pg_proc p
     where p.pronamespace in (select oid from place) and 'Routine' = any(%(kinds)s::text[])
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 6
     union all
-    select 'type', t.typnamespace, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)), '', array_agg(t.oid)
+    select
+        'type',
+        t.typnamespace,
+        t.typowner,
+        coalesce(t.typacl, acldefault('T', t.typowner)),
+        '',
+        t.oid in (select objid from extended where classid = 'pg_type'::regclass),
+        array_agg(t.oid)
     from pg_type t
     where
         t.typnamespace in (select oid from place)
@@ -37,17 +56,17 @@ folded (kind, schema, owner, acl, col, members) as (
             -- asked by relation: tables have types too, which nobody grants on
             or t.oid in (select c.reltype from pg_class c where c.relkind = 'c')
         )
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 6
     union all
-    select 'schema', n.oid, n.nspowner, n.nspacl, '', array[n.oid]
+    select 'schema', n.oid, n.nspowner, n.nspacl, '', false, array[n.oid]
     from pg_namespace n
     where n.oid in (select oid from place)
     union all
-    select 'database', 0, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), '', array[d.oid]
+    select 'database', 0, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), '', false, array[d.oid]
     from pg_database d
     where d.datname = current_database()
     union all
-    select 'column', c.relnamespace, c.relowner, a.attacl, a.attname::text, array[c.oid]
+    select 'column', c.relnamespace, c.relowner, a.attacl, a.attname::text, false, array[c.oid]
     from pg_attribute a
     join pg_class c on c.oid = a.attrelid
     where
@@ -56,11 +75,18 @@ folded (kind, schema, owner, acl, col, members) as (
         and c.relnamespace in (select oid from place)
         and 'Column' = any(%(kinds)s::text[])
     union all
-    select 'future ' || f.defaclobjtype::text, f.defaclnamespace, f.defaclrole, f.defaclacl, '', array[f.defaclnamespace]
+    select
+        'future ' || f.defaclobjtype::text,
+        f.defaclnamespace,
+        f.defaclrole,
+        f.defaclacl,
+        '',
+        false,
+        array[f.defaclnamespace]
     from pg_default_acl f
     where f.defaclnamespace in (select oid from place) and f.defaclobjtype in ('r', 'S', 'f', 'T')
 )
-select f.kind, f.schema, f.owner, f.col, f.members, coalesce(cardinality(f.acl), 0), held.grantees, held.grantors, held.masks
+select f.kind, f.schema, f.owner, f.col, f.extended, f.members, coalesce(cardinality(f.acl), 0), held.grantees, held.grantors, held.masks
 from folded f
 left join lateral (
     select

@@ -1,8 +1,15 @@
--- Who creates objects in a schema: whoever owns some there, and whoever may.
+-- Who creates objects in a schema: whoever owns some there that are of no extension, and whoever may.
 select n.nspname::text, c.relowner
 from pg_namespace n
 join pg_class c on c.relnamespace = n.oid
-where n.nspname::text = any(%(schemas)s::text[]) and c.relkind = any(%(relkinds)s::"char"[])
+where
+    n.nspname::text = any(%(schemas)s::text[])
+    and c.relkind = any(%(relkinds)s::"char"[])
+    and c.oid not in (
+        select objid
+        from pg_depend
+        where refclassid = 'pg_extension'::regclass and deptype = 'e' and classid = 'pg_class'::regclass
+    )
 union
 select n.nspname::text, e.grantee
 from pg_namespace n

@@ -9,5 +9,7 @@ select
         r.oid,
         -- Membership was enough to SET ROLE before PostgreSQL 16 gave it an option of its own.
         case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
-    )
+    ),
+    r.rolcreaterole,
+    r.rolbypassrls
 from pg_roles r

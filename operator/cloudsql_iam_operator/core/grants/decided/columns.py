@@ -26,6 +26,10 @@ class Tables:
                 for role in operation.roles:
                     self._note((oid, role), operation)
 
+    def group(self, relation: int) -> AclGroup:
+        """The group that a relation is in."""
+        return self._groups[relation]
+
     def losers(self, relation: int) -> frozenset[int]:
         """Roles that lose something on a relation."""
         return frozenset(role for oid, role in self._taken if oid == relation)

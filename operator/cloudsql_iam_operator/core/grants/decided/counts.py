@@ -13,7 +13,10 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Numbers of privileges, counted per object and grantee, as in `status.observed`."""
+    """Numbers of privileges, counted per object and grantee, as in `status.observed`.
+
+    `extended` are objects of extensions that `*` leaves out.
+    """
 
     desired: int = 0
     held: int = 0
@@ -21,6 +24,7 @@ class Observed:
     excess: int = 0
     foreign: int = 0
     unreachable: int = 0
+    extended: int = 0
 
 
 @dataclass(slots=True)
@@ -31,13 +35,14 @@ class Tally:
     held: int = 0
     foreign: int = 0
     unreachable: int = 0
+    extended: int = 0
     owners: dict[int, set[int]] = field(default_factory=dict)
     grantors: set[int] = field(default_factory=set)
 
     def observed(self, excess: int) -> Observed:
         """The numbers, with how many privileges are still to be taken back."""
         missing = self.desired - self.held
-        return Observed(self.desired, self.held, missing, excess, self.foreign, self.unreachable)
+        return Observed(self.desired, self.held, missing, excess, self.foreign, self.unreachable, self.extended)
 
 
 class Tallies:
@@ -69,6 +74,11 @@ class Tallies:
             for key, mask in _wanted(wish for wish in present if group.owner in wish.roles).items():
                 self.of(key).desired += count(mask) * len(members)
                 self.of(key).held += count(mask) * len(members)
+
+    def extensions(self, group: AclGroup, wishes: Iterable[Wish]) -> None:
+        """Count what `*` leaves out because it belongs to an extension."""
+        for key in {wish.key for wish in wishes if wish.standing is Standing.WANTED and not wish.concerns(group)}:
+            self.of(key).extended += len(group.members)
 
     def without_room(self, privileges: Mapping[Key, int]) -> None:
         """Count what is desired and cannot be granted since too many hold something there."""

@@ -13,9 +13,11 @@ from cloudsql_iam_operator.core.grants.decided.acl_size import Crowd, crowds, wi
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells, verdict
 from cloudsql_iam_operator.core.grants.decided.columns import Tables, about, column_groups, lost
 from cloudsql_iam_operator.core.grants.decided.counts import Tallies
+from cloudsql_iam_operator.core.grants.decided.effective import Effective
 from cloudsql_iam_operator.core.grants.decided.resolution import Wish
 from cloudsql_iam_operator.core.grants.desired.privileges import PLAIN, options
-from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.actors import Reach, unattainable
+from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import PUBLIC, AclGroup, Snapshot
 
 Place = tuple[int, ObjectKind, bool]
@@ -44,7 +46,7 @@ def difference(wishes: Iterable[Wish], snapshot: Snapshot, reach: Reach) -> Diff
     for group in (*snapshot.groups, *_absent(snapshot.groups, by_place)):
         at_hand = by_place.get((group.schema, group.kind, group.future))
         if at_hand and group.kind is not ObjectKind.COLUMN:
-            differ.compare(group, [wish for wish in at_hand if not group.future or group.owner in wish.owners])
+            differ.compare(group, at_hand)
     differ.compare_columns([w for place, those in by_place.items() if place[1] is ObjectKind.COLUMN for w in those])
     return Difference(tuple(differ.found), differ.tallies, tuple(differ.crowds))
 
@@ -54,10 +56,20 @@ class _Differ:
         self._snapshot = snapshot
         self._reach = reach
         self.found: list[Operation] = []
+        self._effective = Effective(snapshot)
+        self._owning = {
+            (group.schema, group.owner)
+            for group in snapshot.groups
+            if not group.future and not group.extended and group.kind in RELATIONS
+        }
+        self._unattainable = unattainable(snapshot)
         self.tallies = Tallies()
         self.crowds: list[Crowd] = []
 
-    def compare(self, group: AclGroup, wishes: list[Wish]) -> None:
+    def compare(self, group: AclGroup, at_hand: list[Wish]) -> None:
+        if group.extended:
+            self.tallies.extensions(group, at_hand)
+        wishes = [wish for wish in at_hand if wish.concerns(group) and not self._is_idle(group, wish)]
         crowded = crowds(group, wishes)
         self.crowds += crowded
         for part, admitted, left_out in with_room(group, wishes, crowded):
@@ -76,14 +88,36 @@ class _Differ:
             for cell in cells(group, present, besides=tables.losers(relation)):
                 for role in cell.roles:
                     one = Cell(group, cell.members, (role,), cell.holdings, cell.wishes)
-                    self._decide(one, tables.left(relation, role))
+                    self._decide(one, tables.left(relation, role) | self._beyond(tables.group(relation), role))
                     if role != PUBLIC:  # nothing is ever given to everybody
                         self._restore(one, tables.taken(relation, role))
 
+    def _beyond(self, table: AclGroup, role: int) -> int:
+        """What the role has on the whole table by another way, where nothing can be granted on it."""
+        return self._effective.mask(table, role) if self._reach.actor(table.owner) is None else 0
+
     def _decide(self, cell: Cell, elsewhere: int = 0) -> None:
-        said = verdict(cell, elsewhere)
         owner = cell.group.owner
         reachable = self._reach.actor(owner) is not None
+        if reachable or cell.group.future:
+            self._decided(cell, elsewhere, reachable=reachable)
+            return
+        # Nothing can be granted: what the roles have by another way will have to do.
+        for mask, roles in self._effective.alike(cell.group, cell.roles).items():
+            self._decided(replace(cell, roles=roles), elsewhere | mask, reachable=False)
+
+    def _is_idle(self, group: AclGroup, wish: Wish) -> bool:
+        """Whether it is about default privileges of an owner that nobody named, that owns nothing, and nobody can be.
+
+        What it makes one day is granted on, or told, as it is then.
+        """
+        if not (group.future and wish.auto) or self._reach.actor(group.owner) is not None:
+            return False
+        return group.owner in self._unattainable and (group.schema, group.owner) not in self._owning
+
+    def _decided(self, cell: Cell, elsewhere: int, *, reachable: bool) -> None:
+        said = verdict(cell, elsewhere)
+        owner = cell.group.owner
         self.tallies.counted(cell, said, reachable=reachable)
         missing = said.wanted & ~said.held
         for keys, mask in cell.causes(missing).items():
@@ -114,7 +148,8 @@ class _Differ:
 
     def _take(self, cell: Cell, mask: int, keys: frozenset[Key], grantor: int) -> None:
         if self._reach.actor(grantor) is None:
-            self.tallies.blocked(cell, grantor, keys)
+            if not cell.group.extended:  # an extension's are its owner's to grant
+                self.tallies.blocked(cell, grantor, keys)
             return
         whole, only_option = mask & PLAIN, options(mask) & ~mask
         if whole:

@@ -8,6 +8,7 @@ from cloudsql_iam_operator.core.grants.changes.operations import MembershipOpera
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver, Standing
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.denials import Part
 from cloudsql_iam_operator.core.grants.observed.snapshot import RoleGrant, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -42,21 +43,25 @@ class MembershipDifference:
 
 
 def resolved(
-    key: Key, standing: Standing, entries: Iterable[RoleEntry], resolver: Resolver, snapshot: Snapshot
+    key: Key,
+    standing: Standing,
+    entries: Iterable[RoleEntry],
+    resolver: Resolver,
+    part: Part,
 ) -> tuple[tuple[Membership, ...], tuple[Problem, ...]]:
-    """Memberships that the entries of a key come to, and what cannot be found or allowed."""
+    """Memberships that the entries of a key come to, and what cannot be found or allowed. `part` is the roles'."""
     found: list[Membership] = []
     problems: list[Problem] = []
     for entry in entries:
-        if snapshot.server.version < OPTIONS_SINCE and (entry.inherit is not None or entry.set is not None):
+        if resolver.version < OPTIONS_SINCE and (entry.inherit is not None or entry.set is not None):
             text = (
                 f"membership in {entry.role!r}: inherit and set exist from PostgreSQL {OPTIONS_SINCE}, "
-                f"this is {snapshot.server.version}: take them out"
+                f"this is {resolver.version}: take them out"
             )
             problems.append(Problem(Reason.INVALID_SPEC, text))
             continue
-        roles = resolver.grantees(standing, (entry.role,), problems, "granted role")
-        members = resolver.grantees(standing, entry.members, problems, "grantee")
+        roles = resolver.grantees(standing, (entry.role,), problems, part)
+        members = resolver.grantees(standing, entry.members, problems)
         found += [
             Membership(key, standing, role, member, entry.admin, entry.inherit, entry.set)
             for role in roles

@@ -22,6 +22,7 @@ from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less, of_roles
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.denials import granted_role
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -46,7 +47,8 @@ class GrantWant:
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
     would be done, unless that has the hash `approved`. `waiting`: the roles of some grantees are not known yet, so that
-    what the ledger records for roles that no entry names stays.
+    what the ledger records for roles that no entry names stays. `listed` are the predefined roles, such as pg_monitor,
+    that an access rule lists in full.
     """
 
     entries: Entries
@@ -55,6 +57,7 @@ class GrantWant:
     dry: bool = False
     waiting: bool = False
     approved: str = ""
+    listed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
     """
     pool = _Pool(snapshot)
     for key, want in wants.items():
-        pool.add(key, Standing.WANTED, want.entries)
+        pool.add(key, Standing.WANTED, want.entries, want.listed)
         if want.enforcement is not Enforcement.ADDITIVE:
             pool.add(key, Standing.RECORDED, entries_from(stale(want)))
         pool.add(key, Standing.CLAIMED, entries_from(held_back(want)))
@@ -190,10 +193,11 @@ class _Pool:
         self.memberships: list[Membership] = []
         self.problems: dict[Key, list[Problem]] = {}
 
-    def add(self, key: Key, standing: Standing, entries: Entries) -> None:
+    def add(self, key: Key, standing: Standing, entries: Entries, listed: frozenset[str] = frozenset()) -> None:
         """Resolve entries; only what is wanted now can be a problem."""
         found = self._resolver.resolve(key, standing, entries.privileges)
-        members, problems = resolved_memberships(key, standing, entries.memberships, self._resolver, self._snapshot)
+        wanted = entries.memberships
+        members, problems = resolved_memberships(key, standing, wanted, self._resolver, granted_role(listed))
         self.wishes += found.wishes
         self.memberships += members
         if standing is Standing.WANTED:
@@ -214,7 +218,7 @@ class _Pool:
         everywhere = {self._snapshot.schemas[name] for name in entries.schemas if name in self._snapshot.schemas}
         places = [(schema, IN_SCHEMA) for schema in sorted(everywhere)]
         for schema, kinds in [*places, (0, frozenset({ObjectKind.DATABASE}))]:
-            self.wishes.append(Wish(key, Standing.OWNED, kinds, schema, roles, EVERYTHING))
+            self.wishes.append(Wish(key, Standing.OWNED, kinds, schema, roles, EVERYTHING, extended=True))
         owners = frozenset(group.owner for group in self._snapshot.groups if group.future)
         future = frozenset(FUTURE_KINDS)
         self.wishes += [

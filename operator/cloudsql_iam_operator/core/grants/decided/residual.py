@@ -28,7 +28,11 @@ def residuals(wishes: Iterable[Wish], snapshot: Snapshot) -> Mapping[Key, tuple[
         return {}
     counted = _Counted(snapshot)
     for group in snapshot.groups:
-        here = [wish for wish in present_ones if wish.schema == group.schema and group.kind in wish.kinds]
+        here = [
+            wish
+            for wish in present_ones
+            if wish.schema == group.schema and group.kind in wish.kinds and wish.concerns(group)
+        ]
         if not group.future and any(wish.standing in _GONE for wish in here):
             for members, present in parts(group, here):
                 counted.count(group, len(members), present)

@@ -11,11 +11,12 @@ from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import Globs
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
 from cloudsql_iam_operator.core.grants.desired.privileges import mask_of, unknown, with_option
-from cloudsql_iam_operator.core.grants.observed.denials import Denials, check_name, check_schema
+from cloudsql_iam_operator.core.grants.observed.denials import GRANTEE, ON_TABLES, Denials, Part, check_schema
 from cloudsql_iam_operator.core.grants.observed.relkinds import ON_COLUMNS, RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
     OUTSIDE_SCHEMAS,
     PUBLIC,
+    AclGroup,
     Catalog,
     Lookups,
     Snapshot,
@@ -39,8 +40,8 @@ class Standing(Enum):
 class Wish:
     """One key's word about privileges of `roles` on objects of `kinds` in a schema (the database's oid: on itself).
 
-    `objects` None means all of them, less `excluded`. `columns` only counts for columns, `owners` only for future
-    objects.
+    `objects` None means all of them, less `excluded`, and less what belongs to extensions unless `extended`. `columns`
+    only counts for columns, `owners` only for future objects; `auto` when these were found, not named.
     """
 
     key: Key
@@ -54,6 +55,14 @@ class Wish:
     columns: frozenset[str] = frozenset()
     future: bool = False
     owners: frozenset[int] = frozenset()
+    auto: bool = False
+    extended: bool = False
+
+    def concerns(self, group: AclGroup) -> bool:
+        """Whether it is about this group, of the schema and kind that it is for."""
+        if group.future:
+            return group.owner in self.owners
+        return self.objects is not None or self.extended or not group.extended
 
     def covers(self, oid: int) -> bool:
         """Whether it is about this object, of the schema and kind that it is for."""
@@ -114,14 +123,19 @@ class Resolver:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._denials = Denials(snapshot)
-        self._verdicts: dict[tuple[str, str], int | Problem] = {}
-        self._allowances: dict[tuple[tuple[str, ...], str], tuple[frozenset[int], tuple[Problem, ...]]] = {}
+        self._verdicts: dict[tuple[str, Part], int | Problem] = {}
+        self._allowances: dict[tuple[tuple[str, ...], Part], tuple[frozenset[int], tuple[Problem, ...]]] = {}
         self._kinds = {
             oid: group.kind
             for group in snapshot.groups
             if group.kind in RELATIONS and not group.future
             for oid in group.members
         }
+
+    @property
+    def version(self) -> int:
+        """Major version of the server."""
+        return self._snapshot.server.version
 
     def resolve(self, key: Key, standing: Standing, entries: Iterable[Entry]) -> Resolved:
         """What the entries of a key come to."""
@@ -135,34 +149,34 @@ class Resolver:
         return Resolved(tuple(wishes), tuple(dict.fromkeys(problems)))
 
     def grantees(
-        self, standing: Standing, names: tuple[str, ...], problems: list[Problem], what: str = "grantee"
+        self, standing: Standing, names: tuple[str, ...], problems: list[Problem], part: Part = GRANTEE
     ) -> frozenset[int]:
         """Oids of the roles that exist; what is wanted now must be allowed too, and what is not becomes a problem."""
         if standing is Standing.WANTED:
             # Entries of one object name the same roles over and over.
-            if (names, what) not in self._allowances:
-                self._allowances[names, what] = self._allowed(names, what)
-            allowed, refused = self._allowances[names, what]
+            if (names, part) not in self._allowances:
+                self._allowances[names, part] = self._allowed(names, part)
+            allowed, refused = self._allowances[names, part]
             problems += refused
             return allowed
         # What was granted once is taken back whatever has become of the role since.
         known = (self._snapshot.roles.get(name) for name in names)
         return frozenset(role.oid for role in known if role is not None)
 
-    def _allowed(self, names: Iterable[str], what: str) -> tuple[frozenset[int], tuple[Problem, ...]]:
+    def _allowed(self, names: Iterable[str], part: Part) -> tuple[frozenset[int], tuple[Problem, ...]]:
         for name in names:
-            if (name, what) not in self._verdicts:
-                self._verdicts[name, what] = self._verdict(name, what)
-        verdicts = [self._verdicts[name, what] for name in names]
+            if (name, part) not in self._verdicts:
+                self._verdicts[name, part] = self._verdict(name, part)
+        verdicts = [self._verdicts[name, part] for name in names]
         allowed = frozenset(verdict for verdict in verdicts if not isinstance(verdict, Problem))
         return allowed, tuple(verdict for verdict in verdicts if isinstance(verdict, Problem))
 
-    def _verdict(self, name: str, what: str) -> int | Problem:
+    def _verdict(self, name: str, part: Part) -> int | Problem:
         role = self._snapshot.roles.get(name)
         try:
-            check_name(name, what)
+            self._denials.check_name(name, role, part)
             if role is not None:
-                self._denials.check(role, what)
+                self._denials.check(role, part)
         except Refused as refused:
             return Problem(refused.reason, refused.message)
         if role is None:
@@ -178,8 +192,9 @@ class Resolver:
             return []  # this server has nothing of what it names, and so nothing to be missing
         # Only `Entries.public` has entries that are about everybody and name no role.
         everybody = standing is Standing.OWNED
-        roles = frozenset({PUBLIC}) if everybody else self.grantees(standing, entry.roles, problems)
-        wish = partial(Wish, key, standing, mask=mask, roles=roles)
+        roles = frozenset({PUBLIC}) if everybody else self.grantees(standing, entry.roles, problems, _part(entry))
+        # What was granted once is taken back, though the object may have become an extension's since.
+        wish = partial(Wish, key, standing, mask=mask, roles=roles, extended=standing is Standing.RECORDED)
         if entry.kind is ObjectKind.DATABASE:
             return [wish(kinds=frozenset({entry.kind}), schema=0, objects=frozenset({server.database_oid}))]
         if entry.kind in OUTSIDE_SCHEMAS:
@@ -196,7 +211,8 @@ class Resolver:
             return wish(kinds=frozenset({entry.kind}), objects=frozenset({self._snapshot.schemas[entry.schema]}))
         kinds = _kinds(entry.kind)
         if entry.future:
-            return wish(kinds=kinds, future=True, owners=self._owners(entry, problems))
+            auto = EVERY in entry.owners
+            return wish(kinds=kinds, future=True, owners=self._owners(entry, problems), auto=auto)
         columns = frozenset(entry.columns)
         if entry.everything:
             return wish(kinds=kinds, excluded=self._excluded(entry), columns=columns)
@@ -261,6 +277,10 @@ class Resolver:
         missing = [name for name in entry.owners if name not in self._snapshot.roles]
         problems += [Problem(Reason.ROLE_NOT_FOUND, f"owner {name!r} does not exist yet") for name in missing]
         return frozenset(role.oid for role in found if role is not None)
+
+
+def _part(entry: Entry) -> Part:
+    return ON_TABLES if not _kinds(entry.kind).isdisjoint((*RELATIONS, ObjectKind.COLUMN)) else GRANTEE
 
 
 def _names_types(named: Iterable[tuple[Catalog, str, str]]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
 from cloudsql_iam_operator.core.grants.observed.snapshot import DATABASE_OWNER, Snapshot
 
 
@@ -26,3 +27,10 @@ class Reach:
     def actor(self, role: int) -> str | None:
         """The role to SET LOCAL ROLE to in order to act as this one; "" for none, None when it cannot be."""
         return self._actors.get(role)
+
+
+def unattainable(snapshot: Snapshot) -> frozenset[int]:
+    """Roles that nobody makes an operator a member of: superusers, the provider's own, and what stands for those."""
+    found = {role.oid for role in snapshot.roles.values() if role.superuser or role.name in PROVIDER_ROLES}
+    owner = snapshot.roles.get(DATABASE_OWNER)
+    return frozenset({*found, owner.oid} if owner is not None and snapshot.server.database_owner in found else found)

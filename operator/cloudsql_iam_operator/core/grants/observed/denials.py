@@ -1,23 +1,38 @@
 """Roles and schemas that are never touched, whatever an instance's rules allow. Refusals say which and why."""
 
+from typing import NamedTuple
+
+from cloudsql_iam_operator.core.access.provider_roles import MARKERS, PROVIDER_ROLES
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.observed.snapshot import Role, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
-_RESERVED = frozenset({"public", "none", "postgres"})
-_PROVIDERS = ("cloudsql", "alloydb", "rds", "azure", "pg_")
-_MARKERS = frozenset(
-    {
-        "cloudsqliamuser",
-        "cloudsqliamserviceaccount",
-        "cloudsqliamgroup",
-        "cloudsqliamgroupuser",
-        "cloudsqliamgroupserviceaccount",
-        "cloudsqliamworkforceidentity",
-        "cloudsqlinactiveuser",
-    }
-)
-"""Roles that only mark how a user logs in; every IAM user has one, and it gives no rights."""
+RESERVED = frozenset({"public", "none", "postgres"})
+
+PREDEFINED = "pg_"
+"""How PostgreSQL's own roles begin; it lets nobody else have such a name."""
+
+FIRST_OWN_OID = 16384
+"""Objects below it came with the server. Source: PostgreSQL 14-18, FirstNormalObjectId in access/transam.h"""
+
+UNSAFE = frozenset({"pg_database_owner", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"})
+"""Predefined roles that no rule gives: who has one has the server itself, or what the database's owner has."""
+
+
+class Part(NamedTuple):
+    """What a role is to be; each endangers something else. `listed` are predefined roles that a rule names in full."""
+
+    word: str
+    listed: frozenset[str] = frozenset()
+
+
+GRANTEE = Part("grantee")
+ON_TABLES = Part("grantee on tables")
+
+
+def granted_role(listed: frozenset[str]) -> Part:
+    """The part of a role whose members others become."""
+    return Part("granted role", listed - UNSAFE)
 
 
 def check_schema(schema: str) -> None:
@@ -26,53 +41,84 @@ def check_schema(schema: str) -> None:
         raise Refused(Reason.SCHEMA_NOT_ALLOWED, f"schema {schema!r} is PostgreSQL's own; nothing is granted in it")
 
 
-def check_name(name: str, what: str) -> None:
-    """Refuse a role by its name alone, whether it exists or not."""
-    plain = name.strip().lower()
-    if plain in _RESERVED or plain.startswith(_PROVIDERS):
-        raise Refused(
-            Reason.ROLE_NOT_ALLOWED,
-            f"role {name!r} cannot be a {what}: it is everybody's, PostgreSQL's or the provider's own",
-        )
+def is_predefined(name: str, role: Role | None) -> bool:
+    """Whether it is PostgreSQL's own role, or a name of one that this version does not have."""
+    return name.strip().lower().startswith(PREDEFINED) and (role is None or role.oid < FIRST_OWN_OID)
 
 
 class Denials:
-    """Verdicts on existing roles, each found out once per snapshot."""
+    """Verdicts on roles, each found out once per snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._session_role = snapshot.server.session_role
         self._roles = {role.oid: role for role in snapshot.roles.values()}
         self._parents = snapshot.parents()
-        self._paths: dict[int, tuple[str, ...]] = {}
+        self._paths: dict[tuple[int, Part], tuple[str, ...]] = {}
 
-    def check(self, role: Role, what: str) -> None:
+    @staticmethod
+    def check_name(name: str, role: Role | None, part: Part) -> None:
+        """Refuse a role by what it is called; `role` None when it does not exist."""
+        plain = name.strip().lower()
+        if plain in RESERVED or plain in PROVIDER_ROLES:
+            why = "it is everybody's, or the provider's own"
+        elif is_predefined(name, role) and name not in part.listed:
+            why = f"PostgreSQL keeps names that begin with {PREDEFINED} for its own roles"
+            if _is_granted(part):
+                why = f"{why}, and no access rule lists this one in full"
+        else:
+            return
+        raise Refused(Reason.ROLE_NOT_ALLOWED, f"role {name!r} cannot be a {part.word}: {why}")
+
+    def check(self, role: Role, part: Part) -> None:
         """Refuse a role that is powerful, the operator's own, or that reaches such a role through memberships."""
         if role.oid == self._session_role:
             raise Refused(
-                Reason.ROLE_NOT_ALLOWED, f"role {role.name!r} cannot be a {what}: the operator logs in with it"
+                Reason.ROLE_NOT_ALLOWED, f"role {role.name!r} cannot be a {part.word}: the operator logs in with it"
             )
-        if role.oid not in self._paths:
-            self._paths[role.oid] = self._dangerous_path(role)
-        path = self._paths[role.oid]
+        asked = (role.oid, part)
+        if asked not in self._paths:
+            self._paths[asked] = self._dangerous_path(role, part)
+        path = self._paths[asked]
         if path:
             by = "" if len(path) == 1 else " (" + " is a member of ".join(path) + ")"
             raise Refused(
                 Reason.ROLE_NOT_ALLOWED,
-                f"role {role.name!r} cannot be a {what}: it has administrative powers{by}; take them away first",
+                f"role {role.name!r} cannot be a {part.word}: it has administrative powers{by}; take them away first",
+            )
+        if part is ON_TABLES and role.bypasses_policies:
+            raise Refused(
+                Reason.ROLE_NOT_ALLOWED,
+                f"role {role.name!r} cannot be a {part.word}: it sees all rows by BYPASSRLS; take that away first",
             )
 
-    def _dangerous_path(self, role: Role) -> tuple[str, ...]:
+    def _dangerous_path(self, role: Role, part: Part) -> tuple[str, ...]:
         seen = {role.oid}
         trail: list[tuple[int, tuple[str, ...]]] = [(role.oid, ())]
         while trail:
             oid, before = trail.pop()
             found = self._roles.get(oid)
-            if found is None or found.name in _MARKERS:
+            if found is None or found.name in MARKERS:
                 continue
             path = (*before, found.name)
-            if found.superuser or found.powerful or found.name.startswith(_PROVIDERS) or found.name in _RESERVED:
+            if _is_dangerous(found, part):
                 return path
             new = sorted(self._parents.get(oid, set()) - seen)
             seen.update(new)
             trail += [(parent, path) for parent in new]
         return ()
+
+
+def _is_dangerous(role: Role, part: Part) -> bool:
+    """Whether who is, or reaches, this role endangers something by being what it is to be.
+
+    CREATEDB, REPLICATION and BYPASSRLS are not inherited, but whoever is granted the role may SET ROLE to it.
+    """
+    if role.superuser or role.creates_roles or role.name in RESERVED or role.name in PROVIDER_ROLES:
+        return True
+    if is_predefined(role.name, role):
+        return role.name in UNSAFE or (_is_granted(part) and role.name not in part.listed)
+    return _is_granted(part) and role.powerful
+
+
+def _is_granted(part: Part) -> bool:
+    return part.word == "granted role"

@@ -103,7 +103,8 @@ class Server:
 class Role:
     """A role; `powerful` when it may create roles or databases, replicate, or bypass row security.
 
-    `inherited`: the operator has its rights as it is. `settable`: the operator may SET ROLE to it.
+    `creates_roles` and `bypasses_policies` are two of these powers. `inherited`: the operator has its rights as it is.
+    `settable`: the operator may SET ROLE to it.
     """
 
     oid: int
@@ -112,11 +113,13 @@ class Role:
     powerful: bool
     inherited: bool
     settable: bool
+    creates_roles: bool = False
+    bypasses_policies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RoleGrant:
-    """One row of pg_auth_members; before PostgreSQL 16 `inherit` and `set` are True."""
+    """One row of pg_auth_members; before PostgreSQL 16 `set` is True, and `inherit` what the member does in general."""
 
     role: int
     member: int
@@ -140,7 +143,7 @@ class AclGroup:
     `members` are oids. `future` groups are default privileges: `owner` is whose objects to come they are for and the
     only member is the schema. A `column` group is one column of the relation that is its only member. `lockable`:
     plain and partitioned tables. `entries` is how many entries the ACL has for all roles there are, not only for those
-    that were asked for.
+    that were asked for. `extended`: they belong to an extension.
     """
 
     kind: ObjectKind
@@ -152,6 +155,7 @@ class AclGroup:
     future: bool = False
     column: str = ""
     entries: int = 0
+    extended: bool = False
 
     def held(self, role: int) -> int:
         """All that the role was granted, by whomever."""
