@@ -37,6 +37,10 @@ _ROW_FULL = "54000"
 _UNSAYABLE = "22021"
 """A name has no bytes in the database's encoding."""
 
+_WARNING, _OF_GRANTS = "01000", frozenset({"user.c", "aclchk.c"})
+"""Some of these warnings have no number of their own, as that a membership was granted by another role. Event triggers
+may warn with the same number, and come from elsewhere in the server."""
+
 _NOT_GRANTED, _NOT_REVOKED = "01007", "01006"
 """Warnings with which PostgreSQL says that it did nothing, as if that were a success."""
 
@@ -147,9 +151,15 @@ class Applier:
 
     def _run_once(self, transaction: Transaction, *, locking: bool) -> None:
         self._fence()
-        notices: list[Diagnostic] = []
+        notices: list[_Nothing] = []
+
+        def read(notice: Diagnostic) -> None:
+            # Here and now: the server's answer is gone when this returns.
+            if _did_nothing(notice):
+                notices.append(_Nothing(notice.sqlstate or _WARNING, notice.message_primary or "nothing was done"))
+
         said = self._said(transaction, locking=locking)
-        self._connection.add_notice_handler(notices.append)
+        self._connection.add_notice_handler(read)
         try:
             with (
                 self._connection.pipeline() as pipeline,
@@ -158,15 +168,17 @@ class Applier:
                 for text in said:
                     self._connection.execute(text)
                 pipeline.sync()
-                _check(notices)
+                for nothing in notices:
+                    raise nothing
         finally:
-            self._connection.remove_notice_handler(notices.append)
+            self._connection.remove_notice_handler(read)
 
 
-def _check(notices: Sequence[Diagnostic]) -> None:
-    for notice in notices:
-        if notice.sqlstate in (_NOT_GRANTED, _NOT_REVOKED):
-            raise _Nothing(notice.sqlstate, notice.message_primary or "nothing was done")
+def _did_nothing(notice: Diagnostic) -> bool:
+    """Whether it says that a statement did nothing, or not all of it."""
+    if notice.sqlstate == _WARNING:
+        return notice.source_file in _OF_GRANTS
+    return notice.sqlstate in (_NOT_GRANTED, _NOT_REVOKED)
 
 
 def _postponed(statement: Statement) -> Refusal:
@@ -188,6 +200,7 @@ def _refusal(statement: Statement, actor: str, error: psycopg.Error | _Nothing) 
 _REASONS = {
     _NOT_GRANTED: Reason.SQL_PERMISSION_DENIED,
     _NOT_REVOKED: Reason.REVOKE_BLOCKED,
+    _WARNING: Reason.REVOKE_BLOCKED,
     "42501": Reason.SQL_PERMISSION_DENIED,
     "2BP01": Reason.REVOKE_BLOCKED,
     "25006": Reason.READ_ONLY,

@@ -95,7 +95,8 @@ def _renamed(statement: Statement, changed: Callable[[str], str]) -> Statement:
     """The statement with each name in it changed."""
     grantees = tuple(map(changed, statement.grantees))
     if isinstance(statement, MembershipStatement):
-        return replace(statement, role=changed(statement.role), grantees=grantees)
+        role, grantor = changed(statement.role), changed(statement.grantor)
+        return replace(statement, role=role, grantees=grantees, grantor=grantor)
     return replace(
         statement,
         grantees=grantees,
@@ -163,7 +164,8 @@ def _membership(statement: MembershipStatement) -> sql.Composed:
     if statement.give:
         return sql.SQL("GRANT {} TO {}{}").format(role, grantees, _options(statement))
     words = sql.SQL("REVOKE ADMIN OPTION FOR {} FROM {}") if statement.admin else sql.SQL("REVOKE {} FROM {}")
-    return words.format(role, grantees)
+    by = sql.SQL(" GRANTED BY {}").format(sql.Identifier(statement.grantor)) if statement.grantor else sql.SQL("")
+    return words.format(role, grantees) + by
 
 
 def _options(statement: MembershipStatement) -> sql.Composable:

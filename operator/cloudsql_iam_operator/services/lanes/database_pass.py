@@ -20,6 +20,7 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     named,
 )
 from cloudsql_iam_operator.core.grants.decided.barrier import Claims, Wants, sound
+from cloudsql_iam_operator.core.grants.decided.dependants import passed_on
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
@@ -235,7 +236,8 @@ class _Pass:
             return (Problem(Reason.READ_ONLY, text),)
         refused = [r for r in self._refused if key in r.statement.keys]
         if refused:
-            return tuple(dict.fromkeys(Problem(refusal.reason, refusal.message) for refusal in refused))
+            said = (Problem(r.reason, legible(r.message + passed_on(r.statement, snapshot))) for r in refused)
+            return tuple(dict.fromkeys(said))
         text = (
             "the statements ran, but the database does not show their effect: something else takes it back at once, "
             "such as an event trigger or another tool"

@@ -1,9 +1,13 @@
 -- Objects with equal kind, schema, owner and rights are one row, so that a right is taken apart once for all of them.
--- Rights of the wanted roles, of the operator, of all roles above these, and of PUBLIC; everybody else's are left out.
+-- Rights of the wanted roles, of the operator, of all roles above these, and of PUBLIC, and what the wanted roles passed
+-- on; everybody else's are left out.
 -- What belongs to an extension is told apart; its dependence on that is found by index, however much there is besides.
 -- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
-with recursive wanted as materialized (
-    select oid from pg_roles where rolname::text = any(%(roles)s::text[]) or rolname = session_user
+with recursive named as materialized (
+    select oid from pg_roles where rolname::text = any(%(roles)s::text[])
+),
+wanted as materialized (
+    select oid from pg_roles where rolname = session_user or oid in (select oid from named)
     union
     select m.roleid from pg_auth_members m join wanted w on w.oid = m.member
 ),
@@ -116,7 +120,10 @@ left join lateral (
                 else 0
             end as mask
         ) b
-        where e.grantee = 0 or e.grantee in (select oid from wanted)
+        where
+            e.grantee = 0
+            or e.grantee in (select oid from wanted)
+            or (e.grantor <> f.owner and e.grantor in (select oid from named))
         group by 1, 2
     ) one
 ) held on true

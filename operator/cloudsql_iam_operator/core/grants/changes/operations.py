@@ -24,8 +24,9 @@ class Verb(Enum):
 class Operation:
     """Privileges to be given or taken, and which keys cause it.
 
-    `grantor` is in whose name: the owner, or who gave it. `columns` are () for whole objects; `future` objects are
-    schemas. `option`: with the grant option. `lockable`: the objects are plain or partitioned tables.
+    `grantor` is in whose name: the owner, or who gave it; `owner` is whose the objects are. `columns` are () for whole
+    objects; `future` objects are schemas. `option`: with the grant option. `lockable`: the objects are plain or
+    partitioned tables.
     """
 
     verb: Verb
@@ -39,6 +40,7 @@ class Operation:
     columns: tuple[str, ...] = ()
     future: bool = False
     lockable: bool = False
+    owner: int = 0
 
     @property
     def size(self) -> int:
@@ -48,9 +50,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class MembershipOperation:
-    """A role to be granted or taken back, acting as `actor` ("" as is). Options None are left to the server.
+    """A role to be granted or taken back, acting as `actor` ("" as is), as granted by `grantor` ("" for who acts).
 
-    To be taken back with `admin`, it is only the right to pass the role on.
+    Options None are left to the server. To be taken back with `admin`, it is only the right to pass the role on.
     """
 
     give: bool
@@ -61,6 +63,7 @@ class MembershipOperation:
     inherit: bool | None = None
     set: bool | None = None
     actor: str = ""
+    grantor: str = ""
 
 
 def unnamed(operations: Iterable[Operation]) -> dict[ObjectKind, set[int]]:

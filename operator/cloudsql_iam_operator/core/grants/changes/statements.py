@@ -63,7 +63,10 @@ class PrivilegeStatement:
 
 @dataclass(frozen=True, slots=True)
 class MembershipStatement:
-    """GRANT or REVOKE of a role; options None are not spoken of. A REVOKE with `admin` is of the admin option alone."""
+    """GRANT or REVOKE of a role; options None are not spoken of. A REVOKE with `admin` is of the admin option alone.
+
+    `grantor` is who is named as having granted it, "" for nobody.
+    """
 
     give: bool
     role: str
@@ -73,6 +76,7 @@ class MembershipStatement:
     set: bool | None = None
     keys: frozenset[Key] = frozenset()
     actor: str = ""
+    grantor: str = ""
 
     @property
     def size(self) -> int:
@@ -154,7 +158,7 @@ def named(
                 words.columns,
                 objects,
                 tuple(sorted(roles[oid] for oid in fold.roles)),
-                reach.actor(words.grantor) or "",
+                reach.grantor(words.grantor, words.owner) or "",
                 words.option,
                 roles[words.grantor] if words.future else "",
                 words.lockable,
@@ -171,7 +175,9 @@ def membership_statements(
     roles = snapshot.role_names()
     folded: dict[MembershipStatement, tuple[set[str], set[Key]]] = {}
     for op in operations:
-        words = MembershipStatement(op.give, roles[op.role], (), op.admin, op.inherit, op.set, actor=op.actor)
+        words = MembershipStatement(
+            op.give, roles[op.role], (), op.admin, op.inherit, op.set, actor=op.actor, grantor=op.grantor
+        )
         members, keys = folded.setdefault(words, (set(), set()))
         members.add(roles[op.member])
         keys.update(op.keys)

@@ -61,6 +61,7 @@ class Cell:
             columns=(group.column,) if group.column else (),
             future=group.future,
             lockable=group.lockable,
+            owner=group.owner,
         )
 
 

@@ -29,7 +29,9 @@ class Observed:
 
 @dataclass(slots=True)
 class Tally:
-    """The running numbers of one key; `owners` are those the operator may not act as, `grantors` likewise."""
+    """The running numbers of one key; `owners` are those the operator may not act as, each with objects of theirs;
+    `grantors` likewise, each with the roles that keep what it granted them.
+    """  # noqa: D205 - one sentence
 
     desired: int = 0
     held: int = 0
@@ -37,7 +39,7 @@ class Tally:
     unreachable: int = 0
     extended: int = 0
     owners: dict[int, set[int]] = field(default_factory=dict)
-    grantors: set[int] = field(default_factory=set)
+    grantors: dict[int, set[int]] = field(default_factory=dict)
 
     def observed(self, excess: int) -> Observed:
         """The numbers, with how many privileges are still to be taken back."""
@@ -93,7 +95,7 @@ class Tallies:
     def blocked(self, cell: Cell, grantor: int, keys: Iterable[Key]) -> None:
         """Note a grantor whose gift cannot be taken back."""
         for key in keys:
-            self.of(key).grantors.add(grantor)
+            self.of(key).grantors.setdefault(grantor, set()).update(cell.roles)
 
 
 def _wanted(wishes: Iterable[Wish]) -> dict[Key, int]:

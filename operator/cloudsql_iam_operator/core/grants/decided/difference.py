@@ -147,7 +147,7 @@ class _Differ:
             self.found.append(replace(cell.operation(Verb.GRANT, optional, grantor, keys), option=True))
 
     def _take(self, cell: Cell, mask: int, keys: frozenset[Key], grantor: int) -> None:
-        if self._reach.actor(grantor) is None:
+        if self._reach.grantor(grantor, cell.group.owner) is None:
             if not cell.group.extended:  # an extension's are its owner's to grant
                 self.tallies.blocked(cell, grantor, keys)
             return

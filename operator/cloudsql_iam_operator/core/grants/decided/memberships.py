@@ -115,8 +115,19 @@ class _Made:
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
         elif wanted:
             self._give(pair, wanted[0], keys, grants)
-        elif not any(wish.standing is Standing.CLAIMED for wish in said) and any(map(self._edges.own, grants)):
-            self.operations.append(MembershipOperation(False, *pair, frozenset(wish.key for wish in said)))
+        elif not any(wish.standing is Standing.CLAIMED for wish in said):
+            self._take(pair, frozenset(wish.key for wish in said), filter(self._edges.own, grants))
+
+    def _take(self, pair: tuple[int, int], keys: frozenset[Key], grants: Iterable[RoleGrant]) -> None:
+        """Take back what the operator granted; what another grantor gave beside it stays."""
+        for grant in grants:
+            way = self._edges.way(grant)
+            if way is None:
+                grantor = self._names.get(grant.grantor, str(grant.grantor))
+                why = f"was granted by {grantor!r}, whom the operator may not act as: take it back as that role"
+                self._refuse(keys, Reason.REVOKE_BLOCKED, pair, why)
+            else:
+                self.operations.append(MembershipOperation(False, *pair, keys, actor=way[0], grantor=way[1]))
 
     def _give(self, pair: tuple[int, int], wish: Membership, keys: frozenset[Key], grants: list[RoleGrant]) -> None:
         """Grant it, unless somebody else did with other options: theirs would go on holding beside it."""
@@ -124,14 +135,14 @@ class _Made:
         own = [grant for grant in grants if self._edges.own(grant)]
         for grant in (grant for grant in grants if grant not in own):
             grantor = self._names.get(grant.grantor, str(grant.grantor))
-            actor = self._edges.actor(grant)
+            way = self._edges.way(grant)
             if not keys & self._sweeping:
                 why = f"was granted by {grantor!r} with other options: take that back, or make the options agree"
                 return self._refuse(keys, Reason.CONFLICTING_GRANT, pair, why)
-            if actor is None:
+            if way is None:
                 why = f"was granted by {grantor!r}, whom the operator may not act as: take it back as that role"
                 return self._refuse(keys, Reason.REVOKE_BLOCKED, pair, why)
-            replaced.append(MembershipOperation(False, *pair, keys & self._sweeping, actor=actor))
+            replaced.append(MembershipOperation(False, *pair, keys & self._sweeping, actor=way[0], grantor=way[1]))
         if own and (wish.admin, wish.inherit, wish.set) == (False, None, None):
             # Before PostgreSQL 16 no GRANT takes the option back.
             self.operations.append(MembershipOperation(False, *pair, keys, admin=True))
@@ -157,20 +168,33 @@ class Edges:
     """Whose grants of roles are the operator's own; before PostgreSQL 16 a membership is one, whoever granted it."""
 
     def __init__(self, snapshot: Snapshot, reach: Reach) -> None:
-        server = snapshot.server
+        self._current = snapshot.server.current_role
         self._reach = reach
-        self._single = server.version < OPTIONS_SINCE
-        # A superuser's grants are recorded as those of the role with which the cluster was made.
-        superuser = any(role.superuser for role in snapshot.roles.values() if role.oid == server.current_role)
-        self._also = CLUSTER_MAKER if superuser else server.current_role
+        self._single = snapshot.server.version < OPTIONS_SINCE
+        self._superuser = any(role.superuser for role in snapshot.roles.values() if role.oid == self._current)
+        self._admins: dict[int, set[int]] = {}
+        for grant in snapshot.role_grants:
+            if grant.admin:
+                self._admins.setdefault(grant.role, set()).add(grant.member)
 
     def own(self, grant: RoleGrant) -> bool:
-        """Whether the operator grants and takes back in this grantor's name as it is."""
-        return self._single or grant.grantor == self._also or self._reach.actor(grant.grantor) == ""
+        """Whether PostgreSQL records it so when the operator grants the role.
 
-    def actor(self, grant: RoleGrant) -> str | None:
-        """The role to act as in order to take a grant back; None when it cannot be."""
-        return self._reach.actor(grant.grantor)
+        It takes the operator itself when that has the ADMIN option, else a role with it whose rights the operator has;
+        for a superuser it takes the role with which the cluster was made.
+        """
+        if self._single or grant.grantor == self._current:
+            return True
+        if self._superuser:
+            return grant.grantor == CLUSTER_MAKER
+        admins = self._admins.get(grant.role, set())
+        return self._current not in admins and grant.grantor in admins and self._reach.actor(grant.grantor) == ""
+
+    def way(self, grant: RoleGrant) -> tuple[str, str] | None:
+        """How to take it back: whom to act as, and whom to name as who granted it; None when it cannot be."""
+        if self._single or (self._superuser and grant.grantor == CLUSTER_MAKER):
+            return "", ""
+        return self._reach.member(grant.grantor)
 
 
 def _satisfies(grant: RoleGrant, wish: Membership) -> bool:

@@ -240,12 +240,18 @@ def _obstacles(key: Key, tallies: Tallies, names: Mapping[int, str]) -> list[Pro
     grantors = [
         Problem(
             Reason.REVOKE_BLOCKED,
-            f"privileges that role {names.get(grantor, grantor)!r} granted cannot be revoked: the operator may not act "
-            "as it; revoke them as that role, or name it in the instance's ownerRoles",
+            f"privileges that role {names.get(grantor, grantor)!r} granted to {_listed(holders, names)} cannot be "
+            "revoked: the operator may not act as it, or PostgreSQL takes it for the owner; revoke them as that role, "
+            "or make the operator's database user a member of it and name it in the instance's ownerRoles",
         )
-        for grantor in sorted(tally.grantors)
+        for grantor, holders in sorted(tally.grantors.items())
     ]
     return owners + grantors
+
+
+def _listed(roles: Iterable[int], names: Mapping[int, str]) -> str:
+    known = sorted(str(names.get(role, role)) for role in roles)
+    return ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
 
 
 def _observed(
