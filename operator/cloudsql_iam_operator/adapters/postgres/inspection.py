@@ -124,8 +124,8 @@ def object_names(
         ]
     for kind, rows in asked:
         for oid, schema, name, *arguments in rows:
-            types = tuple(zip(*arguments, strict=True)) if arguments else ()
-            found[kind, oid] = ObjectName(schema, name, types)
+            types = tuple(zip(*arguments[:2], strict=True)) if arguments else ()
+            found[kind, oid] = ObjectName(schema, name, types, *arguments[2:])
     return found
 
 

@@ -51,6 +51,7 @@ _OBJECTS: dict[ObjectKind, LiteralString] = {
     ObjectKind.PARAMETER: "PARAMETER",
     ObjectKind.TABLESPACE: "TABLESPACE",
 }
+_WORDS: dict[str, LiteralString] = {"FUNCTION": "FUNCTION", "PROCEDURE": "PROCEDURE"}
 _TO_COME: dict[ObjectKind, LiteralString] = {
     ObjectKind.TABLE: "TABLES",
     ObjectKind.SEQUENCE: "SEQUENCES",
@@ -107,6 +108,7 @@ def _renamed(statement: Statement, changed: Callable[[str], str]) -> Statement:
                 changed(name.schema),
                 changed(name.name),
                 tuple((changed(schema), changed(type_)) for schema, type_ in name.arguments),
+                name.word,
             )
             for name in statement.objects
         ),
@@ -134,7 +136,9 @@ def _privileges(statement: PrivilegeStatement) -> sql.Composed:
 
 
 def _targets(statement: PrivilegeStatement) -> sql.Composed:
-    return sql.SQL(_OBJECTS[statement.kind]) + sql.SQL(" ") + _objects(statement)
+    return (
+        sql.SQL(_WORDS.get(statement.objects[0].word) or _OBJECTS[statement.kind]) + sql.SQL(" ") + _objects(statement)
+    )
 
 
 def _objects(statement: PrivilegeStatement) -> sql.Composed:
@@ -149,7 +153,9 @@ def _object(kind: ObjectKind, name: ObjectName) -> sql.Composable:
     words = sql.Identifier(name.schema, name.name) if name.schema else sql.Identifier(name.name)
     if kind is not ObjectKind.ROUTINE:
         return words
-    types = _COMMA.join([sql.Identifier(schema, type_) for schema, type_ in name.arguments])
+    # Without a mode, PostgreSQL takes the types of a procedure for those of its OUT arguments too.
+    mode = sql.SQL("IN {}") if name.word == "PROCEDURE" else sql.SQL("{}")
+    types = _COMMA.join([mode.format(sql.Identifier(schema, type_)) for schema, type_ in name.arguments])
     return sql.SQL("{}({})").format(words, types)
 
 

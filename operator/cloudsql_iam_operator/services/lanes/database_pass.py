@@ -10,6 +10,7 @@ from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet
+from cloudsql_iam_operator.core.grants.changes.dependants import passed_on
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
 from cloudsql_iam_operator.core.grants.changes.statements import (
     ObjectName,
@@ -19,8 +20,6 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     membership_statements,
     named,
 )
-from cloudsql_iam_operator.core.grants.decided.barrier import Claims, Wants, sound
-from cloudsql_iam_operator.core.grants.decided.dependants import passed_on
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
@@ -28,6 +27,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, 
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole, Memory, Passed
 
 ROUNDS = 2

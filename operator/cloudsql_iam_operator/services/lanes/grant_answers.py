@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.decided.barrier import Claims, Wants
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.decided.residual import Residual
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups
+from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ folded (kind, schema, owner, acl, col, extended, members) as (
     where
         t.typnamespace in (select oid from place)
         and 'Type' = any(%(kinds)s::text[])
-        and t.typcategory <> 'A'
+        -- an array has the rights of its elements; a domain over one has its own
+        and not (t.typelem <> 0 and t.typsubscript = 'array_subscript_handler'::regproc)
         and (
             t.typtype in ('b', 'd', 'e', 'r')
             -- asked by relation: tables have types too, which nobody grants on

@@ -25,7 +25,7 @@ select concat_ws(
         where
             t.typnamespace <> 'pg_catalog'::regnamespace
             and 'Type' = any(%(kinds)s::text[])
-            and t.typcategory <> 'A'
+            and not (t.typelem <> 0 and t.typsubscript = 'array_subscript_handler'::regproc)
             and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and t.typacl is not null))
     ),
     (

@@ -11,5 +11,6 @@ select
         case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
     ),
     r.rolcreaterole,
-    r.rolbypassrls
+    r.rolbypassrls,
+    r.rolcanlogin
 from pg_roles r

@@ -24,11 +24,15 @@ _KIND_ORDER = tuple(ObjectKind)
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectName:
-    """An object by name; `schema` is "" for a database or schema, `arguments` are (schema, type) of a routine's."""
+    """An object by name; `schema` is "" for a database or schema, `arguments` are (schema, type) of a routine's.
+
+    `word` is FUNCTION or PROCEDURE where ROUTINE could be another one too.
+    """
 
     schema: str
     name: str
     arguments: tuple[tuple[str, str], ...] = ()
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +152,23 @@ def named(
         else:
             found = (names.get((words.kind, oid)) for oid in fold.objects)
             objects = tuple(sorted(name for name in found if name is not None))
-        if not objects:
-            continue
-        statements.append(
-            PrivilegeStatement(
-                words.verb,
-                words.kind,
-                names_of(words.mask),
-                words.columns,
-                objects,
-                tuple(sorted(roles[oid] for oid in fold.roles)),
-                reach.grantor(words.grantor, words.owner) or "",
-                words.option,
-                roles[words.grantor] if words.future else "",
-                words.lockable,
-                fold.keys,
+        for word in sorted({name.word for name in objects}):
+            alike = tuple(name for name in objects if name.word == word)
+            statements.append(
+                PrivilegeStatement(
+                    words.verb,
+                    words.kind,
+                    names_of(words.mask),
+                    words.columns,
+                    alike,
+                    tuple(sorted(roles[oid] for oid in fold.roles)),
+                    reach.grantor(words.grantor, words.owner) or "",
+                    words.option,
+                    roles[words.grantor] if words.future else "",
+                    words.lockable,
+                    fold.keys,
+                )
             )
-        )
     return tuple(sorted(statements, key=_order))
 
 

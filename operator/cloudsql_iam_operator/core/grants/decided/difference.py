@@ -13,10 +13,10 @@ from cloudsql_iam_operator.core.grants.decided.acl_size import Crowd, crowds, wi
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells, verdict
 from cloudsql_iam_operator.core.grants.decided.columns import Tables, about, column_groups, lost
 from cloudsql_iam_operator.core.grants.decided.counts import Tallies
-from cloudsql_iam_operator.core.grants.decided.effective import Effective
 from cloudsql_iam_operator.core.grants.decided.resolution import Wish
 from cloudsql_iam_operator.core.grants.desired.privileges import PLAIN, options
 from cloudsql_iam_operator.core.grants.observed.actors import Reach, unattainable
+from cloudsql_iam_operator.core.grants.observed.effective import Effective
 from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import PUBLIC, AclGroup, Snapshot
 

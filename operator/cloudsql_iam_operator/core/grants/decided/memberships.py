@@ -9,6 +9,7 @@ from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolv
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.denials import Part
+from cloudsql_iam_operator.core.grants.observed.logins import Logins
 from cloudsql_iam_operator.core.grants.observed.snapshot import RoleGrant, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -92,6 +93,7 @@ def difference(
 class _Made:
     def __init__(self, snapshot: Snapshot, reach: Reach, sweeping: frozenset[Key]) -> None:
         self._edges = Edges(snapshot, reach)
+        self._logins = Logins(snapshot)
         self._sweeping = sweeping
         self._parents = snapshot.parents()
         self._names = snapshot.role_names()
@@ -113,6 +115,9 @@ class _Made:
                 self.held[key] = self.held.get(key, 0) + 1
         elif wanted and self._reaches(pair[0], pair[1]):
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
+        elif wanted and (stopped := self._logins.stopped_by(*pair)):
+            why = f"would stop the password login of {', '.join(map(repr, stopped))}: the role logs in by IAM"
+            self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, f"{why}; grant both the same group role instead")
         elif wanted:
             self._give(pair, wanted[0], keys, grants)
         elif not any(wish.standing is Standing.CLAIMED for wish in said):

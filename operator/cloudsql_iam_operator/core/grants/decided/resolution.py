@@ -10,6 +10,7 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import Globs
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
+from cloudsql_iam_operator.core.grants.desired.identifiers import signature_hint
 from cloudsql_iam_operator.core.grants.desired.privileges import mask_of, unknown, with_option
 from cloudsql_iam_operator.core.grants.observed.denials import GRANTEE, ON_TABLES, Denials, Part, check_schema
 from cloudsql_iam_operator.core.grants.observed.relkinds import ON_COLUMNS, RELATIONS
@@ -250,7 +251,8 @@ class Resolver:
         if missing:
             listed = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
             where = f"schema {entry.schema!r}" if entry.schema else f"database {self._snapshot.server.database!r}"
-            text = f"{entry.kind} {listed} does not exist in {where}"
+            hints = {signature_hint(name): None for name in missing} if entry.kind is ObjectKind.ROUTINE else {}
+            text = "; ".join([f"{entry.kind} {listed} does not exist in {where}", *filter(None, hints)])
             problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
         return frozenset(found)
 

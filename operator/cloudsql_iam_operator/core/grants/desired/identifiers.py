@@ -11,6 +11,10 @@ _DEEPEST = 2
 """Parentheses within each other at the end of a signature: those around the arguments, and a type's own."""
 
 
+_SEVERAL_WORDS = ("double", "character", "char", "national", "nchar", "timestamp", "time", "bit", "interval", "numeric")
+"""First words of types that have more than one; with a length, as in numeric(10, 2), a comma may come between."""
+
+
 def identifier(name: str, what: str) -> str:
     """The name, unchanged.
 
@@ -49,6 +53,18 @@ def signature(text: str) -> tuple[str, str]:
     if _CONTROL.search(arguments):
         raise Refused(Reason.INVALID_SPEC, f"the routine {text!r} has control characters: take them out")
     return identifier(name, "routine"), arguments.strip()
+
+
+def signature_hint(text: str) -> str:
+    """What may be wrong with a signature for which there is no routine; "" when nothing is seen."""
+    name, _, arguments = text.partition("(")
+    if "." in name and not name.strip().startswith('"'):
+        return "leave its schema out, which the entry names"
+    for argument in arguments.rstrip(") ").split(","):
+        words = argument.strip().lower().split()
+        if len(words) > 1 and not words[0].startswith(_SEVERAL_WORDS) and not words[0].startswith('"'):
+            return "write only the types of its arguments, without names, modes or defaults"
+    return ""
 
 
 def _opening(text: str) -> int:

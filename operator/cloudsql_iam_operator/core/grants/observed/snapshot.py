@@ -104,7 +104,7 @@ class Role:
     """A role; `powerful` when it may create roles or databases, replicate, or bypass row security.
 
     `creates_roles` and `bypasses_policies` are two of these powers. `inherited`: the operator has its rights as it is.
-    `settable`: the operator may SET ROLE to it.
+    `settable`: the operator may SET ROLE to it. `login`: somebody can log in with it.
     """
 
     oid: int
@@ -115,6 +115,7 @@ class Role:
     settable: bool
     creates_roles: bool = False
     bypasses_policies: bool = False
+    login: bool = False
 
 
 @dataclass(frozen=True, slots=True)

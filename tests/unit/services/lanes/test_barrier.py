@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudsql_iam_operator.core.grants.decided.barrier import Claims, Wants, sound
+from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
 from support.granting.wording import caused, key, table, want
 
 NAMES = "abcdefgh"
