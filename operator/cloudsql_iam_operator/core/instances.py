@@ -54,6 +54,12 @@ class InstanceFacts:
             raise NotYet(Reason.DATABASE_UNREACHABLE, f"{text}: log in by IAM, or give the instance a DNS name")
         return name
 
+    @property
+    def major_version(self) -> int:
+        """17 of POSTGRES_17; 0 of what is not written so."""
+        number = self.database_version.removeprefix("POSTGRES_")
+        return int(number) if number.isascii() and number.isdecimal() else 0
+
 
 def disagreements(mine: CloudSQLInstance, others: Iterable[CloudSQLInstance]) -> list[str]:
     """What other objects say otherwise about the same instance, or about who writes the same project's policy."""
@@ -81,12 +87,6 @@ def _differing(mine: CloudSQLInstance, other: CloudSQLInstance) -> list[str]:
     elif other.connection.project != mine.connection.project:
         return []
     return [f"admin.{name}" for name, (here, there) in fields.items() if here != there]
-
-    @property
-    def major_version(self) -> int:
-        """17 of POSTGRES_17; 0 of what is not written so."""
-        number = self.database_version.removeprefix("POSTGRES_")
-        return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def require_usable(connection: ConnectionName, facts: InstanceFacts) -> None:

@@ -11,7 +11,8 @@ from psycopg.conninfo import make_conninfo
 
 from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.adapters.postgres.startup import EVERY, SAFE_PATH, SESSION, Startup
-from cloudsql_iam_operator.services.lanes.database_pass import GrantAnswer, run_pass
+from cloudsql_iam_operator.services.lanes.database_pass import run_pass
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from support.granting.pooler import Pooler
 from support.granting.setting import Place
 from support.granting.wording import key, table, want
