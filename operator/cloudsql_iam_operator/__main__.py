@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("-n", "--namespace", default="default", help="of objects that name none (default: default)")
     plan.add_argument("-o", "--output", choices=("sql", "json"), default="sql", help="the form (default: sql)")
     plan.add_argument(
+        "--offline", action="store_true", help="take CloudSQLInstances, and so what is allowed, from the manifests too"
+    )
+    plan.add_argument(
         "--operator-namespace", default=os.environ.get("POD_NAMESPACE", "default"), help="where secretRef looks"
     )
     return parser
@@ -72,7 +75,8 @@ def _webhook(_: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from cloudsql_iam_operator.cli.plan import Request, plan  # noqa: PLC0415
 
-    request = Request(tuple(options.filename), options.namespace, options.operator_namespace, options.output)
+    where = (tuple(options.filename), options.namespace, options.operator_namespace)
+    request = Request(*where, options.output, options.offline)
     text, status = plan(request, os.environ)
     print(text, end="")
     return status

@@ -21,12 +21,16 @@ NOTHING, FAILED, CHANGES = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Where the manifests are, the namespace of those that name none, that of the operator's Secrets, and the form."""
+    """Where the manifests are, the namespace of those that name none, that of the operator's Secrets, and the form.
+
+    With `offline` the manifests' CloudSQLInstances count, and with them what is allowed; else only the cluster's do.
+    """
 
     sources: tuple[str, ...]
     namespace: str
     operator_namespace: str
     form: str
+    offline: bool = False
 
 
 def plan(request: Request, environment: Mapping[str, str]) -> tuple[str, int]:
@@ -56,7 +60,7 @@ def status_of(previews: Iterable[Preview]) -> int:
 
 async def _previews(bodies: list[dict[str, Any]], request: Request, environment: Mapping[str, str]) -> list[Preview]:
     with previewing(connect(), request.operator_namespace, endpoints_from(environment)) as previews:
-        keys = await previews.learn(bodies)
+        keys = await previews.learn(bodies, offline=request.offline)
         return await previews.of([key for key in keys if key.kind == GRANT.name])
 
 

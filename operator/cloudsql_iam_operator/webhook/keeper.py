@@ -73,9 +73,13 @@ class Keeper:
             self._wake.wait(random.uniform(0.5, 1.0) * ROUND_SECONDS)  # noqa: S311 - keeps replicas apart
 
     def _shared(self, now: datetime) -> CertificateSet:
-        """The set in the Secret, after creating or renewing it when that is due."""
+        """The set in the Secret, after filling or renewing it when that is due."""
+        where = f"{self._place.namespace}/{self._place.secret}"
         for _ in range(ATTEMPTS):
             stored = self._cluster.secret(self._place.namespace, self._place.secret)
+            if stored is None:
+                text = f"Secret {where} does not exist, and the webhook may make none: install the chart anew"
+                raise NotYet(Reason.PROGRESSING_WITH_RETRY, text)
             current = self._readable(stored)
             if current is None:
                 wanted = self._held or certificate.issued(self._place.dns_names, now)
@@ -84,12 +88,11 @@ class Keeper:
                 wanted = certificate.renewed(current, self._place.dns_names, now)
             if wanted is current or self._written(wanted, stored):
                 return wanted
-        where = f"{self._place.namespace}/{self._place.secret}"
         text = f"Secret {where} could not be written: somebody keeps changing it, or it is not ours"
         raise NotYet(Reason.PROGRESSING_WITH_RETRY, text)
 
-    def _readable(self, stored: StoredSecret | None) -> CertificateSet | None:
-        if stored is None:
+    def _readable(self, stored: StoredSecret) -> CertificateSet | None:
+        if not stored.values:  # as the chart makes it
             return None
         try:
             return certificate.read(stored.values)
@@ -98,12 +101,9 @@ class Keeper:
             log.warning("Secret %s/%s is written anew: %s", *where, unusable)
             return None
 
-    def _written(self, wanted: CertificateSet, stored: StoredSecret | None) -> bool:
+    def _written(self, wanted: CertificateSet, stored: StoredSecret) -> bool:
         where = (self._place.namespace, self._place.secret)
-        if stored is None:
-            won = self._cluster.create_secret(*where, wanted.values())
-        else:
-            won = self._cluster.replace_secret(*where, StoredSecret(wanted.values(), stored.version))
+        won = self._cluster.replace_secret(*where, StoredSecret(wanted.values(), stored.version))
         if won:
             log.info("wrote certificates to Secret %s/%s, the leaf ends at %s", *where, wanted.expires.isoformat())
         return won

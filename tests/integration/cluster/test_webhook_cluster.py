@@ -193,16 +193,29 @@ def test_a_ca_bundle_that_somebody_takes_away_is_restored(site: Site) -> None:
     eventually(lambda: site.trust() == before, "the caBundle is restored")
 
 
-@pytest.mark.parametrize(
-    "harm", [("delete", "secret"), ("patch", '--patch={"data":{"tls.crt":"eA=="}}', "secret")], ids=lambda harm: harm[0]
-)
-def test_a_secret_that_somebody_harms_comes_back_with_the_same_certificate(site: Site, harm: tuple[str, ...]) -> None:
-    names = (f"{WEBHOOK}-tls", "--namespace", "csql")
+def test_a_secret_that_somebody_harms_comes_back_with_the_same_certificate(site: Site) -> None:
     before = site.secret()
+    patch = '--patch={"data":{"tls.crt":"eA=="}}'
 
-    assert site.kubectl(*harm, *names).returncode == 0
+    assert site.kubectl("patch", patch, "secret", f"{WEBHOOK}-tls", "--namespace", "csql").returncode == 0
 
     eventually(lambda: site.secret() == before, "the Secret is back")
+
+
+def test_the_webhook_may_make_no_secret_and_fills_the_one_that_the_chart_makes(site: Site) -> None:
+    before = site.secret()
+    webhook = f"--as=system:serviceaccount:csql:{WEBHOOK}"
+    assert site.kubectl("delete", "secret", f"{WEBHOOK}-tls", "--namespace", "csql").returncode == 0
+    eventually(
+        lambda: all("the webhook may make none" in replica.log.read_text() for replica in site.replicas),
+        "the replicas say what is missing",
+    )
+
+    install(site)
+
+    eventually(lambda: site.secret() == before, "the same certificate is in the new Secret")
+    assert site.kubectl("auth", "can-i", "create", "secrets", "--namespace", "csql", webhook).stdout == "no\n"
+    assert site.kubectl("auth", "can-i", "list", "secrets", "--namespace", "csql", webhook).stdout == "no\n"
 
 
 def test_a_replica_that_is_told_to_stop_ends_well_and_the_other_serves_on(site: Site, namespace: str) -> None:

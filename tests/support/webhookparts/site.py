@@ -92,7 +92,7 @@ class Site:
     def secret(self) -> JSON | None:
         """The data of the Secret that the replicas share; None when there is none."""
         found = self.api.find(f"/api/v1/namespaces/csql/secrets/{WEBHOOK}-tls")
-        return None if found is None else dict(found["data"])
+        return None if found is None else dict(found.get("data") or {})
 
     def create(self, pod: JSON, *options: str) -> JSON:
         done = self.kubectl("create", "-o", "json", *options, "-f", "-", stdin=json.dumps(pod))
@@ -144,8 +144,9 @@ def install(site: Site) -> None:
         timeout=60,
     )
     wanted = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    wanted |= {"MutatingWebhookConfiguration", "Service"}
-    chart = [o for o in yaml.safe_load_all(rendered.stdout) if o and o["metadata"]["name"] == WEBHOOK]
+    wanted |= {"MutatingWebhookConfiguration", "Service", "Secret"}
+    names = {WEBHOOK, f"{WEBHOOK}-tls"}
+    chart = [o for o in yaml.safe_load_all(rendered.stdout) if o and o["metadata"]["name"] in names]
     service = next(o for o in chart if o["kind"] == "Service")
     service["spec"] = {"ports": [{"name": "https", "port": 443, "targetPort": PORT}]}
     site.apply(*(o for o in chart if o["kind"] in wanted), *(slice_for(number) for number in (0, 1)))

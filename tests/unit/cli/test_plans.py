@@ -94,6 +94,11 @@ def test_a_list_of_objects_is_taken_apart(tmp_path: Path) -> None:
         ("a: [", "is no YAML"),
         ("- 1", "holds something that is no object"),
         (f"apiVersion: {API_VERSION}\nkind: DatabaseGrant\n", "without metadata.name"),
+        ("kind: List\nitems: 5\n", "whose items are no list"),
+        ("&a\nkind: List\nitems: [*a]\n", "is an alias: write it out"),
+        ("x0: &x0 {}\nx1: &x1 [*x0, *x0]\nkind: List\nitems: [*x1]\n", "is an alias: write it out"),
+        ("a: " + "[" * 100_000, "more than 64 lists and maps"),
+        ("a: " + "{a: " * 100_000, "more than 64 lists and maps"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_named_with_its_fault(tmp_path: Path, text: str, said: str) -> None:

@@ -78,16 +78,20 @@ class AdmissionCluster:
         values = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
         return StoredSecret(values, found["metadata"]["resourceVersion"])
 
-    def create_secret(self, namespace: str, name: str, values: Mapping[str, bytes]) -> bool:
-        """Create the Secret; False when somebody was faster."""
-        body = _secret(name, values)
-        return _won(lambda: self._rest.send("POST", _secrets(namespace), CALL_SECONDS, body))
-
     def replace_secret(self, namespace: str, name: str, new: StoredSecret) -> bool:
-        """Replace the Secret's values if it still is the version that `new` names; False when it is not."""
-        body = _secret(name, new.values)
-        body["metadata"]["resourceVersion"] = new.version
-        return _won(lambda: self._rest.send("PUT", f"{_secrets(namespace)}/{name}", CALL_SECONDS, body))
+        """Replace the Secret's values if it still is the version that `new` names; False when it is not.
+
+        All else about it stays: its labels, by which whoever installed it knows it, and its type.
+        """
+        path = f"{_secrets(namespace)}/{name}"
+
+        def replace() -> JSON:
+            stored = self._rest.get(path, CALL_SECONDS)
+            stored["metadata"]["resourceVersion"] = new.version
+            stored["data"] = {key: base64.b64encode(value).decode() for key, value in new.values.items()}
+            return self._rest.send("PUT", path, CALL_SECONDS, stored)
+
+        return _won(replace)
 
     def trust(self, configuration: str) -> tuple[Trust, ...]:
         """What the webhooks of a MutatingWebhookConfiguration trust; () when it does not exist."""
@@ -108,16 +112,6 @@ def _step(name: str) -> str:
 
 def _secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/secrets"
-
-
-def _secret(name: str, values: Mapping[str, bytes]) -> JSON:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "type": "kubernetes.io/tls",
-        "data": {key: base64.b64encode(value).decode() for key, value in values.items()},
-    }
 
 
 def _trusting(index: int, trust: Trust) -> list[JSON]:

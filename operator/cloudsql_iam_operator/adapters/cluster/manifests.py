@@ -15,6 +15,10 @@ SUFFIXES = (".yaml", ".yml", ".json")
 _NAMESPACED = {kind.name: kind.namespaced for kind in KINDS}
 
 
+_DEEPEST = 64
+"""Collections within each other; our kinds have ten."""
+
+
 class BadManifest(ValueError):
     """A file that cannot be read as manifests; the text names it and says why."""
 
@@ -51,9 +55,35 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
             raise BadManifest(f"{file} cannot be read: {error}") from error
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe one without aliases, by which a short text stands for a large object, or for one without end."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next node, which stands for itself and is not too deep."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call] # PyYAML's stubs
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem=f"*{event.anchor} is an alias: write it out", problem_mark=_begin(event))
+        if self.depth >= _DEEPEST:
+            problem = f"more than {_DEEPEST} lists and maps are within each other"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=_begin(event))
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _begin(event: Any) -> yaml.Mark:
+    """Where in the text it stands."""
+    mark: yaml.Mark = event.start_mark
+    return mark
+
+
 def _documents(where: str, text: str) -> list[Any]:
     try:
-        return [document for document in yaml.safe_load_all(text) if document is not None]
+        return [document for document in yaml.load_all(text, _Loader) if document is not None]
     except yaml.YAMLError as error:
         raise BadManifest(f"{where} is no YAML: {' '.join(str(error).split())}") from error
 
@@ -62,7 +92,10 @@ def _objects(document: Any, where: str) -> list[JSON]:
     if not isinstance(document, dict):
         raise BadManifest(f"{where} holds something that is no object: each document needs apiVersion, kind, metadata")
     if document.get("kind") == "List":
-        return [body for item in document.get("items") or () for body in _objects(item, where)]
+        items = document.get("items") or []
+        if not isinstance(items, list):
+            raise BadManifest(f"{where} holds a List whose items are no list")
+        return [body for item in items for body in _objects(item, where)]
     return [document]
 
 

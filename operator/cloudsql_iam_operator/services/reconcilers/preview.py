@@ -1,6 +1,7 @@
 """What DatabaseGrants would have executed, by the same way as mode Plan. Nothing is written anywhere."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import GRANT, KINDS, Key
+from cloudsql_iam_operator.api.names import GRANT, INSTANCE, KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
@@ -18,6 +19,8 @@ from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks,
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,11 @@ class Previews:
         self._systems = systems
         self._checks = GrantChecks(systems)
 
-    async def learn(self, bodies: Collection[Mapping[str, Any]]) -> tuple[Key, ...]:
+    async def learn(self, bodies: Collection[Mapping[str, Any]], *, offline: bool = False) -> tuple[Key, ...]:
         """Read the cluster and put these objects over it, as if they had been applied; their keys.
 
-        What an object's status records stays as the cluster has it.
+        What an object's status records stays as the cluster has it. So do the instances, by which the platform team
+        says what is allowed and as whom the operator logs in: only with `offline` those among the objects count.
 
         Raises:
             NotYet: the API server did not answer.
@@ -65,9 +69,13 @@ class Previews:
             for stored in await systems.threads.call(systems.cluster.list, kind, timeout=CLUSTER_SECONDS):
                 systems.registry.put(_key(stored), stored)
         systems.registry.listed = True
+        taken = [body for body in bodies if offline or body["kind"] != INSTANCE.name]
         for body in bodies:
+            if body not in taken:
+                log.warning("%s of the manifests is not used, the cluster's is; --offline would use it", _key(body))
+        for body in taken:
             systems.registry.put(_key(body), _applied(body, systems.registry.get(_key(body))))
-        return tuple(_key(body) for body in bodies)
+        return tuple(_key(body) for body in taken)
 
     async def of(self, keys: Collection[Key]) -> list[Preview]:
         """Previews of these grants, in the order of their databases.
