@@ -11,7 +11,7 @@ from cloudsql_iam_operator.adapters.google.credentials import Identity
 from cloudsql_iam_operator.adapters.google.operations import Patience
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser, SQLAdmin
 from cloudsql_iam_operator.api.instance import ConnectionName
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import DatabaseUser
@@ -132,63 +132,6 @@ def test_roles_are_granted_in_the_query_and_nothing_is_revoked(stand_in: Google,
     query = "name=checkout%40acme-prod.iam&databaseRoles=a&databaseRoles=b&alt=json"
     asked = ("PUT", f"/v1/projects/acme-prod/instances/orders/users?{query}", {"name": "checkout@acme-prod.iam"})
     assert stand_in.asked == [asked]
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "expected"),
-    [
-        (
-            400,
-            "Invalid request: Provided CLOUD_IAM_SERVICE_ACCOUNT: x.gserviceaccount.com, does not exist.",
-            (Reason.PRINCIPAL_NOT_FOUND, Refused),
-        ),
-        (400, "Invalid request: IAM Group Authentication is disabled.", (Reason.IAM_AUTHENTICATION_DISABLED, Refused)),
-        (400, "Invalid request: Invalid request since instance is not running.", (Reason.INSTANCE_STOPPED, NotYet)),
-        (400, 'failed to update user "x": role "app_ro" does not exist.', (Reason.ROLE_NOT_FOUND, NotYet)),
-        (400, "something new", (Reason.UNEXPECTED_ANSWER, NotYet)),
-        (404, "not what you asked for", (Reason.UNEXPECTED_ANSWER, NotYet)),
-        (403, "The client is not authorized to make this request.", (Reason.ADMIN_PERMISSION_DENIED, NotYet)),
-        (
-            409,
-            "Operation failed because another operation was already in progress.",
-            (Reason.OPERATION_IN_PROGRESS, NotYet),
-        ),
-        (503, "Service unavailable", (Reason.GOOGLE_UNREACHABLE, NotYet)),
-    ],
-)
-def test_each_known_text_of_the_admin_api_has_its_reason(
-    stand_in: Google, admin: SQLAdmin, code: int, message: str, expected: tuple[Reason, type]
-) -> None:
-    stand_in.refuses(code, message)
-
-    failure = failure_of(admin.insert_user, ORDERS, CHECKOUT)
-
-    assert (failure.reason, type(failure)) == expected
-    assert "checkout@acme-prod.iam" in failure.message
-    assert "t0ken" not in failure.message
-
-
-def test_a_missing_instance_is_told_with_what_would_help(stand_in: Google, admin: SQLAdmin) -> None:
-    stand_in.refuses(404, "The Cloud SQL instance does not exist.", "instanceDoesNotExist")
-
-    failure = failure_of(admin.users, ORDERS)
-
-    assert failure.message == (
-        "could not list the users of instance acme-prod:europe-west1:orders: "
-        "The Cloud SQL instance does not exist.; create it, or correct spec.connectionName"
-    )
-
-
-def test_a_missing_permission_is_named(stand_in: Google, admin: SQLAdmin) -> None:
-    stand_in.refuses(403, "The client is not authorized to make this request.", "notAuthorized")
-
-    failure = failure_of(admin.users, ORDERS)
-
-    assert failure.message == (
-        "Google answered 403 to: list the users of instance acme-prod:europe-west1:orders: "
-        "The client is not authorized to make this request.; the operator needs cloudsql.users.list on "
-        "project acme-prod, or on instance orders by condition"
-    )
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def not_understood(errand: Errand, code: int, body: str) -> NotYet:
     return NotYet(Reason.UNEXPECTED_ANSWER, text, WRITTEN_AGAIN if errand.writes else None)
 
 
+BUSY = "operationInProgress"
 _QUOTA_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"}
 _DENIALS: Mapping[str, tuple[Reason, str]] = {
     "SECURITY_POLICY_VIOLATED": (
@@ -149,7 +150,7 @@ def _general(answered: Answered, errand: Errand) -> NotYet | None:
     quota = answered.code == 403 and answered.reason in _QUOTA_REASONS
     if answered.code == 429 or quota:
         return NotYet(Reason.QUOTA_EXCEEDED, said, answered.retry_after or QUOTA_SECONDS)
-    if answered.code == 403:
+    if answered.code == 403 and answered.reason != BUSY:  # older versions of the Admin API tell a running operation so
         reason, remedy = _denial(answered, errand)
         return NotYet(reason, f"{said}; {remedy}")
     if answered.code == 401:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unexpected
+from cloudsql_iam_operator.adapters.google.answers import BUSY, Answered, Errand, unexpected
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -23,18 +23,28 @@ def verdict(answered: Answered, errand: Errand) -> Exception:
     role = _IAM_ROLE.search(answered.message)
     if role and errand.method == "users.insert":
         return IAMRolesMissing(role.group(1))
-    if answered.code == 404 and answered.reason == "instanceDoesNotExist":
-        text = f"could not {errand.purpose}: {answered.said}; create it, or correct spec.connectionName"
-        return NotYet(Reason.INSTANCE_NOT_FOUND, text)
-    if _BUSY.search(answered.message) or answered.reason in {"operationInProgress", "OPERATION_IN_PROGRESS"}:
-        sentence = f"could not {errand.purpose}: another operation was already in progress"
-        return NotYet(Reason.OPERATION_IN_PROGRESS, sentence, BUSY_SECONDS)
+    worded = _by_word(answered, errand)
+    if worded is not None:
+        return worded
     found = next((meaning for pattern, meaning in _TEXTS if pattern.search(answered.message)), None)
     if found is not None and answered.code in {200, 400} and (errand.writes or found.waits):
         return _failure(found, f"could not {errand.purpose}: {_detail(answered.said)}")
     if answered.code == 200:
         return NotYet(Reason.OPERATION_FAILED, f"could not {errand.purpose}: {_told(answered)}")
     return unexpected(answered, errand)
+
+
+def _by_word(answered: Answered, errand: Errand) -> NotYet | None:
+    """What waits by the API's own word for it. An instance is gone by that word alone, and not by any other 404."""
+    if answered.code == 404 and answered.reason == "instanceDoesNotExist":
+        text = f"could not {errand.purpose}: {answered.said}; create it, or correct spec.connectionName"
+        return NotYet(Reason.INSTANCE_NOT_FOUND, text)
+    if answered.reason in {BUSY, "OPERATION_IN_PROGRESS"} or _BUSY.search(answered.message):
+        sentence = f"could not {errand.purpose}: another operation was already in progress"
+        return NotYet(Reason.OPERATION_IN_PROGRESS, sentence, BUSY_SECONDS)
+    if answered.code == 409 and answered.reason in {"invalidState", "INVALID_STATE"}:
+        return NotYet(Reason.INSTANCE_NOT_READY, f"could not {errand.purpose}: {answered.said}")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloudsql_iam_operator.core.iam.bindings import Binding
+from cloudsql_iam_operator.core.iam.bindings import Binding, folded
 
 Group = frozenset[Binding]
 
@@ -19,8 +19,9 @@ class _Queued:
 class Sieve:
     """Groups of suspects still to be tried, one after another; it may be left and taken up again.
 
-    A group of several tenants is divided between them first, and then each tenant's groups take turns: whoever brings a
-    thousand bindings that are refused makes only its own others wait.
+    All bindings of one member stand and fall together: a login needs each of its roles. A group of several tenants is
+    divided between them first, and then each tenant's groups take turns: whoever brings a thousand bindings that are
+    refused makes only its own others wait.
     """
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class Sieve:
         return self._divided(group, named)
 
     def _divided(self, group: Group, named: Group) -> Group:
-        guilty = named & group or (group if len(group) == 1 else frozenset())
+        guilty = named & group or (group if len(_members(group)) <= 1 else frozenset())
         rest = group - guilty
         # a name clears nobody else; but one tenant's rest is tried whole, for there the next name comes as cheaply
         whole = guilty and len(self._of(rest)) == 1
@@ -84,8 +85,9 @@ class Sieve:
             first = set(tenants[: len(tenants) // 2])
             former = frozenset(binding for binding in group if self._tenants[binding] in first)
             return former, group - former
-        ordered = sorted(group, key=lambda binding: binding.order)
-        former = frozenset(ordered[: len(ordered) // 2])
+        members = sorted(_members(group))
+        first = set(members[: len(members) // 2])
+        former = frozenset(binding for binding in group if folded(binding.member) in first)
         return former, group - former
 
     def _push(self, group: Group) -> None:
@@ -98,3 +100,7 @@ class Sieve:
 
     def _of(self, group: Group) -> frozenset[str]:
         return frozenset(self._tenants[binding] for binding in group)
+
+
+def _members(group: Group) -> set[str]:
+    return {folded(binding.member) for binding in group}

@@ -54,6 +54,14 @@ def test_one_of_a_thousand_costs_twice_the_logarithm() -> None:
     assert len(tries) <= 2 * math.log2(1024)
 
 
+def test_the_roles_of_one_member_stand_and_fall_together() -> None:
+    both = [Binding(role, f"user:u{n}@acme.com") for n in range(64) for role in ("roles/a", "roles/b")]
+
+    tries = sift(dict.fromkeys(both, "a"), frozenset(both[20:22]), names=False)
+
+    assert len(tries) <= 2 * math.log2(64)
+
+
 def test_thousands_that_are_refused_end_in_no_recursion() -> None:
     everybody = {binding(n): "a" for n in range(3000)}
 
