@@ -35,8 +35,8 @@ def verdict(answered: Answered, errand: Errand) -> Exception:
 
 
 def _by_word(answered: Answered, errand: Errand) -> NotYet | None:
-    """What waits by the API's own word for it. An instance is gone by that word alone, and not by any other 404."""
-    if answered.code == 404 and answered.reason == "instanceDoesNotExist":
+    """What waits by the API's own word for it. An instance is gone by that word or text, and not by any other 404."""
+    if answered.code == 404 and (answered.reason == "instanceDoesNotExist" or answered.message == _NO_INSTANCE):
         text = f"could not {errand.purpose}: {answered.said}; create it, or correct spec.connectionName"
         return NotYet(Reason.INSTANCE_NOT_FOUND, text)
     if answered.reason in {BUSY, "OPERATION_IN_PROGRESS"} or _BUSY.search(answered.message):
@@ -55,6 +55,7 @@ class _Meaning:
 
 
 _IAM_ROLE = re.compile(r'role "(cloudsqliam\w+)" does not exist')
+_NO_INSTANCE = "The Cloud SQL instance does not exist."
 _BUSY = re.compile(r"another operation was already in progress|too many operations", re.IGNORECASE)
 _TEXTS = (
     (
