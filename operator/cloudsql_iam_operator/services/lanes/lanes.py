@@ -123,8 +123,10 @@ class Lanes:
         One that vanished does not: nobody said that it should.
         """
         live = self._registry.get(key)
-        if live is None or live.deleting:
-            return live is not None
+        if live is None:
+            return False
+        if live.body["metadata"].get("deletionTimestamp"):
+            return True
         end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
         return end is not None and end <= datetime.now(UTC)
 
