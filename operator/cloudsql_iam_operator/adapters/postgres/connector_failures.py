@@ -11,8 +11,8 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
 from cloudsql_iam_operator.core.reasons import Reason
 
-_MISREAD = (KeyError, TypeError, AttributeError)
-"""What the connector dies of when an answer is not as documented."""
+_MISREAD = (KeyError, TypeError, AttributeError, UnboundLocalError)
+"""What the connector dies of when an answer is not as documented, or no JSON."""
 
 CONNECTOR_ERRORS = (
     aiohttp.ClientError,
