@@ -121,7 +121,7 @@ def listed(stand_in: Google, **more: str) -> str:
     endpoints = stand_in.endpoints
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[3] / "operator"),
+        "PYTHONPATH": str(Path(__file__).parents[4] / "operator"),
         "NO_GCE_CHECK": "true",
         "HOME": "/nonexistent",
         "SQLADMIN_ENDPOINT": endpoints.sqladmin,
