@@ -3,11 +3,13 @@
 import itertools
 import sys
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudsql_emulator.iam.spans import SOME_SECONDS
 from controlplane import binaries
 from e2e import chain, world
 from e2e.cloud import Cloud
@@ -48,6 +50,14 @@ def tenant(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Tenant]:
     told.leave()
     assert cloud.policy_text() == policy
     assert cloud.users() == users
+
+
+@pytest.fixture
+def slow_policies(stage: Stage) -> Iterator[None]:
+    """Policies act after some seconds, as at Google; other tests want what they take away to be gone at once."""
+    stage.cloud.control.set_propagation(**asdict(SOME_SECONDS))
+    yield
+    stage.cloud.control.set_propagation()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Principals of every kind, and those that Google or the rules do not know."""
 
+import pytest
+
 from e2e import world
 from e2e.scenes import members_of, service_account
 from e2e.tenant import CLIENT, INSTANCE_USER, Tenant
@@ -79,6 +81,7 @@ def test_a_namespace_that_no_rule_lets_in_causes_no_write_outside(tenant: Tenant
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
 
 
+@pytest.mark.usefixtures("slow_policies")
 def test_access_is_revoked_when_its_rule_is_withdrawn(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
     acls = cloud.acls("orders")
@@ -113,6 +116,7 @@ def test_a_field_without_behaviour_is_refused_by_name_and_nothing_is_written(ten
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
 
 
+@pytest.mark.usefixtures("slow_policies")
 def test_a_service_account_that_acts_as_another_takes_users_and_privileges_along(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
     first, second = tenant.account("mover"), "mover-2@acme-prod.iam.gserviceaccount.com"

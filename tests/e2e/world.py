@@ -1,9 +1,7 @@
 """The emulated cloud at the start of the chain: a project, an instance with real tables, other people's access."""
 
-from dataclasses import asdict
 from typing import Any
 
-from cloudsql_emulator.iam.spans import SOME_SECONDS
 from controlplane.addresses import FIRST_INSTANCE, GOOGLE_APIS, METADATA
 
 PROJECT = "acme-prod"
@@ -139,7 +137,6 @@ def config(kubeconfig: str, certificate: str, key: str) -> dict[str, Any]:
         "api": {"host": GOOGLE_APIS, "port": 443, "certificate": certificate, "key": key},
         "metadata": {"project": PROJECT, "listen": {"host": METADATA, "port": 80}, "kubeconfig": kubeconfig},
         "control": {"host": "127.0.0.1", "port": CONTROL_PORT},
-        "propagation": asdict(SOME_SECONDS),
     }
 
 
