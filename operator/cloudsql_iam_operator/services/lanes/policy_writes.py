@@ -97,14 +97,18 @@ class PolicyWriter:
         if denied is not None:
             raise denied
 
-    async def _put_fresh(self, turn: Turn, change: PolicyChange, planned: PolicyPlan) -> NotYet | None:
-        """Write a plan; why what is left of it was not permitted, if so."""
+    async def _put_fresh(self, turn: Turn, change: PolicyChange, planned: PolicyPlan) -> Failure | None:
+        """Write a plan; why what is left of it was not permitted or found no room, if so."""
         try:
             await self._write(turn, planned)
         except NotYet as failure:
             if failure.reason is not Reason.IAM_PERMISSION_DENIED:
                 raise
             return await self._put_by_role(turn, change, planned, failure)
+        except Refused as full:
+            if planned.removed and planned.added:
+                await self._put_removals(turn, change)
+            return full
         except PolicyRejected as rejection:
             named = _named(planned.added, rejection)
             if planned.removed or not named:
@@ -114,12 +118,12 @@ class PolicyWriter:
 
     async def _put_by_role(
         self, turn: Turn, change: PolicyChange, planned: PolicyPlan, denied: NotYet
-    ) -> NotYet | None:
+    ) -> Failure | None:
         """Write role by role: the operator's right to write may be limited to some, and those wait for no other."""
         roles = {binding.role for binding in planned.added | planned.removed}
         if len(roles) == 1:
             return denied
-        last = None
+        last: Failure | None = None
         for role in sorted(roles):
             others = frozenset(binding for binding in change.wanted if binding.role != role)
             refs = frozenset(ref for ref in change.removable if ref.role == role)

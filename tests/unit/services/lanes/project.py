@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
@@ -35,6 +35,7 @@ class Project:
     reason: Reason | None = Reason.PRINCIPAL_NOT_FOUND
     culprit_stored: bool = False
     denied: str = ""
+    longest: int = 1500
     before_write: list[Callable[["Project"], None]] = field(default_factory=list)
 
     def get_policy(self, project: str) -> Policy:
@@ -55,6 +56,8 @@ class Project:
         changed = set(policy.bindings()) ^ set(Policy(self.document).bindings())
         if any(binding.role == self.denied for binding in changed):
             raise NotYet(Reason.IAM_PERMISSION_DENIED, f"{self.denied} is not the operator's to give")
+        if policy.principals > self.longest:
+            raise Refused(Reason.IAM_POLICY_FULL, "larger than the maximum allowed size")
         if self.culprit_stored:
             raise PolicyRejected("", "One or more users do not belong to a permitted customer.", None)
         for binding in policy.bindings():

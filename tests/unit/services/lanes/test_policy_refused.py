@@ -100,3 +100,21 @@ def test_a_role_that_the_operator_may_not_write_holds_up_no_other_role() -> None
     run(story, project)
 
     assert project.members == {member(2)}
+
+
+def test_removals_wait_for_no_room_in_the_policy() -> None:
+    members = [member(n) for n in range(4)]
+    project = Project({"etag": "0", "bindings": [{"role": LOGIN, "members": members}]}, longest=4)
+
+    async def story(lane: PolicyLane) -> None:
+        *full, released = await asyncio.gather(
+            *(lane.bind(key(n), want(n)) for n in range(10, 13)),
+            lane.release(key(0), frozenset({BindingRef(member(0), LOGIN)})),
+            return_exceptions=True,
+        )
+        assert {getattr(answer, "reason", None) for answer in full} == {Reason.IAM_POLICY_FULL}
+        assert released is None
+
+    run(story, project)
+
+    assert project.members == {member(n) for n in range(1, 4)}
