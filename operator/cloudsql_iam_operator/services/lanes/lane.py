@@ -73,6 +73,11 @@ class Lane(Generic[K, W, A]):
         """Whether something stands for this key."""
         return key in self._wants
 
+    @property
+    def pressed(self) -> bool:
+        """Whether somebody waits for the next pass, so that the one that runs had better end."""
+        return bool(self._waiters)
+
     def _served(self, key: K, want: W, max_age: float) -> A | None:
         if self._clean_since is None or self._waiters or self._clock() - self._clean_since >= max_age:
             return None

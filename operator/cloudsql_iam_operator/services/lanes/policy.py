@@ -104,7 +104,7 @@ class PolicyLane:
         return [(writers[identity], part) for identity, part in parts.items()]
 
     def _writer(self, policies: Policies) -> PolicyWriter:
-        return PolicyWriter(policies, self._project, self._threads)
+        return PolicyWriter(policies, self._project, self._threads, lambda: self._lane.pressed)
 
     async def _until_unopposed(
         self, writer: PolicyWriter, part: Wants, wants: Wants

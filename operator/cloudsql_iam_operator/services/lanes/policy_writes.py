@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -18,9 +18,16 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 90.0
-TRIES = 16
-TRIES_SECONDS = 10.0
-"""How many groups of suspects are tried in so many seconds: each try is a write that Google mostly refuses."""
+TRIES = 64
+TRIES_A_SECOND = 1.6
+"""How many groups of suspects are tried at most at once, and in the long run: each try is a write that Google mostly
+refuses. Google's quota is ten in a second."""
+
+TRIED_AGAIN = 10.0
+"""Seconds until a suspect asks again whether it was tried."""
+
+LEAST_TRIES = 4
+"""Tries that a pass makes even when somebody waits for it to end."""
 
 REJECTED_SECONDS = 60.0
 REJECTED_LONGEST = 3600.0
@@ -49,16 +56,20 @@ class Turn:
 
 @dataclass(slots=True)
 class PolicyWriter:
-    """The writes of one identity to one project, and what they taught. Belongs to one event loop."""
+    """The writes of one identity to one project, and what they taught. Belongs to one event loop.
+
+    `pressed` is whether somebody waits for the pass that runs to end.
+    """
 
     policies: Policies
     project: str
     threads: Threads
+    pressed: Callable[[], bool]
     added: dict[Binding, datetime] = field(default_factory=dict)
     _rejected: dict[Binding, Rejection] = field(default_factory=dict)
     _sieve: Sieve = field(default_factory=Sieve)
-    _tries: int = TRIES
-    _tries_until: float = 0.0
+    _tries: float = TRIES
+    _counted: float = 0.0
     _unwritable: tuple[str, float, Failure] | None = None
 
     def note(self, policy: Policy) -> None:
@@ -77,7 +88,7 @@ class PolicyWriter:
             f"Google refuses new bindings in project {self.project} and does not say which; they are tried in ever "
             "smaller groups, a few at a time"
         )
-        waiting = NotYet(Reason.PROGRESSING, text, TRIES_SECONDS)
+        waiting = NotYet(Reason.PROGRESSING, text, TRIED_AGAIN)
         refused = {binding: rejection.failure for binding, rejection in self._rejected.items()}
         return {**dict.fromkeys(self._sieve.suspects, waiting), **refused}
 
@@ -147,16 +158,22 @@ class PolicyWriter:
             raise failure from rejection
 
     async def _sift(self, turn: Turn, change: PolicyChange) -> None:
-        if _now() >= self._tries_until:
-            self._tries, self._tries_until = TRIES, _now() + TRIES_SECONDS
         for binding in self._due():
             self._sieve.offer({binding}, turn.tenants)
-        while self._tries > 0:
+        tried = 0
+        while self._may_try() and not (tried >= LEAST_TRIES and self.pressed()):
             group = self._sieve.next()
             if group is None:
                 return
             self._tries -= 1
+            tried += 1
             await self._try(turn, change, group)
+
+    def _may_try(self) -> bool:
+        now = _now()
+        self._tries = min(TRIES, self._tries + (now - self._counted) * TRIES_A_SECOND)
+        self._counted = now
+        return self._tries >= 1
 
     async def _try(self, turn: Turn, change: PolicyChange, group: frozenset[Binding]) -> None:
         planned = plan(turn.policy, replace(change, withheld=change.wanted - group))
