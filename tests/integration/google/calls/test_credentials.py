@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,12 @@ from cloudsql_iam_operator.adapters.google.client import Caller
 from cloudsql_iam_operator.adapters.google.credentials import impersonated
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints_from
 from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
-from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.reasons import Reason
+from integration.google.calls.orders import ORDERS
 from integration.google.stand_in import Google, failure_of, identity
 
-ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 ROBOT = "robot@acme-prod.iam.gserviceaccount.com"
 IMPERSONATION = f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ROBOT}:generateAccessToken"
-
-
-@pytest.fixture
-def stand_in() -> Iterator[Google]:
-    google = Google()
-    yield google
-    google.stop()
 
 
 def test_an_impersonated_identity_gets_its_token_at_the_given_endpoint(stand_in: Google) -> None:

@@ -1,23 +1,11 @@
 """What answers of the Resource Manager API mean: prepared answers for the real client."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected, ResourceManager
-from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
 from integration.google.stand_in import Google, failure_of
-
-ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
-
-
-@pytest.fixture
-def stand_in() -> Iterator[Google]:
-    google = Google()
-    yield google
-    google.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the Cloud SQL Admin API's answers mean: the real client against prepared answers."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import google.oauth2.credentials
@@ -8,31 +7,14 @@ import pytest
 
 from cloudsql_iam_operator.adapters.google.client import Caller
 from cloudsql_iam_operator.adapters.google.credentials import Identity
-from cloudsql_iam_operator.adapters.google.operations import Patience
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser, SQLAdmin
-from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import DatabaseUser
 from cloudsql_iam_operator.core.users.principals import UserType
+from integration.google.calls.orders import CHECKOUT, DONE, ORDERS
 from integration.google.stand_in import Google, failure_of, identity
-
-ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
-CHECKOUT = NewUser("checkout@acme-prod.iam", UserType.SERVICE_ACCOUNT)
-DONE = {"kind": "sql#operation", "name": "op-1", "status": "DONE", "operationType": "CREATE_USER"}
-
-
-@pytest.fixture
-def stand_in() -> Iterator[Google]:
-    google = Google()
-    yield google
-    google.stop()
-
-
-@pytest.fixture
-def admin(stand_in: Google) -> SQLAdmin:
-    return SQLAdmin(stand_in.endpoints, stand_in.caller, Patience(sleep=lambda _: None))
 
 
 def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> None:

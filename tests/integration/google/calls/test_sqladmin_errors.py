@@ -1,32 +1,12 @@
 """What errors of the Cloud SQL Admin API mean, by their words: prepared answers for the real client."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from cloudsql_iam_operator.adapters.google.operations import Patience
-from cloudsql_iam_operator.adapters.google.sqladmin import NewUser, SQLAdmin
-from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.principals import UserType
+from integration.google.calls.orders import CHECKOUT, ORDERS
 from integration.google.stand_in import Google, failure_of
-
-ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
-CHECKOUT = NewUser("checkout@acme-prod.iam", UserType.SERVICE_ACCOUNT)
-DONE = {"kind": "sql#operation", "name": "op-1", "status": "DONE", "operationType": "CREATE_USER"}
-
-
-@pytest.fixture
-def stand_in() -> Iterator[Google]:
-    google = Google()
-    yield google
-    google.stop()
-
-
-@pytest.fixture
-def admin(stand_in: Google) -> SQLAdmin:
-    return SQLAdmin(stand_in.endpoints, stand_in.caller, Patience(sleep=lambda _: None))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Which Kubernetes ServiceAccount may act as which Google account, and which workload pool is the cluster's."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cloudsql_iam_operator.adapters.google.client import Caller
@@ -9,22 +7,14 @@ from cloudsql_iam_operator.adapters.google.credentials import impersonated
 from cloudsql_iam_operator.adapters.google.metadata import workload_pool
 from cloudsql_iam_operator.adapters.google.service_accounts import ServiceAccounts, Workload
 from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
-from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.core.reasons import Reason
+from integration.google.calls.orders import ORDERS
 from integration.google.stand_in import Google, failure_of, identity
 
-ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
 EMAIL = "checkout@acme-prod.iam.gserviceaccount.com"
 MEMBER = "serviceAccount:acme-prod.svc.id.goog[orders/checkout]"
 WORKLOAD = Workload("acme-prod.svc.id.goog", "orders", "checkout")
 POOL = "iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/acme-prod.svc.id.goog"
-
-
-@pytest.fixture
-def stand_in() -> Iterator[Google]:
-    google = Google()
-    yield google
-    google.stop()
 
 
 @pytest.mark.parametrize(
