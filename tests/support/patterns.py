@@ -48,11 +48,15 @@ LINEAR: dict[str, dict[str, str]] = {
         "_BUSY": WORDS,
         "_TEXTS": "fixed words, and one line of at most LONGEST_MESSAGE",
     },
-    "adapters/google/resource_manager.py": {
-        "_FULL": WORDS,
-        "_CULPRITS": APART,
-        "_ABSENT": WORDS,
-        "_ABOUT_MEMBERS": WORDS,
+    "adapters/google/resource_manager.py": {"_FULL": WORDS, "_CULPRITS": APART, "_MEANINGS": APART},
+    "adapters/google/service_accounts.py": {"_POOLS": APART},
+    "adapters/google/metadata.py": {"_PROJECT": FIXED},
+    "adapters/postgres/startup.py": {"_UNKNOWN": FIXED},
+    "core/excerpts.py": {
+        "_IDS": FIXED,
+        "_SECRETS": "fixed words, then one class, repeated",
+        "_TIMES": FIXED,
+        "_WORDS": ONE_CLASS,
     },
 }
 """Why each is linear in its text, by module and by the name that it is part of."""

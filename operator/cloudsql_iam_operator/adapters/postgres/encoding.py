@@ -76,7 +76,7 @@ class _BinaryText(_Text):
 
 
 def _speak(connection: Connection, encoding: str) -> None:
-    connection.execute("select set_config('client_encoding', %s, false)", (encoding,))
+    connection.execute("select pg_catalog.set_config('client_encoding', %s, false)", (encoding,))
     try:
         codec_of(connection)
     except psycopg.NotSupportedError:
