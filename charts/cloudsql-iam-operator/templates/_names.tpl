@@ -1,15 +1,16 @@
-{{- define "names.operator" -}}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{- end -}}
+{{- define "names.operator" -}}{{ .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" }}{{- end -}}
 {{- define "names.webhook" -}}{{ include "names.operator" . }}-webhook{{- end -}}
 {{- define "names.image" -}}
 {{- if .Values.image.digest -}}{{ .Values.image.repository }}@{{ .Values.image.digest }}
-{{- else -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end -}}
+{{- else -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default (.Chart.AppVersion | replace "+" "_") }}{{- end -}}
 {{- end -}}
+{{- define "names.label" -}}{{ . | replace "+" "_" | trunc 63 | trimSuffix "_" | trimSuffix "-" | trimSuffix "." }}{{- end -}}
 {{- define "names.labels" -}}
 app.kubernetes.io/name: cloudsql-iam-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "names.label" .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ include "names.label" (printf "%s-%s" .Chart.Name .Chart.Version) }}
 {{- end -}}
 {{- define "names.selector" -}}
 app.kubernetes.io/name: cloudsql-iam-operator

@@ -1,22 +1,63 @@
 """The chart's objects around the webhook, as helm renders them."""
 
+import re
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cloudsql_iam_operator.api.parsing.images import is_image
 from controlplane import binaries
 from support.webhookparts.site import CHART
+
+LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+def rendered(*sets: str, chart: Path = CHART) -> list[dict[str, Any]]:
+    """The chart's objects with these values set."""
+    command = [str(binaries.ensure(print).helm), "template", "csql", str(chart), *(f"--set={one}" for one in sets)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def test_a_version_with_build_metadata_makes_labels_and_tags_that_kubernetes_takes(tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "chart")
+    about = tmp_path / "chart" / "Chart.yaml"
+    about.write_text(about.read_text().replace("0.1.0", f"0.1.0-rc.1+build.{'7' * 40}"))
+
+    objects = rendered(chart=tmp_path / "chart")
+
+    labels = {value for one in objects for value in one["metadata"].get("labels", {}).values()}
+    assert {value for value in labels if value and not LABEL.fullmatch(value)} == set()
+    images = {
+        each["image"]
+        for one in objects
+        if one["kind"] == "Deployment"
+        for each in one["spec"]["template"]["spec"]["containers"]
+    }
+    assert {image for image in images if not is_image(image)} == set()
+
+
+def test_names_begin_with_the_release_or_with_what_overrides_it() -> None:
+    def names(*sets: str) -> set[str]:
+        return {one["metadata"]["name"] for one in rendered(*sets) if one["kind"] != "CustomResourceDefinition"}
+
+    assert {name for name in names() if not name.startswith("csql")} == set()
+    assert {name for name in names("fullnameOverride=other") if not name.startswith("other")} == set()
+
+
+@pytest.mark.parametrize("value", ["relistSeconds=65536", "workers=65536", "threads=65536", "relistSeconds=59"])
+def test_a_number_that_the_operator_would_refuse_is_refused_at_installation(value: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        rendered(f"operator.{value}")
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_one_webhook_may_always_be_evicted_so_that_nodes_drain(replicas: int) -> None:
-    helm = str(binaries.ensure(print).helm)
-    command = [helm, "template", "csql", str(CHART), "--set", f"webhook.replicas={replicas}"]
+    objects = rendered(f"webhook.replicas={replicas}")
 
-    rendered = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-
-    objects: list[dict[str, Any]] = [one for one in yaml.safe_load_all(rendered.stdout) if one]
     (budget,) = [one["spec"] for one in objects if one["kind"] == "PodDisruptionBudget"]
     assert (budget["maxUnavailable"], "minAvailable" in budget) == (1, False)
