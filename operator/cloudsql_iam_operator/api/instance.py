@@ -69,13 +69,15 @@ class SecretRef:
 class DatabaseAdmin:
     """How the operator logs in to PostgreSQL: by IAM when `secret` is None.
 
-    `set_role` is taken after connecting ("" for none); `owner_roles` may be acted as.
+    `set_role` is taken after connecting ("" for none); `owner_roles` may be acted as. `terminate_blockers`: sessions
+    whose locks hold up a revocation may be ended.
     """
 
     secret: SecretRef | None
     ip_type: IPType
     set_role: str
     owner_roles: tuple[str, ...]
+    terminate_blockers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

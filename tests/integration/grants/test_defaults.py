@@ -208,7 +208,7 @@ def extremes(place: Place, *, high: bool) -> dict[str, str]:
             found[name] = "off" if usual == "on" else "on"
         elif kind == "enum":
             others = [word for word in words if word != usual]
-            found[name] = others[-1 if high else 0]
+            found[name] = (others or words)[-1 if high else 0]
         elif kind in ("integer", "real"):
             found[name] = most if high else low
         elif name in TEXTS or name in HOSTILE:

@@ -57,8 +57,9 @@ _COPIED = " strategy file_copy"
 class Setting:
     """A running PostgreSQL with the roles of LAYOUT."""
 
-    def __init__(self) -> None:
-        self.cluster = Cluster(ClusterOptions(log_statements=True))
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are of the server's configuration."""
+        self.cluster = Cluster(ClusterOptions(log_statements=True, settings=settings))
         self._numbers = itertools.count(1)
         self._places: list[Place] = []
 
@@ -110,6 +111,7 @@ class Place:
         self.fences = 0
         self._began = setting.cluster.log_size()
         self.limits = Limits()
+        self.terminate_blockers = False
         self._owner_roles = owner_roles
         self._superuser: psycopg.Connection[TupleRow] | None = None
 
@@ -126,7 +128,8 @@ class Place:
     def access(self) -> Access:
         """How the operator gets here."""
         dsn: Callable[[str], str] = lambda database: self.cluster.dsn("op", database)  # noqa: E731
-        return Access(plain(dsn), "", self._owner_roles, self._fence, "acme:eu:orders", self.limits)
+        way, place = plain(dsn), "acme:eu:orders"
+        return Access(way, "", self._owner_roles, self._fence, place, self.limits, self.terminate_blockers)
 
     def sql(self, text: str, user: str | None = None) -> None:
         """Run statements as the superuser, or as a user."""

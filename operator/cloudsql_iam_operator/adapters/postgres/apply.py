@@ -3,14 +3,31 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg.errors import Diagnostic
 
+from cloudsql_iam_operator.adapters.postgres.blockers import Blocker, Road, blocked
 from cloudsql_iam_operator.adapters.postgres.encoding import codec_of
-from cloudsql_iam_operator.adapters.postgres.session import Limits, writing
+from cloudsql_iam_operator.adapters.postgres.queries import query
+from cloudsql_iam_operator.adapters.postgres.refusals import (
+    LOCKED,
+    PASSING,
+    ROW_FULL,
+    UNSAYABLE,
+    WARNING,
+    Nothing,
+    Outcome,
+    did_nothing,
+    held_up,
+    postponed,
+    refusal,
+    said,
+    short,
+)
+from cloudsql_iam_operator.adapters.postgres.session import Limits, reading, writing
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import encoded, shown, table_lock
 from cloudsql_iam_operator.core.errors import NotYet
@@ -25,197 +42,235 @@ TRIES = 5
 CUTS = 64
 """How often failing statements are cut in two in one pass; what is left then fails as a whole."""
 
-_PASSING = frozenset({"XX000", "40P01", "40001", "55P03", "57014"})
-"""Somebody else changes the same row, holds a lock, or it took too long."""
+WARY_MILLISECONDS = 100
+"""How long a lock is waited for once somebody was met who holds one."""
 
-_VANISHED = frozenset({"42P01", "3F000", "42883", "42704", "42703", "3D000"})
-"""Something that was there a moment ago is not."""
-
-_ROW_FULL = "54000"
-"""An object has so many grantees that the row of its rights would be too big."""
-
-_UNSAYABLE = "22021"
-"""A name has no bytes in the database's encoding."""
-
-_WARNING, _OF_GRANTS = "01000", frozenset({"user.c", "aclchk.c"})
-"""Some of these warnings have no number of their own, as that a membership was granted by another role. Event triggers
-may warn with the same number, and come from elsewhere in the server."""
-
-_NOT_GRANTED, _NOT_REVOKED = "01007", "01006"
-"""Warnings with which PostgreSQL says that it did nothing, as if that were a success."""
+_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A statement that could not be carried out. `passing`: waiting may help; `vanished`: observing again may."""
+class Writer:
+    """As whom, within which limits, and whether sessions may be ended that hold up a revocation.
 
-    statement: Statement
-    reason: Reason
-    message: str
-    passing: bool = False
-    vanished: bool = False
+    `fence` is called before each transaction and raises when nothing may be written any more. `place` is for the log.
+    """
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the statements of a pass."""
-
-    done: list[Statement] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-
-
-class _Nothing(Exception):
-    """PostgreSQL warned that a statement did nothing, or less than it says."""
-
-    def __init__(self, sqlstate: str, text: str) -> None:
-        super().__init__(text)
-        self.sqlstate = sqlstate
+    role: str
+    fence: Callable[[], None]
+    limits: Limits
+    terminate: bool
+    place: str
 
 
 class Applier:
-    """Carries out transactions on one connection.
+    """Carries out transactions on one connection, once."""
 
-    `fence` is called before each of them and raises when nothing may be written any more.
-    """
-
-    def __init__(self, connection: Connection, role: str, fence: Callable[[], None], limits: Limits) -> None:
+    def __init__(self, connection: Connection, writer: Writer) -> None:
         self._connection = connection
-        self._role = role
-        self._fence = fence
-        self._limits = limits
+        self._writer = writer
+        self._outcome = Outcome()
         self._cuts = CUTS
-        self._until = time.monotonic() + limits.writing
+        self._began = time.monotonic()
+        self._wary = False
+        self._aside: list[Transaction] = []
+        self._strangers: dict[int | None, Blocker] = {}
 
-    def apply(self, transactions: Sequence[Transaction], place: str) -> Outcome:
-        """Carry out as much as can be. `place` names instance and database in the log.
+    def apply(self, transactions: Sequence[Transaction]) -> Outcome:
+        """Carry out as much as can be; what others hold up comes last, and keeps nothing else from being done.
 
         Raises:
             NotYet: the connection was lost.
         """
-        outcome = Outcome()
         for transaction in transactions:
-            if time.monotonic() < self._until:
-                self._try(transaction, TRIES, outcome)
+            if self._watched() < self._writer.limits.writing:
+                self._try(transaction, TRIES)
             else:
-                outcome.refused += [_postponed(statement) for statement in transaction.statements]
-        for statement in outcome.done:
-            log.info("%s: executed %s", place, _short(shown(statement)))
-        return outcome
+                self._outcome.refused += [postponed(statement) for statement in transaction.statements]
+        if self._aside:
+            self._wait_out()
+        for statement in self._outcome.done:
+            log.info("%s: executed %s", self._writer.place, short(shown(statement)))
+        return replace(self._outcome, notices=tuple(self._ignored(one) for one in self._strangers.values()))
 
-    def _try(self, transaction: Transaction, tries: int, outcome: Outcome) -> None:
-        for attempt in range(1, tries + 1):
+    def _try(self, transaction: Transaction, tries: int) -> None:
+        left: Transaction | None = self._free(transaction) if self._wary else transaction
+        attempt = 0
+        while left is not None:
+            attempt += 1
             try:
-                self._run(transaction)
-            except (psycopg.Error, _Nothing) as error:
-                if self._connection.closed:
-                    text = f"the connection was lost while granting: {_said(error)}"
-                    raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error
-                if error.sqlstate in _PASSING and attempt < tries:
+                self._run(left)
+            except (psycopg.Error, Nothing) as error:
+                self._require_open(error)
+                if error.sqlstate == LOCKED:
+                    self._wary = True
+                    free = self._free(left)
+                    if free != left:
+                        left = free
+                        continue
+                if error.sqlstate in PASSING and attempt < tries:
                     time.sleep(random.uniform(0.01, 0.1) * 2**attempt)  # noqa: S311 - spreads contenders
                     continue
-                self._split(transaction, error, outcome)
+                self._split(left, error)
                 return
-            outcome.done += transaction.statements
+            self._outcome.done += left.statements
             return
 
-    def _split(self, transaction: Transaction, error: psycopg.Error | _Nothing, outcome: Outcome) -> None:
+    def _free(self, transaction: Transaction) -> Transaction | None:
+        """The part that nobody holds up; the other is put aside."""
+        free, stuck = _parted(self._road(), transaction.statements, lambda _: True)
+        self._aside += [replace(transaction, statements=(statement,)) for statement in stuck]
+        return replace(transaction, statements=free) if free else None
+
+    def _road(self) -> Road:
+        return Road(blocked(self._connection, self._writer.role), self._connection.info.server_version)
+
+    def _wait_out(self) -> None:
+        """Try again what is aside; when that lasts, revoke without locking tables first, and end sessions if we may.
+
+        A revocation that goes on without the lock may make a migration fail that holds one: it is the lesser evil.
+        """
+        patience = time.monotonic() + self._writer.limits.patience
+        while self._aside and time.monotonic() < patience:
+            time.sleep(_AGAIN_SECONDS)
+            self._again(lambda _: True)
+        self._again(lambda statement: statement.give)
+        if self._aside and self._writer.terminate and self._ended():
+            time.sleep(_AGAIN_SECONDS)
+            self._again(lambda statement: statement.give)
+        road = self._road() if self._aside else None
+        for transaction in self._aside:
+            assert road is not None
+            self._outcome.refused += [held_up(s, self._why(road.blockers(s))) for s in transaction.statements]
+
+    def _again(self, locking: Callable[[Statement], bool]) -> None:
+        """Try what is aside and free by now, each statement once."""
+        waiting, self._aside = self._aside, []
+        road = self._road() if waiting else None
+        for transaction in waiting:
+            assert road is not None
+            free, stuck = _parted(road, transaction.statements, locking)
+            self._aside += [replace(transaction, statements=(statement,)) for statement in stuck]
+            for statement in free:
+                self._once(replace(transaction, statements=(statement,)), locking=locking(statement))
+
+    def _once(self, transaction: Transaction, *, locking: bool) -> None:
+        try:
+            self._run(transaction, locking=locking)
+        except (psycopg.Error, Nothing) as error:
+            self._require_open(error)
+            if error.sqlstate in PASSING:
+                self._aside.append(transaction)
+            else:
+                self._split(transaction, error)
+        else:
+            self._outcome.done += transaction.statements
+
+    def _ended(self) -> bool:
+        """Whether any session was ended that holds up a revocation."""
+        road = self._road()
+        revocations = [s for transaction in self._aside for s in transaction.statements if not s.give]
+        found = {blocker for statement in revocations for blocker in road.blockers(statement)}
+        ended = [self._end(blocker) for blocker in sorted(found, key=lambda b: b.pid or 0) if blocker.pid]
+        return any(ended)
+
+    def _end(self, blocker: Blocker) -> bool:
+        self._writer.fence()
+        try:
+            with reading(self._connection, self._writer.role):
+                ended = self._connection.execute(query("end_session"), {"pid": blocker.pid, "role": blocker.role})
+            row = ended.fetchone()
+        except psycopg.Error as error:
+            self._require_open(error)
+            log.warning("%s: could not end %s: %s", self._writer.place, blocker.told(self._watched()), said(error))
+            return False
+        if row is None or not row[0]:
+            return False
+        log.info("%s: ended %s, which held up a revocation", self._writer.place, blocker.told(self._watched()))
+        return True
+
+    def _split(self, transaction: Transaction, error: psycopg.Error | Nothing) -> None:
         """Find the parts that can be carried out: statement by statement, then half by half."""
         first, *others = transaction.statements
         # Half of the grantees at a time would fill a row to the brim, so that nobody else could be granted anything.
-        parts = transaction.statements if others else () if error.sqlstate == _ROW_FULL else halves(first)
+        parts = transaction.statements if others else () if error.sqlstate == ROW_FULL else halves(first)
         if not parts or self._cuts <= 0:
-            actor = transaction.actor or self._role
-            outcome.refused += [_refusal(statement, actor, error) for statement in transaction.statements]
+            actor = transaction.actor or self._writer.role
+            self._outcome.refused += [refusal(statement, actor, error) for statement in transaction.statements]
             return
         self._cuts -= 1
         for part in parts:
-            self._try(replace(transaction, statements=(part,)), 1 if len(parts) == 2 else TRIES, outcome)
+            self._try(replace(transaction, statements=(part,)), 1 if len(parts) == 2 else TRIES)
 
-    def _run(self, transaction: Transaction) -> None:
+    def _run(self, transaction: Transaction, *, locking: bool = True) -> None:
         try:
-            self._run_once(transaction, locking=True)
+            self._run_once(transaction, locking=locking)
         except psycopg.errors.InsufficientPrivilege:
             # An owner may have revoked its own rights to the table, and then may grant but not lock.
-            if not any(table_lock(statement) for statement in transaction.statements):
+            if not locking or not any(table_lock(statement) for statement in transaction.statements):
                 raise
             self._run_once(transaction, locking=False)
 
-    def _said(self, transaction: Transaction, *, locking: bool) -> list[bytes]:
+    def _texts(self, transaction: Transaction, *, locking: bool) -> list[bytes]:
         """What is sent for a transaction, each lock before its statement."""
         codec = codec_of(self._connection)
         try:
             every = [(encoded(one, codec, table_lock) if locking else b"", one) for one in transaction.statements]
             return [text for lock, one in every for text in (lock, encoded(one, codec)) if text]
         except Exception as error:
-            raise _Nothing(_UNSAYABLE, f"it cannot be said: {type(error).__name__}") from error
+            raise Nothing(UNSAYABLE, f"it cannot be said: {type(error).__name__}") from error
 
     def _run_once(self, transaction: Transaction, *, locking: bool) -> None:
-        self._fence()
-        notices: list[_Nothing] = []
+        self._writer.fence()
+        notices: list[Nothing] = []
 
         def read(notice: Diagnostic) -> None:
             # Here and now: the server's answer is gone when this returns.
-            if _did_nothing(notice):
-                notices.append(_Nothing(notice.sqlstate or _WARNING, notice.message_primary or "nothing was done"))
+            if did_nothing(notice):
+                notices.append(Nothing(notice.sqlstate or WARNING, notice.message_primary or "nothing was done"))
 
-        said = self._said(transaction, locking=locking)
+        texts = self._texts(transaction, locking=locking)
         self._connection.add_notice_handler(read)
+        limits = self._writer.limits
+        if self._wary:
+            limits = replace(limits, lock=min(limits.lock, WARY_MILLISECONDS))
         try:
             with (
                 self._connection.pipeline() as pipeline,
-                writing(self._connection, transaction.actor or self._role, self._limits),
+                writing(self._connection, transaction.actor or self._writer.role, limits) as strangers,
             ):
-                for text in said:
+                for text in texts:
                     self._connection.execute(text)
                 pipeline.sync()
                 for nothing in notices:
                     raise nothing
+                self._strangers |= {row[0]: Blocker("", *row) for row in strangers.fetchall()}
         finally:
             self._connection.remove_notice_handler(read)
 
+    def _watched(self) -> float:
+        return time.monotonic() - self._began
 
-def _did_nothing(notice: Diagnostic) -> bool:
-    """Whether it says that a statement did nothing, or not all of it."""
-    if notice.sqlstate == _WARNING:
-        return notice.source_file in _OF_GRANTS
-    return notice.sqlstate in (_NOT_GRANTED, _NOT_REVOKED)
+    def _why(self, blockers: Sequence[Blocker]) -> str:
+        if not blockers:
+            return "a session that holds a lock and could not be seen in time; it is tried again"
+        first, *others = blockers
+        more = f" and {len(others)} more" if others else ""
+        end = "ROLLBACK PREPARED" if first.pid is None else f"SELECT pg_terminate_backend({first.pid})"
+        return f"{first.told(self._watched())}{more}: it is done once that ends; {end} ends it"
 
+    def _ignored(self, stranger: Blocker) -> str:
+        who = stranger.told(self._watched())
+        return f"{who}, holds the operator's advisory lock in this database; nothing waits for that"
 
-def _postponed(statement: Statement) -> Refusal:
-    text = f"{_short(shown(statement))} was not reached in the time of one pass; the next goes on"
-    return Refusal(statement, Reason.PROGRESSING_WITH_RETRY, text, passing=True)
-
-
-def _refusal(statement: Statement, actor: str, error: psycopg.Error | _Nothing) -> Refusal:
-    state = error.sqlstate or ""
-    acting = f" as {actor}" if actor else ""
-    message = f"{_short(shown(statement))} failed{acting}: {_said(error)}"
-    if state in _PASSING:
-        return Refusal(statement, Reason.PROGRESSING_WITH_RETRY, message, passing=True)
-    if state in _VANISHED:
-        return Refusal(statement, Reason.OBJECT_NOT_FOUND, message, vanished=True)
-    return Refusal(statement, _REASONS.get(state, Reason.NOT_CONVERGING), message)
+    def _require_open(self, error: psycopg.Error | Nothing) -> None:
+        if self._connection.closed:
+            text = f"the connection was lost while granting: {said(error)}"
+            raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error
 
 
-_REASONS = {
-    _NOT_GRANTED: Reason.SQL_PERMISSION_DENIED,
-    _NOT_REVOKED: Reason.REVOKE_BLOCKED,
-    _WARNING: Reason.REVOKE_BLOCKED,
-    "42501": Reason.SQL_PERMISSION_DENIED,
-    "2BP01": Reason.REVOKE_BLOCKED,
-    "25006": Reason.READ_ONLY,
-    _UNSAYABLE: Reason.INTERNAL_ERROR,
-    _ROW_FULL: Reason.TOO_MANY_GRANTEES,
-}
-
-
-def _said(error: psycopg.Error | _Nothing) -> str:
-    if isinstance(error, _Nothing):
-        return str(error)
-    detail = error.diag.message_detail
-    text = error.diag.message_primary or str(error).split("\n", 1)[0]
-    return f"{text} ({detail})" if detail else text
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."
+def _parted(
+    road: Road, statements: Iterable[Statement], locking: Callable[[Statement], bool]
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """Statements, or parts of them, whose way is free, and those that are held up."""
+    parts = [road.parted(statement, locking=locking(statement)) for statement in statements]
+    return tuple(free for free, _ in parts if free is not None), tuple(stuck for _, stuck in parts if stuck is not None)

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 import psycopg
 
-from cloudsql_iam_operator.adapters.postgres.apply import Applier, Outcome
+from cloudsql_iam_operator.adapters.postgres.apply import Applier, Writer
 from cloudsql_iam_operator.adapters.postgres.connect import Connect
 from cloudsql_iam_operator.adapters.postgres.encoding import codec_of, read_any_name, sayable
 from cloudsql_iam_operator.adapters.postgres.inspection import fingerprint, inspect, object_names
+from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.adapters.postgres.session import Limits, role_failure
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import shown
@@ -28,6 +29,7 @@ class Access:
 
     `set_role` is taken for every transaction ("" for none). `owner_roles` are those that may be acted as. `fence` is
     called before each writing transaction and raises when nothing may be written any more. `place` is for the log.
+    `terminate_blockers` is whether sessions may be ended that hold up a revocation.
     """
 
     connect: Connect
@@ -36,6 +38,7 @@ class Access:
     fence: Callable[[], None]
     place: str
     limits: Limits = field(default_factory=Limits)
+    terminate_blockers: bool = False
 
 
 class Database:
@@ -71,8 +74,9 @@ class Database:
     def apply(self, transactions: Sequence[Transaction]) -> Outcome:
         """Carry out as much as can be."""
         access = self._access
-        applier = Applier(self._connection, access.set_role, access.fence, access.limits)
-        return applier.apply(transactions, f"{access.place}/{self.name}")
+        place = f"{access.place}/{self.name}"
+        writer = Writer(access.set_role, access.fence, access.limits, access.terminate_blockers, place)
+        return Applier(self._connection, writer).apply(transactions)
 
     @staticmethod
     def shown(statement: Statement) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.startup import SESSION, TRANSACTION_TIMEOUT_SINCE, Connection
@@ -19,12 +20,14 @@ READING_SECONDS = 60
 class Limits:
     """Timeouts of a writing transaction in milliseconds, and seconds for all of them in one pass.
 
-    `lock` is below PostgreSQL's deadlock_timeout of a second, so that we give way and never the other side.
+    `patience` is how many of those what somebody's locks hold up is tried again for, after all else is done. `lock`
+    is below PostgreSQL's deadlock_timeout of a second, so that we give way and never the other side.
     """
 
     lock: int = 500
     statement: int = 15_000
     writing: float = 60.0
+    patience: float = 2.0
 
 
 @contextmanager
@@ -46,12 +49,14 @@ def reading(connection: Connection, role: str) -> Iterator[None]:
 
 
 @contextmanager
-def writing(connection: Connection, role: str, limits: Limits) -> Iterator[None]:
-    """One short transaction, as `role` ("" for the login itself), alone among the writers of grants here."""
+def writing(connection: Connection, role: str, limits: Limits) -> Iterator[psycopg.Cursor[TupleRow]]:
+    """One short transaction, as `role` ("" for the login itself), alone among this login's writers of grants here.
+
+    Its rows are sessions of others that hold the lock by which that is so, which nothing waits for.
+    """
     with connection.transaction():
         _settle(connection, role, limits)
-        connection.execute(query("advisory_lock"))
-        yield
+        yield connection.execute(query("advisory_lock"))
 
 
 def role_failure(error: psycopg.Error, role: str) -> NotYet | None:

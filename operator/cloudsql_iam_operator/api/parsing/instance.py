@@ -80,6 +80,7 @@ def _database(database: Fields) -> DatabaseAdmin:
         ip_type=database.choice("ipType", IPType, IPType.PRIVATE),
         set_role=database.text("setRole", texts.OPTIONAL_IDENTIFIER, ""),
         owner_roles=database.texts("ownerRoles", texts.ROLE, 50),
+        terminate_blockers=database.flag("terminateBlockers"),
     )
 
 

@@ -54,7 +54,14 @@ class Accesses:
         database = instance.admin.database
         secret = database.secret
         connect = self._by_iam(instance, facts) if secret is None else self._by_secret(instance, facts, secret)
-        return Access(connect, database.set_role, database.owner_roles, self._fence, str(instance.connection))
+        return Access(
+            connect,
+            database.set_role,
+            database.owner_roles,
+            self._fence,
+            str(instance.connection),
+            terminate_blockers=database.terminate_blockers,
+        )
 
     def close(self) -> None:
         """End what connections need in the background."""

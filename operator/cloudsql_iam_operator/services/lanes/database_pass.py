@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cloudsql_iam_operator.adapters.postgres.apply import Refusal
 from cloudsql_iam_operator.adapters.postgres.database import Access, Database
 from cloudsql_iam_operator.adapters.postgres.encoding import legible
+from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet
@@ -91,7 +91,7 @@ class _Pass:
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
         self._approved: frozenset[Key] = frozenset()
         self._done: list[Statement] = []
-        self._refused: list[Refusal] = []
+        self._outcome = Outcome()
         self._seen: str | None = None
 
     def run(self, memory: Memory | None) -> Passed:
@@ -111,13 +111,13 @@ class _Pass:
                 break
             self._write(todo, snapshot, reach)
             snapshot, found, reach = self._observe_again(asked, snapshot, todo)
-            if not any(refusal.vanished for refusal in self._refused):
+            if not any(refusal.vanished for refusal in self._outcome.refused):
                 break
             shown = self._dry  # what was approved is what the first observation saw, and no more
         answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
         if self._done:
             answers |= self._drifted(first, (snapshot, found, reach), answers)
-        clean = not self._done and not self._refused
+        clean = not self._done and not self._outcome.refused
         return Passed(answers, clean, self._memory(asked, answers), held(self._wants, found, snapshot, reach))
 
     def decide(self) -> None:
@@ -168,9 +168,8 @@ class _Pass:
         return plan(live, {**self._claims, **kept}, snapshot, reach)
 
     def _write(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> None:
-        outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))
-        self._done += outcome.done
-        self._refused = outcome.refused
+        self._outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))
+        self._done += self._outcome.done
 
     def _statements(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> tuple[Statement, ...]:
         names = {
@@ -196,6 +195,7 @@ class _Pass:
             revoked=sum(statement.size for statement in done if not statement.give),
             residual=tuple(replace(one, through=legible(one.through)) for one in found.residual.get(key, ())),
             advice=found.advice.get(key, ()),
+            notices=self._outcome.notices if done else (),
         )
         if not left.empty and self._was_tried(key, snapshot):
             answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
@@ -209,7 +209,7 @@ class _Pass:
         """Whether what is left was to be done in this pass; what is found after an approved plan was not."""
         want = self._wants[key]
         if key in self._approved:
-            return any(key in refusal.statement.keys for refusal in self._refused)
+            return any(key in refusal.statement.keys for refusal in self._outcome.refused)
         return not want.dry or (bool(want.approved) and snapshot.server.read_only)
 
     def _with_plan(self, answer: GrantAnswer, left: Plan, snapshot: Snapshot, reach: Reach) -> GrantAnswer:
@@ -234,7 +234,7 @@ class _Pass:
         if snapshot.server.read_only:
             text = f"database {snapshot.server.database!r} is read-only: nothing can be granted or revoked in it"
             return (Problem(Reason.READ_ONLY, text),)
-        refused = [r for r in self._refused if key in r.statement.keys]
+        refused = [r for r in self._outcome.refused if key in r.statement.keys]
         if refused:
             said = (Problem(r.reason, legible(r.message + passed_on(r.statement, snapshot))) for r in refused)
             return tuple(dict.fromkeys(said))
@@ -257,10 +257,10 @@ class _Pass:
         return any(entry.kind in OUTSIDE_SCHEMAS for one in every for entry in (*one.privileges, *one.public))
 
     def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if self._seen is None or any(refusal.passing for refusal in self._refused) or self._sees_outside_schemas():
+        if self._seen is None or self._outcome.passing or self._sees_outside_schemas():
             return None
         quiet = {
-            key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False)
+            key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False, notices=())
             for key, answer in answers.items()
         }
         return Memory(self._seen, dict(self._wants), dict(self._claims), asked, quiet)

@@ -26,10 +26,9 @@ class GrantAnswer:
     """How one key stands after a pass. No problems means that all it declares is so.
 
     `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
-    are the statements of this pass that it had a share in, with the privileges they gave and took; `drift` is what of
-    that had been held and was taken by somebody. `planned` and
-    `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was the approved one, and was
-    executed.
+    are the statements of this pass that it had a share in, with the privileges they gave and took, and `notices` what
+    stood in their way in vain; `drift` is what of that had been held and was taken by somebody. `planned` and
+    `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was approved, and was executed.
     """
 
     grantees: tuple[GranteeRole, ...] = ()
@@ -45,6 +44,7 @@ class GrantAnswer:
     plan_hash: str = ""
     advice: tuple[str, ...] = ()
     approved: bool = False
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,4 +250,5 @@ def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tup
             ConditionType.GRANTS_APPLIED, Reason.EXPIRED, f"expired at {spec.expires_at}: nothing is held"
         )
     else:
-        visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, "the database shows all privileges")
+        text = "; ".join(("the database shows all privileges", *answer.notices))
+        visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, text)
