@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cloudsql_iam_operator import __version__
+from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.handlers import logs
 
 PLAN_STATUS = "Exit status: 0 nothing to do, 2 statements would be executed, 1 something failed or waits."
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.act(options))
     except ValueError as error:
-        print(f"cloudsql-iam-operator: {error}", file=sys.stderr)
+        print(f"cloudsql-iam-operator: {printed(str(error))}", file=sys.stderr)
         return 1 if options.verb == "plan" else 2
 
 

@@ -12,6 +12,7 @@ from cloudsql_iam_operator.adapters.cluster.objects import connect
 from cloudsql_iam_operator.adapters.google.endpoints import endpoints_from
 from cloudsql_iam_operator.api.names import GRANT
 from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.assembly import previewing
 from cloudsql_iam_operator.services.reconcilers.preview import Preview
 
@@ -46,8 +47,12 @@ def plan(request: Request, environment: Mapping[str, str]) -> tuple[str, int]:
         previews = asyncio.run(_previews(bodies, request, environment))
     except Failure as failure:
         raise ValueError(str(failure)) from failure
-    text = _as_json(previews) if request.form == "json" else _as_sql(previews)
-    return text, status_of(previews)
+    return as_text(previews, request.form), status_of(previews)
+
+
+def as_text(previews: list[Preview], form: str) -> str:
+    """The previews as `sql` or `json`, with nothing in it that a terminal would obey."""
+    return _as_json(previews) if form == "json" else _as_sql(previews)
 
 
 def status_of(previews: Iterable[Preview]) -> int:
@@ -72,7 +77,7 @@ def _as_sql(previews: list[Preview]) -> str:
             lines += ["", f"-- {one.key}: {_summary(one)}", *(f"{statement};" for statement in one.statements)]
             lines += [f"-- {problem.reason}: {' '.join(problem.message.split())}" for problem in one.problems]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _summary(one: Preview) -> str:
@@ -85,12 +90,12 @@ def _as_json(previews: list[Preview]) -> str:
     shown = [
         {
             "instance": one.instance,
-            "database": one.database,
+            "database": visible(one.database),
             "namespace": one.key.namespace,
             "name": one.key.name,
             "hash": one.plan_hash,
-            "statements": list(one.statements),
-            "problems": [{"reason": str(p.reason), "message": p.message} for p in one.problems],
+            "statements": [visible(statement) for statement in one.statements],
+            "problems": [{"reason": str(p.reason), "message": visible(p.message)} for p in one.problems],
         }
         for one in previews
     ]

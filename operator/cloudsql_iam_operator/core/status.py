@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.visibility import visible
 
 
 class ConditionType(StrEnum):
@@ -70,7 +71,7 @@ def conditions(
     def condition(type_: ConditionType, status: str, reason: Reason, message: str) -> Condition:
         before = then.get(type_)
         since = before.since if before is not None and before.status == status else now
-        return Condition(type_.value, status, str(reason), message, generation, since)
+        return Condition(type_.value, status, str(reason), visible(message), generation, since)
 
     blocking = next((finding for finding in findings if finding.blocks), None)
     listed = [condition(*_ready(findings, blocking))]

@@ -14,9 +14,9 @@ from cloudsql_iam_operator.adapters.cluster import rest
 from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
 from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
-from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.visibility import visible
 
 log = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ def _event(notice: Notice) -> JSON:
         "involvedObject": subject | ({"namespace": about["namespace"]} if about.get("namespace") else {}),
         "type": "Warning" if notice.warning else "Normal",
         "reason": notice.reason,
-        "message": printed(notice.message)[:NOTICE_LENGTH],
+        "message": visible(notice.message)[:NOTICE_LENGTH],
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "firstTimestamp": now,

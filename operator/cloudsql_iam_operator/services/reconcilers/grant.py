@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, recorded, united
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, expired, only_planned, predefined
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
@@ -170,7 +171,7 @@ class GrantReconciler:
 
     async def _shown(self, visit: Visit, answer: GrantAnswer) -> dict[str, Any]:
         shown = plan_told(answer)
-        if len(shown["sample"]) < len(answer.planned) or shown["sample"] != list(answer.planned):
+        if len(shown["sample"]) < len(answer.planned) or shown["sample"] != [visible(text) for text in answer.planned]:
             shown["ref"] = await self._plans.put(visit.live, answer.planned)
         return shown
 

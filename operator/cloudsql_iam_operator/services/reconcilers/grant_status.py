@@ -12,6 +12,7 @@ from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, rendered
 from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 
 SAMPLE = 5
@@ -67,7 +68,7 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
         },
         "applied": rendered(answer.ledger),
         "residual": [
-            {"role": r.role, "privilege": r.privilege, "through": r.through, "objects": r.objects}
+            {"role": r.role, "privilege": r.privilege, "through": visible(r.through), "objects": r.objects}
             for r in answer.residual
         ],
         "last": before.get("last"),
@@ -90,8 +91,9 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
 
 def plan_told(answer: GrantAnswer) -> dict[str, Any]:
     """A plan as the status shows it: all statements when they are few and short, else the first of them."""
-    whole = sum(len(text.encode()) for text in answer.planned) <= PLAN_BYTES
-    sample = list(answer.planned) if whole else shortened(answer.planned)
+    planned = [visible(text) for text in answer.planned]
+    whole = sum(len(text.encode()) for text in planned) <= PLAN_BYTES
+    sample = planned if whole else shortened(planned)
     return {"hash": answer.plan_hash, "statements": len(answer.planned), "sample": sample}
 
 
@@ -110,8 +112,9 @@ def waits_for_approval(key: Key, standing: Approval, answer: GrantAnswer) -> tup
 
 
 def shortened(statements: Sequence[str]) -> list[str]:
-    """A few statements, each cut to a length that a status can hold."""
-    return [text if len(text) <= STATEMENT_LENGTH else text[:STATEMENT_LENGTH] + "…" for text in statements[:SAMPLE]]
+    """A few statements as they can be looked at, each cut to a length that a status can hold."""
+    shown = [visible(text) for text in statements[:SAMPLE]]
+    return [text if len(text) <= STATEMENT_LENGTH else text[:STATEMENT_LENGTH] + "…" for text in shown]
 
 
 def worst(problems: Sequence[Problem]) -> tuple[Reason, str] | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, Part
 from cloudsql_iam_operator.api.names import API_VERSION, PLANS
+from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -30,7 +31,7 @@ class PlanStore:
         Raises:
             NotYet: the API server did not take them.
         """
-        text = "".join(f"{statement};\n" for statement in statements)
+        text = "".join(f"{visible(statement)};\n" for statement in statements)
         part = Part(live.key.namespace, PLANS, _manager(live))
         entry = {_entry(live): gzip.compress(text.encode(), mtime=0)}
         await self._threads.call(self._cluster.store, part, entry, _owner(live), timeout=CLUSTER_SECONDS)

@@ -1,6 +1,7 @@
-"""Events that the API server refuses: which of them are worth a warning."""
+"""Events: what is in their text, and which of those that the API server refuses are worth a warning."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,24 @@ class Refusing:
 
     def send(self, *_: Any) -> None:
         raise self._answered
+
+
+class Taking:
+    """An API server that takes every write and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, _: str, __: str, ___: float, body: Any) -> None:
+        self.sent.append(body)
+
+
+def test_no_character_of_an_event_is_obeyed_by_a_terminal() -> None:
+    server = Taking()
+
+    Cluster(server).post(replace(NOTICE, message='granted on "z\x1b[2J\u202e\n"'))  # type: ignore[arg-type] # above
+
+    assert [event["message"] for event in server.sent] == ['granted on "z\\x1b[2J\\u202e\\n"']
 
 
 @pytest.mark.parametrize(
