@@ -27,7 +27,7 @@ from cloudsql_iam_operator.adapters.postgres.refusals import (
     said,
     short,
 )
-from cloudsql_iam_operator.adapters.postgres.session import Limits, reading, writing
+from cloudsql_iam_operator.adapters.postgres.session import Limits, reading, require_trusted, writing
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import encoded, shown, table_lock
 from cloudsql_iam_operator.core.errors import NotYet
@@ -79,7 +79,7 @@ class Applier:
         """Carry out as much as can be; what others hold up comes last, and keeps nothing else from being done.
 
         Raises:
-            NotYet: the connection was lost.
+            NotYet: the connection was lost, or code of somebody else would run as us.
         """
         for transaction in transactions:
             if self._watched() < self._writer.limits.writing:
@@ -240,9 +240,12 @@ class Applier:
             ):
                 for text in texts:
                     self._connection.execute(text)
+                # Looked at in the end, so that what an event trigger did that nobody saw coming is undone.
+                foreign_code = self._connection.execute(query("event_triggers"))
                 pipeline.sync()
                 for nothing in notices:
                     raise nothing
+                require_trusted(foreign_code)
                 self._strangers |= {row[0]: Blocker("", *row) for row in strangers.fetchall()}
         finally:
             self._connection.remove_notice_handler(read)

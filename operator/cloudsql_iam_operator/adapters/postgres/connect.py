@@ -205,6 +205,12 @@ def _login_failure(instance: str, user: str, database: str, said: str) -> NotYet
     if "permission denied for database" in said:
         text = f"{user!r} may not connect to database {database!r} on {instance}: grant it CONNECT"
         return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
+    if "read-only transaction" in said:
+        text = (
+            f"an event trigger of database {database!r} on {instance} writes at login, where the operator lets nobody "
+            f"write as itself ({line}): have its function return where transaction_read_only is on, or drop the trigger"
+        )
+        return NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
     if "not currently accepting connections" in said:
         return NotYet(Reason.DATABASE_UNREACHABLE, f"database {database!r} on {instance} accepts no connections")
     if any(words in said for words in ("authentication failed", "pg_hba.conf", "does not exist", "no password")):

@@ -10,7 +10,7 @@ import psycopg
 from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.adapters.postgres.outside import ask_outside, outside_group
 from cloudsql_iam_operator.adapters.postgres.queries import query
-from cloudsql_iam_operator.adapters.postgres.session import reading
+from cloudsql_iam_operator.adapters.postgres.session import reading, require_trusted
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
@@ -65,6 +65,7 @@ def fingerprint(connection: Connection, role: str, kinds: Iterable[ObjectKind]) 
 def inspect(connection: Connection, role: str, owner_roles: Sequence[str], lookups: Lookups) -> Snapshot:
     """The database as seen by `role`, as far as it was asked for; `owner_roles` help out where that sees nothing."""
     with reading(connection, role):
+        foreign_code = _ask(connection, "event_triggers")
         server = _ask(connection, "server")
         roles = _ask(connection, "roles")
         role_grants = _ask(connection, "role_grants")
@@ -85,6 +86,7 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         creators = _ask(connection, "creators", {"schemas": sorted(lookups.creators)}) if lookups.creators else None
         named_routines = sorted((s, name) for c, s, name in lookups.named if c is Catalog.ROUTINE)
         routines = _routines(connection, (role, *owner_roles), named_routines)
+    require_trusted(foreign_code)
     outside = [one for rows in asked_outside for one in each(rows, outside_group)]
     return Snapshot(
         _server(server),

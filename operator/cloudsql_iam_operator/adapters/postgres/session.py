@@ -59,6 +59,24 @@ def writing(connection: Connection, role: str, limits: Limits) -> Iterator[psyco
         yield connection.execute(query("advisory_lock"))
 
 
+def require_trusted(foreign: psycopg.Cursor[TupleRow]) -> None:
+    """Return when no event trigger runs code of somebody else as us; the rows are of `event_triggers`.
+
+    Raises:
+        NotYet: one does.
+    """
+    found = foreign.fetchone()
+    if found is None:
+        return
+    trigger, schema, function, owner = found
+    text = (
+        f"event trigger {trigger!r} runs the function {schema}.{function} of role {owner!r} as whoever logs in or "
+        "grants, so also as the operator, which keeps out of this database: drop the trigger, or declare the function "
+        "SECURITY DEFINER so that it runs as its owner"
+    )
+    raise NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
+
+
 def role_failure(error: psycopg.Error, role: str) -> NotYet | None:
     """The verdict when the error is that `role` cannot be taken; in a pipeline such an error shows up later."""
     said = error.diag.message_primary or ""

@@ -68,6 +68,7 @@ select concat_ws(
         )
         from pg_auth_members m
     ),
+    (select bit_xor(hash_record_extended((t.oid, t.xmin), 0)) from pg_event_trigger t),
     current_user,
     pg_is_in_recovery()
 )
