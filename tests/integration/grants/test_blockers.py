@@ -2,22 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psycopg
 import pytest
-from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
-from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
+from support.granting.holding import held, taken_back, told
 from support.granting.setting import Place, Setting
 from support.granting.wording import NOTHING, key, objects, on_database, on_schema, table, want
 
@@ -34,36 +31,6 @@ def place(setting: Setting) -> Place:
     made.limits = Limits(lock=100, patience=0.3)
     made.sql("grant usage on schema app to x")
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A session with an open transaction."""
-
-    session: psycopg.Connection[TupleRow]
-    pid: int
-
-
-@contextmanager
-def held(place: Place, statement: str, user: str = "app_owner") -> Iterator[Held]:
-    """Somebody's transaction in which a statement was executed, open for a while."""
-    login = user if user in ("x", "y", "op") else None
-    with psycopg.connect(place.cluster.dsn(login, place.name)) as session:
-        if login is None:
-            session.execute(b"set role app_owner")
-        session.execute(statement.encode())
-        yield Held(session, session.info.backend_pid)
-        if not session.closed:
-            session.rollback()
-
-
-def taken_back(place: Place, answer: GrantAnswer) -> GrantAnswer:
-    return place.answer(GrantWant(NOTHING, answer.ledger))
-
-
-def told(answer: GrantAnswer) -> str:
-    assert {problem.reason for problem in answer.problems} == {Reason.PROGRESSING_WITH_RETRY}
-    return "; ".join(problem.message for problem in answer.problems)
 
 
 def test_a_login_with_connect_alone_holds_up_no_grant_and_no_revocation(place: Place) -> None:
@@ -174,6 +141,19 @@ def test_an_open_change_of_any_kind_of_object_is_told_and_stops_nothing_else(pla
     place.sql("revoke d from op")
 
 
+def test_a_lock_that_a_statement_would_not_wait_for_does_not_hold_it_up(place: Place) -> None:
+    """Only tables are locked before a grant: CREATE OR REPLACE VIEW and REFRESH hold up no grant on their views."""
+    both = want(table("SELECT", names=("orders",)), objects(ObjectKind.MATERIALIZED_VIEW, "SELECT"))
+
+    with held(place, "lock table app.orders in share mode"), held(place, "reindex table app.history"):
+        answer = place.answer(both)
+
+    assert [problem.message.partition(" waits")[0] for problem in answer.problems] == [
+        'GRANT SELECT ON TABLE "app"."orders" TO "x"'
+    ]
+    assert place.acl("app.history") == ["x=r/app_owner"]
+
+
 def test_many_held_tables_cost_the_others_no_time_worth_speaking_of(place: Place) -> None:
     place.sql(
         "set role app_owner;"
@@ -213,46 +193,6 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def test_a_session_is_ended_where_that_is_allowed_and_for_a_revocation_only(place: Place) -> None:
-    granted = place.answer(want(BOTH))
-    place.sql("alter role op inherit; grant pg_signal_backend to op; grant app_owner to y")
-    place.terminate_blockers = True
-    try:
-        with held(place, "set role app_owner; grant insert on app.orders to d", "y") as owner:
-            refused = place.answer(want(BOTH, table("SELECT", to=("d",)), ledger=granted.ledger))
-            alive = owner.session.execute("select 1").fetchone()
-            gone = taken_back(place, granted)
-            with pytest.raises(psycopg.OperationalError):
-                owner.session.execute("select 1")
-    finally:
-        place.sql("revoke pg_signal_backend from op; revoke app_owner from y; alter role op noinherit")
-
-    assert "waits for the session with pid" in told(refused)
-    assert alive == (1,)
-    assert (gone.problems, place.acl("app.orders")) == ((), [])
-
-
-def test_a_session_that_may_not_be_ended_is_left_and_told(place: Place) -> None:
-    granted = place.answer(want(BOTH))
-    place.terminate_blockers = True
-
-    with held(place, "grant insert on app.orders to d") as owner:
-        gone = taken_back(place, granted)
-
-        assert owner.session.execute("select 1").fetchone() == (1,)
-    assert f"SELECT pg_terminate_backend({owner.pid}) ends it" in told(gone)
-
-
-def test_no_session_is_ended_where_nothing_says_so(place: Place) -> None:
-    granted = place.answer(want(BOTH))
-    since = place.cluster.log_size()
-
-    with held(place, "grant insert on app.orders to d"):
-        taken_back(place, granted)
-
-    assert not [one for one in place.cluster.statements(since) if "pg_terminate_backend" in one.sql]
 
 
 def test_how_long_a_session_is_in_the_way_is_told_to_who_may_see_it(place: Place) -> None:

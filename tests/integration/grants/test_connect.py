@@ -85,6 +85,18 @@ def test_a_password_works_over_verified_tls(ways: Ways) -> None:
     assert row == ("bob",)
 
 
+def test_sessions_of_either_way_start_with_our_own_settings(ways: Ways) -> None:
+    with ways.instance.superuser() as superuser:
+        superuser.execute(
+            "alter database orders set search_path = evil; alter database orders set statement_timeout = 7"
+        )
+    told = "select current_setting('search_path'), current_setting('statement_timeout')"
+
+    for connect in (ways.iam(), ways.password("bob-password")):
+        with connect("orders") as connection:
+            assert connection.execute(told).fetchone() == ("pg_catalog, pg_temp", "0")
+
+
 def test_a_missing_database_is_told_by_name_on_either_way(ways: Ways) -> None:
     found = [failure(connect, "nowhere") for connect in (ways.iam(), ways.password("bob-password"))]
 

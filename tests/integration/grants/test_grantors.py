@@ -6,7 +6,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from cloudsql_iam_operator.adapters.postgres.apply import Applier
+from cloudsql_iam_operator.adapters.postgres.apply import Applier, Writer
 from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
@@ -171,9 +171,9 @@ def test_a_warning_that_a_membership_is_anothers_is_no_success(place: Place) -> 
     """Without a number of its own: only where in the server it comes from tells it from those of event triggers."""
     place.sql("create role reader; grant reader to op with admin option")
     with psycopg.connect(place.cluster.dsn("op", place.name), autocommit=True) as connection:
-        applier = Applier(connection, "", lambda: None, Limits())
+        applier = Applier(connection, Writer("", lambda: None, Limits(), False, "here"))
         revoke = MembershipStatement(False, "reader", ("x",))
-        outcome = applier.apply([Transaction("", (revoke,))], "here")
+        outcome = applier.apply([Transaction("", (revoke,))])
 
     assert [refusal.reason for refusal in outcome.refused] == [Reason.REVOKE_BLOCKED]
     place.sql("drop role reader")

@@ -46,6 +46,7 @@ WARY_MILLISECONDS = 100
 """How long a lock is waited for once somebody was met who holds one."""
 
 _AGAIN_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Applier:
         self._cuts = CUTS
         self._began = time.monotonic()
         self._wary = False
+        self._looked: tuple[float, Road] | None = None
         self._aside: list[Transaction] = []
         self._strangers: dict[int | None, Blocker] = {}
 
@@ -93,7 +95,7 @@ class Applier:
         return replace(self._outcome, notices=tuple(self._ignored(one) for one in self._strangers.values()))
 
     def _try(self, transaction: Transaction, tries: int) -> None:
-        left: Transaction | None = self._free(transaction) if self._wary else transaction
+        left: Transaction | None = self._free(transaction, _LOOK_SECONDS) if self._wary else transaction
         attempt = 0
         while left is not None:
             attempt += 1
@@ -115,23 +117,29 @@ class Applier:
             self._outcome.done += left.statements
             return
 
-    def _free(self, transaction: Transaction) -> Transaction | None:
-        """The part that nobody holds up; the other is put aside."""
-        free, stuck = _parted(self._road(), transaction.statements, lambda _: True)
+    def _free(self, transaction: Transaction, age: float = 0.0) -> Transaction | None:
+        """The part that nobody held up `age` seconds ago; the other is put aside."""
+        free, stuck = _parted(self._road(age), transaction.statements, lambda _: True)
         self._aside += [replace(transaction, statements=(statement,)) for statement in stuck]
         return replace(transaction, statements=free) if free else None
 
-    def _road(self) -> Road:
-        return Road(blocked(self._connection, self._writer.role), self._connection.info.server_version)
+    def _road(self, age: float = 0.0) -> Road:
+        """Who is in the way, as looked at no longer than `age` seconds ago."""
+        if self._looked is None or time.monotonic() - self._looked[0] > age:
+            road = Road(blocked(self._connection, self._writer.role), self._connection.info.server_version)
+            self._looked = time.monotonic(), road
+        return self._looked[1]
 
     def _wait_out(self) -> None:
         """Try again what is aside; when that lasts, revoke without locking tables first, and end sessions if we may.
 
         A revocation that goes on without the lock may make a migration fail that holds one: it is the lesser evil.
         """
-        patience = time.monotonic() + self._writer.limits.patience
-        while self._aside and time.monotonic() < patience:
-            time.sleep(_AGAIN_SECONDS)
+        until = time.monotonic() + self._writer.limits.patience
+        pause = _AGAIN_SECONDS
+        while self._aside and time.monotonic() < until:
+            time.sleep(pause)
+            pause = min(2 * pause, max(_AGAIN_SECONDS, until - time.monotonic()))
             self._again(lambda _: True)
         self._again(lambda statement: statement.give)
         if self._aside and self._writer.terminate and self._ended():

@@ -99,19 +99,21 @@ class Road:
         )
 
     def blockers(self, statement: Statement) -> tuple[Blocker, ...]:
-        """Whoever has to do with the statement's objects, each session once."""
+        """Who holds the statement up, each session once; a revocation needs no lock on tables."""
         objects = statement.objects if isinstance(statement, PrivilegeStatement) else (ObjectName("", ""),)
-        found = [b for one in objects for b in self._in_the_way(statement, one.schema, one.name, locking=True)]
+        locking = statement.give
+        found = [b for one in objects for b in self._in_the_way(statement, one.schema, one.name, locking=locking)]
         return tuple({(blocker.pid, blocker.prepared): blocker for blocker in found}.values())
 
     def _in_the_way(self, statement: Statement, schema: str, name: str, *, locking: bool) -> Iterator[Blocker]:
-        of_columns = isinstance(statement, PrivilegeStatement) and statement.kind is ObjectKind.COLUMN
+        of_columns, lockable = False, False
+        if isinstance(statement, PrivilegeStatement):
+            of_columns, lockable = statement.kind is ObjectKind.COLUMN, statement.lockable
         for place in _places(statement, schema, name):
             for blocker in self.blocked.get(place, ()):
-                # a right on a column is in the column's row, and leaves the table's alone
-                if not (of_columns and place[0] == "relation" and blocker.mode == _ROW) and blocker.stops(
-                    locking=locking, version=self.version
-                ):
+                if of_columns and place[0] == "relation" and blocker.mode == _ROW:
+                    continue  # a right on a column is in the column's row, and leaves the table's alone
+                if place[0] == "role" or blocker.stops(locking=locking and lockable, version=self.version):
                     yield blocker
 
 

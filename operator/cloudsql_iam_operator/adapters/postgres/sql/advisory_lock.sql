@@ -6,6 +6,13 @@ with place as materialized (
 tried as materialized (
     select key, pg_try_advisory_xact_lock(key) as taken from place
 ),
+prepared as materialized (
+    select distinct on (t.virtualtransaction) t.virtualtransaction, p.owner, p.prepared, p.gid
+    from pg_locks t
+    join pg_prepared_xacts p on p.transaction = t.transactionid
+    where t.pid is null
+    order by t.virtualtransaction, p.prepared
+),
 holding as materialized (
     select
         l.pid,
@@ -18,14 +25,7 @@ holding as materialized (
         and (l.classid::bigint << 32 | l.objid::bigint) = t.key
         and l.database = (select d.oid from pg_database d where d.datname = current_database())
     left join pg_stat_activity a on a.pid = l.pid
-    left join lateral (
-        select p.owner, p.prepared, p.gid
-        from pg_locks t
-        join pg_prepared_xacts p on p.transaction = t.transactionid
-        where l.pid is null and t.pid is null and t.virtualtransaction = l.virtualtransaction
-        order by p.prepared
-        limit 1
-    ) x on true
+    left join prepared x on l.pid is null and x.virtualtransaction = l.virtualtransaction
     where l.pid is distinct from pg_backend_pid()
 ),
 waited as materialized (

@@ -1,7 +1,14 @@
 -- Who stands in the way of a grant in this database: locks on tables and roles, held or waited for, and open
 -- transactions that have changed the very row which a grant would change. Rows are known by the number of the
 -- transaction that changed them last, as long as that holds the lock on its own number.
-with locks as materialized (
+with prepared as materialized (
+    select distinct on (t.virtualtransaction) t.virtualtransaction, p.owner, p.prepared, p.gid
+    from pg_locks t
+    join pg_prepared_xacts p on p.transaction = t.transactionid
+    where t.pid is null
+    order by t.virtualtransaction, p.prepared
+),
+locks as materialized (
     select
         l.locktype,
         l.relation,
@@ -15,14 +22,7 @@ with locks as materialized (
         coalesce(x.gid, '') as prepared
     from pg_locks l
     left join pg_stat_activity a on a.pid = l.pid
-    left join lateral (
-        select p.owner, p.prepared, p.gid
-        from pg_locks t
-        join pg_prepared_xacts p on p.transaction = t.transactionid
-        where l.pid is null and t.pid is null and t.virtualtransaction = l.virtualtransaction
-        order by p.prepared
-        limit 1
-    ) x on true
+    left join prepared x on l.pid is null and x.virtualtransaction = l.virtualtransaction
     where
         l.pid is distinct from pg_backend_pid()
         and (
