@@ -43,6 +43,7 @@ LINEAR: dict[str, dict[str, str]] = {
     "core/injection/image.py": {"_VERSION": APART},
     "core/injection/neighbours.py": {"_PORT": FIXED},
     "adapters/postgres/connect.py": {"_WAY": "matched at the begin of one line only"},
+    "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},
     "adapters/google/sqladmin_errors.py": {
         "_IAM_ROLE": APART,
         "_BUSY": WORDS,
