@@ -12,8 +12,8 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from support.granting.setting import Place
 from support.granting.wording import NOTHING, on_database, on_schema, table, want
 
-STATISTICS = "create extension pg_stat_statements schema public"
-HSTORE = "create extension hstore schema public"
+STATISTICS = "create extension if not exists pg_stat_statements schema public"
+HSTORE = "create extension if not exists hstore schema public"
 READ_PUBLIC = (
     on_database("CONNECT"),
     on_schema("USAGE", schema="public"),
@@ -44,7 +44,7 @@ def reasons(answer: GrantAnswer) -> list[Reason]:
 
 
 def test_reading_a_schema_with_extensions_is_ready_and_leaves_them_out(place: Place) -> None:
-    place.sql(f"{STATISTICS}; {HSTORE}; set role app_owner; create table public.mine (id int)")
+    place.sql(f"{STATISTICS}; {HSTORE}; create table public.mine (id int); alter table public.mine owner to app_owner")
 
     answer = place.answer(want(*READ_PUBLIC))
 
@@ -153,7 +153,8 @@ def test_what_was_granted_on_a_table_that_an_extension_took_over_is_taken_back(p
 
 
 def test_taking_from_everybody_leaves_extensions_out(place: Place) -> None:
-    place.sql(f"{HSTORE}; set role app_owner; create function public.mine() returns int language sql as 'select 1'")
+    place.sql(f"{HSTORE}; create function public.mine() returns int language sql as 'select 1'")
+    place.sql("alter function public.mine() owner to app_owner")
     taken = (Entry(ObjectKind.ROUTINE, (), ("EXECUTE",), "public", (EVERY,)),)
 
     answer = place.answer(dataclasses.replace(want(), entries=dataclasses.replace(NOTHING, public=taken)))
@@ -163,24 +164,24 @@ def test_taking_from_everybody_leaves_extensions_out(place: Place) -> None:
 
 
 def test_a_creator_that_nobody_can_be_is_waited_for_only_once_it_has_made_something(place: Place) -> None:
-    place.sql("create role cloudsqlsuperuser; grant usage, create on schema app to cloudsqlsuperuser")
+    place.sql("create role cloudsqlagent; grant usage, create on schema app to cloudsqlagent")
     future = Entry(ObjectKind.TABLE, ("x",), ("SELECT",), "app", future=True, owners=(EVERY,))
     first = place.answer(want(table("SELECT"), future))
     assert first.problems == ()
 
-    place.sql("set role cloudsqlsuperuser; create table app.theirs (id int)")
+    place.sql("set role cloudsqlagent; create table app.theirs (id int)")
 
     assert set(reasons(place.answer(want(table("SELECT"), future)))) == {Reason.UNREACHABLE_OWNER}
-    place.sql("drop owned by cloudsqlsuperuser; drop role cloudsqlsuperuser")
+    place.sql("drop owned by cloudsqlagent; drop role cloudsqlagent")
 
 
 def test_reading_public_is_ready_in_a_database_of_the_provider_as_it_comes(place: Place) -> None:
-    place.sql(f"create role cloudsqlsuperuser; alter database {place.name} owner to cloudsqlsuperuser")
-    place.sql("alter schema public owner to cloudsqlsuperuser" if place.version < 15 else "")
-    place.sql("grant create on schema public to cloudsqlsuperuser")
+    place.sql(f"create role cloudsqlagent; alter database {place.name} owner to cloudsqlagent")
+    place.sql("alter schema public owner to cloudsqlagent" if place.version < 15 else "")
+    place.sql("grant create on schema public to cloudsqlagent")
 
     answer = place.answer(want(*READ_PUBLIC))
 
-    assert (answer.problems, answer.executed, answer.observed.missing) == ((), (), 0)
-    place.sql(f"alter database {place.name} owner to app_owner; reassign owned by cloudsqlsuperuser to app_owner")
-    place.sql("drop owned by cloudsqlsuperuser; drop role cloudsqlsuperuser")
+    assert (answer.problems, answer.observed.missing) == ((), 0)
+    place.sql(f"alter database {place.name} owner to app_owner; reassign owned by cloudsqlagent to app_owner")
+    place.sql("drop owned by cloudsqlagent; drop role cloudsqlagent")

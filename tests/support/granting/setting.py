@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
@@ -24,12 +25,48 @@ from support.granting.servers import check
 LAYOUT = """
 create role app_owner nologin;
 create role stranger nologin;
-create role op login nosuperuser noinherit;
-grant app_owner to op;
 create role x login;
 create role y login;
 create role d nologin;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """How a server is laid out: SQL for its roles and for each database, and who owns the databases."""
+
+    name: str
+    roles: str
+    database: str
+    owner: str
+
+
+OWN = Ground("own", f"{LAYOUT} create role op login nosuperuser noinherit; grant app_owner to op;", "", "app_owner")
+"""An operator that takes each role it needs, in databases of its owner, with nothing else in them."""
+
+CLOUD_SQL = Ground(
+    "cloudsql",
+    f"""{LAYOUT}
+    create role cloudsqlsuperuser nologin createrole createdb;
+    create role op login nosuperuser inherit;
+    grant app_owner, cloudsqlsuperuser to op;
+    """,
+    """
+    alter schema public owner to {public};
+    grant usage, create on schema public to cloudsqlsuperuser;
+    create extension pg_stat_statements schema public;
+    create extension hstore schema public;
+    """,
+    "cloudsqlsuperuser",
+)
+"""As Cloud SQL lays one out: an operator that has the rights of its roles as it is, databases of `cloudsqlsuperuser`,
+schema public with extensions of a superuser.
+
+Source: Cloud SQL documentation, PostgreSQL users; roles and rights of instances as psql lists them
+"""
+
+EVERY_GROUND = "GRANTING_EVERY_GROUND"
+"""Environment variable; set, every test of granting runs on both grounds."""
 
 SCHEMA = """
 create schema app authorization app_owner;
@@ -49,16 +86,17 @@ create type app.state as enum ('new', 'old');
 PREPARED = "prepared"
 """The database that those of tests are copies of."""
 
-_CREATE = "create database {} template {} owner app_owner"
+_CREATE = "create database {} template {} owner {}"
 _COPIED = " strategy file_copy"
 """Half the work for a database as small as this; servers before 15 know no other way."""
 
 
 class Setting:
-    """A running PostgreSQL with the roles of LAYOUT."""
+    """A running PostgreSQL, laid out as a ground has it."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, ground: Ground = OWN, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are of the server's configuration."""
+        self.ground = ground
         self.cluster = Cluster(ClusterOptions(log_statements=True, settings=settings))
         self._numbers = itertools.count(1)
         self._places: list[Place] = []
@@ -68,14 +106,21 @@ class Setting:
         try:
             with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
                 check(connection.info.server_version, os.environ)
-                connection.execute(LAYOUT)
-                connection.execute(f"create database {PREPARED} owner app_owner".encode())
+                connection.execute(self.ground.roles.encode())
+                connection.execute(f"create database {PREPARED} owner {self.ground.owner}".encode())
             with psycopg.connect(self.cluster.dsn(None, PREPARED), autocommit=True) as connection:
-                connection.execute(SCHEMA)
+                self._prepare(connection)
         except BaseException:
             self.cluster.stop()
             raise
         return self
+
+    def _prepare(self, connection: psycopg.Connection[TupleRow]) -> None:
+        """What every database here has in it."""
+        public = "pg_database_owner" if self.cluster.version >= 15 else self.ground.owner
+        connection.execute(self.ground.database.format(public=public).encode())
+        connection.execute(SCHEMA)
+        connection.execute("reset role")
 
     def __exit__(self, *_: object) -> None:
         for place in self._places:
@@ -85,7 +130,7 @@ class Setting:
     def encoded(self, encoding: str) -> "Place":
         """A new database of another encoding, with the objects of SCHEMA."""
         name = f"d{next(self._numbers)}"
-        words = f"encoding '{encoding}' locale 'C' template template0 owner app_owner"
+        words = f"encoding '{encoding}' locale 'C' template template0 owner {self.ground.owner}"
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
             connection.execute(f"create database {name} {words}".encode())
         self._places.append(Place(self, name, ("app_owner",)))
@@ -95,7 +140,9 @@ class Setting:
     def place(self, owner_roles: tuple[str, ...] = ("app_owner",)) -> "Place":
         """A new database with the objects of SCHEMA."""
         name = f"d{next(self._numbers)}"
-        create = sql.SQL(_CREATE).format(sql.Identifier(name), sql.Identifier(PREPARED))
+        create = sql.SQL(_CREATE).format(
+            sql.Identifier(name), sql.Identifier(PREPARED), sql.Identifier(self.ground.owner)
+        )
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
             connection.execute(create + sql.SQL(_COPIED if self.cluster.version >= 15 else ""))
         self._places.append(Place(self, name, owner_roles))

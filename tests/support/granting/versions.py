@@ -1,6 +1,7 @@
 """The tests about SQL, on each PostgreSQL in turn: `python -m support.granting.versions [VERSION…] [-- ARGUMENT…]`.
 
-All versions are run even when one fails. A server of another version than the one under test fails what uses it.
+All versions are run even when one fails, and each on both grounds. A server of another version than the one under test
+fails what uses it.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from controlplane.binaries import duration
 from controlplane.golang import ROOT
 from support.granting.servers import BINARIES, EXPECTED, VERSIONS, CannotFetch, ensure
+from support.granting.setting import EVERY_GROUND
 
 PATTERNS = ("grants/test_*.py", "emulator/test_postgres*.py")
 """Files of tests/integration that are about SQL."""
@@ -55,7 +57,7 @@ def _passes(version: int, binaries: Path, handed_on: Sequence[str]) -> bool:
     _say(f"postgres: {version} begins")
     began = time.monotonic()
     command = [sys.executable, "-m", "controlplane.sandbox", "--", sys.executable, "-m", "pytest", *_files(handed_on)]
-    environment = {**os.environ, BINARIES: str(binaries), EXPECTED: str(version)}
+    environment = {**os.environ, BINARIES: str(binaries), EXPECTED: str(version), EVERY_GROUND: "yes"}
     done = subprocess.run([*command, *handed_on], cwd=ROOT, env=environment, check=False)
     outcome = "failed" if done.returncode else "passed"
     _say(f"postgres: {version} {outcome} after {duration(time.monotonic() - began)}")
