@@ -65,6 +65,8 @@ test-postgres: $(STAMP) ## what is about SQL, on PostgreSQL 14 to 18; VERSIONS="
 test-clients: $(STAMP) ## connectors in Python, Go, Node and Java, and gcloud, against the emulator
 	@$(BIN)/python -m clients.fetching
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/clients)
+test-pooler: $(STAMP) ## grants through a transaction pooler, where the machine has pgbouncer; no part of CI
+	@$(BIN)/python -m pytest tests/pooler $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants
