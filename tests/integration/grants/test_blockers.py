@@ -208,7 +208,7 @@ def test_how_long_a_session_is_in_the_way_is_told_to_who_may_see_it(place: Place
 
 
 def test_a_prepared_transaction_is_told_by_its_name() -> None:
-    with Setting({"max_prepared_transactions": "2"}) as setting:
+    with Setting(settings={"max_prepared_transactions": "2"}) as setting:
         place = setting.place()
         place.limits = Limits(lock=100, patience=0.3)
         granted = place.answer(want(BOTH))

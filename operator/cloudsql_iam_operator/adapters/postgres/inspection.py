@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from cloudsql_iam_operator.adapters.postgres.encoding import legible
-from cloudsql_iam_operator.adapters.postgres.outside import ask_outside, outside_group
+from cloudsql_iam_operator.adapters.postgres.outside import PARAMETERS_SINCE, ask_outside, outside_group
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import reading, require_trusted
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
@@ -55,11 +55,12 @@ _NAMES = {
 
 def fingerprint(connection: Connection, role: str, kinds: Iterable[ObjectKind]) -> str:
     """A text that changes whenever a name, a right, a role or a membership does; of objects, those of `kinds`."""
+    wanted = frozenset(kinds)
+    settings = ObjectKind.PARAMETER in wanted and connection.info.server_version >= PARAMETERS_SINCE
     with reading(connection, role):
-        found = connection.execute(query("fingerprint"), {"kinds": _values(kinds), "relkinds": list(RELKINDS)})
-    row = found.fetchone()
-    assert row is not None
-    return str(row[0])
+        asked = [_ask(connection, "fingerprint", {"kinds": _values(wanted)})]
+        asked += [_ask(connection, "fingerprint_parameters")] if settings else []
+    return "/".join(str(row[0]) for rows in asked for row in rows)
 
 
 def inspect(connection: Connection, role: str, owner_roles: Sequence[str], lookups: Lookups) -> Snapshot:

@@ -25,7 +25,7 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, dige
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, united
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
-from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Lookups, Snapshot
+from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole, Memory, Passed
@@ -251,13 +251,8 @@ class _Pass:
         kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
         return united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
 
-    def _sees_outside_schemas(self) -> bool:
-        """Whether something is wanted of objects that the fingerprint does not cover, for there are few of them."""
-        every = [want.entries for want in self._wants.values()]
-        return any(entry.kind in OUTSIDE_SCHEMAS for one in every for entry in (*one.privileges, *one.public))
-
     def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if self._seen is None or self._outcome.passing or self._sees_outside_schemas():
+        if self._seen is None or self._outcome.passing:
             return None
         quiet = {
             key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False, notices=())

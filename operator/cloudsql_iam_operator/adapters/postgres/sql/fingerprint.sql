@@ -69,6 +69,31 @@ select concat_ws(
         from pg_auth_members m
     ),
     (select bit_xor(hash_record_extended((t.oid, t.xmin), 0)) from pg_event_trigger t),
+    (
+        select bit_xor(hash_record_extended((s.oid, s.xmin), 0))
+        from pg_foreign_server s
+        where 'ForeignServer' = any(%(kinds)s::text[])
+    ),
+    (
+        select bit_xor(hash_record_extended((w.oid, w.xmin), 0))
+        from pg_foreign_data_wrapper w
+        where 'ForeignDataWrapper' = any(%(kinds)s::text[])
+    ),
+    (
+        select bit_xor(hash_record_extended((l.oid, l.xmin), 0))
+        from pg_language l
+        where 'Language' = any(%(kinds)s::text[])
+    ),
+    (
+        select bit_xor(hash_record_extended((o.oid, o.xmin), 0))
+        from pg_largeobject_metadata o
+        where 'LargeObject' = any(%(kinds)s::text[])
+    ),
+    (
+        select bit_xor(hash_record_extended((t.oid, t.xmin), 0))
+        from pg_tablespace t
+        where 'Tablespace' = any(%(kinds)s::text[])
+    ),
     current_user,
     pg_is_in_recovery()
 )
