@@ -23,6 +23,8 @@ from support.granting.setting import Place, Setting
 
 REPEATS = 9
 NEW_TABLES = 5
+TICKS = 12
+CHANGES_OF_OTHERS = 1_000
 Wants = Mapping[Key, GrantWant]
 
 
@@ -46,6 +48,8 @@ def measure() -> Sequence[Figure]:
         if peers.asked(os.environ):
             everything += peers.compared(place, everything)
             _say("the peer is measured")
+        everything += [*_of_others(place, recorded), *_columns(setting)]
+        _say("others' changes and columns are measured")
         return [*everything, *_shapes(setting)]
 
 
@@ -132,6 +136,27 @@ def _trips(place: Place, wants: Wants) -> int:
         login = relay.trips
         run_pass(replace(place.access(), connect=connect), place.name, wants, {}, None)
         return relay.trips - 2 * login
+
+
+def _of_others(place: Place, wants: Wants) -> Sequence[Figure]:
+    """An hour of ticks, one each five minutes, in which others make a thousand changes between them."""
+    memory = place.run(wants).memory
+    postmaster = ground.postmaster(place)
+    spent = 0.0
+    for tick in range(TICKS):
+        changes = CHANGES_OF_OTHERS // TICKS + (tick < CHANGES_OF_OTHERS % TICKS)
+        place.sql("; ".join(f"create table s{n % ground.SCHEMAS + 1}.hour{tick}_{n} (id int)" for n in range(changes)))
+        before = cpu_seconds(postmaster)
+        memory = place.run(wants, memory=memory).memory
+        spent += cpu_seconds(postmaster) - before
+    return [Figure("an hour of ticks with 1,000 changes by others, server CPU", spent, "s", 2)]
+
+
+def _columns(setting: Setting) -> Sequence[Figure]:
+    place, wants = ground.wide(setting)
+    passed, cost = _run(place, wants)
+    _whole(passed)
+    return [Figure("100 grantees x 40 tables x 200 columns, applied", cost.seconds, "s", 10)]
 
 
 def _shapes(setting: Setting) -> Sequence[Figure]:

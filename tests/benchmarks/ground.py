@@ -76,6 +76,20 @@ def tables_only(roles: tuple[str, ...]) -> dict[Key, GrantWant]:
     }
 
 
+def wide(setting: Setting) -> tuple[Place, dict[Key, GrantWant]]:
+    """Tables of many columns, and one object that names each of these for many grantees."""
+    place = setting.place()
+    place.limits = Limits(writing=600)
+    roles, tables, columns = (
+        [f"{what}{n}" for n in range(most)] for what, most in (("w", 100), ("wide", 40), ("c", 200))
+    )
+    place.sql("; ".join(f"create role {role}" for role in roles))
+    made = ", ".join(f"{column} int" for column in columns)
+    place.sql("set role app_owner; " + "; ".join(f"create table app.{table} ({made})" for table in tables))
+    names = (tuple(sorted(roles)), ("SELECT",), "app", tuple(sorted(tables)))
+    return place, {key("wide"): want(Entry(ObjectKind.COLUMN, *names, columns=tuple(sorted(columns))))}
+
+
 def postmaster(place: Place) -> int:
     """The process id of the server."""
     return int(Path(place.cluster.directory, "data", "postmaster.pid").read_text().split()[0])

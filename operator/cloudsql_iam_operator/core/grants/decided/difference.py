@@ -85,12 +85,20 @@ class _Differ:
         tables = Tables(self._snapshot, (relation for relation, _ in columns), self.found)
         for (relation, _), group in sorted(columns.items(), key=lambda item: item[0]):
             present = [wish for wish in wished if about(wish, group)]
-            for cell in cells(group, present, besides=tables.losers(relation)):
-                for role in cell.roles:
-                    one = Cell(group, cell.members, (role,), cell.holdings, cell.wishes)
-                    self._decide(one, tables.left(relation, role) | self._beyond(tables.group(relation), role))
-                    if role != PUBLIC:  # nothing is ever given to everybody
-                        self._restore(one, tables.taken(relation, role))
+            losers = tables.losers(relation)
+            for cell in cells(group, present, besides=losers):
+                for mask, roles in self._alike(tables, relation, cell.roles).items():
+                    self._decide(replace(cell, roles=roles), mask)
+                for role in losers.intersection(cell.roles) - {PUBLIC}:  # nothing is ever given to everybody
+                    self._restore(replace(cell, roles=(role,)), tables.taken(relation, role))
+
+    def _alike(self, tables: Tables, relation: int, roles: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
+        """The roles by what they have on the whole table of a column."""
+        found: dict[int, tuple[int, ...]] = {}
+        for role in roles:
+            mask = tables.left(relation, role) | self._beyond(tables.group(relation), role)
+            found[mask] = (*found.get(mask, ()), role)
+        return found
 
     def _beyond(self, table: AclGroup, role: int) -> int:
         """What the role has on the whole table by another way, where nothing can be granted on it."""
