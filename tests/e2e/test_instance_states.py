@@ -66,7 +66,7 @@ def test_a_deletion_waits_for_a_stopped_instance_until_it_runs_or_a_person_gives
     names = ("waiter", "quitter", "leaver")
     for name in names:
         tenant.account(name)
-    tenant.instance()
+    tenant.instance(tenant.rule(allowRetain=True))
     for name in names:
         tenant.user(name)
         tenant.grant(name, name)

@@ -134,6 +134,7 @@ def test_the_command_shows_the_plan_that_the_operator_shows_and_writes_nothing(c
 
 def test_a_retained_grant_leaves_what_it_granted_and_sends_nothing(clerk: Tenant) -> None:
     cloud = clerk.stage.cloud
+    clerk.instance(clerk.rule(allowRetain=True))
     clerk.grant("kept", "clerk", ORDERS, deletionPolicy="Retain")
     clerk.ready("dbg", "kept")
     before, sent = cloud.acls("orders"), cloud.granting_statements()

@@ -37,7 +37,7 @@ def test_a_user_may_be_adopted_and_is_kept_when_the_object_goes(tenant: Tenant) 
 def test_an_abandoned_user_is_somebody_elses_until_it_is_adopted(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
     tenant.account("left")
-    tenant.instance()
+    tenant.instance(tenant.rule(allowRetain=True))
     tenant.user("left", deletionPolicy="Abandon")
     tenant.ready("csqlu", "left")
     tenant.delete("csqlu", "left")

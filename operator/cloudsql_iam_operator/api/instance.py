@@ -143,6 +143,7 @@ class AccessRule:
     allow_public: bool = False
     allow_grant_option: bool = False
     allow_exclusive: bool = False
+    allow_retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The few ways a reconcile can fail, by what helps: an edit, or waiting. Anything else is a bug and falls through."""
 
+from enum import Enum
+
 from cloudsql_iam_operator.core.reasons import Reason
 
 
@@ -17,6 +19,26 @@ class Failure(Exception):
 
 class Refused(Failure):
     """Only an edit, of the spec or of the outside world, helps. Reported as Stalled; checked again at the interval."""
+
+
+class Proof(Enum):
+    """What says that access is no longer due; the value completes "withdrawn, because"."""
+
+    RULE = "no access rule of the instance admits it"
+    NAMESPACE = "its namespace is gone"
+    END = "its end has come"
+    IDENTITY = "its account no longer lets the workload act as it"
+
+
+class Withdrawn(Failure):
+    """Access that was given is no longer due, which was positively read. Only this may take access away.
+
+    A refusal by Google, by PostgreSQL or by a parser proves nothing of the kind: what was given then stays.
+    """
+
+    def __init__(self, reason: Reason, message: str, proof: Proof) -> None:
+        super().__init__(reason, message)
+        self.proof = proof
 
 
 class NotYet(Failure):

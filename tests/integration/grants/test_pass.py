@@ -3,6 +3,7 @@
 from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.core.grants.decided.counts import Observed
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.ledger import of_roles
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from support.granting.setting import Place
@@ -220,11 +221,12 @@ def test_what_only_a_dry_object_wants_is_not_done_along_with_what_another_wants(
     assert place.acl("app.orders") == ["x=r/app_owner"]
 
 
-def test_what_a_grantee_that_is_not_known_yet_held_is_not_taken_from_it(place: Place) -> None:
+def test_what_is_to_be_left_as_it_is_is_neither_given_nor_taken(place: Place) -> None:
     both = want(table("SELECT", to=("x", "y")))
     first = place.answer(both)
+    left = of_roles(first.ledger, lambda role: role == "y")
 
-    waiting = place.answer(GrantWant(want(table("SELECT")).entries, first.ledger, waiting=True))
+    waiting = place.answer(GrantWant(want(table("SELECT")).entries, first.ledger, held=left))
     known = place.answer(GrantWant(want(table("SELECT")).entries, waiting.ledger))
 
     assert (waiting.executed, waiting.ledger) == ((), first.ledger)

@@ -108,10 +108,10 @@ class Cluster:
             return None
         return str((account["metadata"].get("annotations") or {}).get(GOOGLE_ACCOUNT) or "").strip()
 
-    def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """Labels of a namespace; {} when it is gone."""
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        """Labels of a namespace; None when it is gone."""
         namespace = self._found(f"/api/v1/namespaces/{quote(name)}")
-        return {} if namespace is None else dict(namespace["metadata"].get("labels") or {})
+        return None if namespace is None else dict(namespace["metadata"].get("labels") or {})
 
     def secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """A Secret's decoded values; None when it does not exist."""

@@ -118,6 +118,7 @@ def _rule(rule: Fields) -> AccessRule:
         allow_public=rule.flag("allowPublic"),
         allow_grant_option=rule.flag("allowGrantOption"),
         allow_exclusive=rule.flag("allowExclusive"),
+        allow_retain=rule.flag("allowRetain"),
     )
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Enforcement, ObjectKind
 from cloudsql_iam_operator.api.instance import AccessRule
 from cloudsql_iam_operator.api.object_kinds import SHAPES
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, object_kind
 
 
 class Power(Enum):
@@ -24,6 +25,15 @@ def powers_of(spec: DatabaseGrant) -> frozenset[Power]:
         Power.PUBLIC: bool(spec.public),
         Power.EXCLUSIVE: spec.enforcement is Enforcement.EXCLUSIVE,
         Power.OUTSIDE_SCHEMAS: any(_outside(kind) for kind in kinds),
+    }
+    return frozenset(power for power, is_asked in asked.items() if is_asked)
+
+
+def recorded_powers(ledger: Ledger) -> frozenset[Power]:
+    """The powers that what was given came by; what was taken from others or from PUBLIC is in no ledger."""
+    asked = {
+        Power.GRANT_OPTION: any(entry.option for entry in ledger),
+        Power.OUTSIDE_SCHEMAS: any(_outside(kind) for kind in map(object_kind, ledger) if kind is not None),
     }
     return frozenset(power for power, is_asked in asked.items() if is_asked)
 

@@ -1,6 +1,6 @@
 """Who may have what on an instance: the allow rules, evaluated. Empty means nobody."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
@@ -8,8 +8,6 @@ from typing import TypeVar, assert_never
 from cloudsql_iam_operator.api.instance import (
     AccessRule,
     AccountProof,
-    LabelRequirement,
-    NamespaceMatch,
     PrincipalMatch,
 )
 from cloudsql_iam_operator.api.user import (
@@ -23,6 +21,7 @@ from cloudsql_iam_operator.api.user import (
 )
 from cloudsql_iam_operator.core.access.powers import Power, not_given
 from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
+from cloudsql_iam_operator.core.access.tenants import Tenant, admits
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import matches
 from cloudsql_iam_operator.core.reasons import Reason
@@ -31,19 +30,20 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
-    """A namespace that asks: its name and labels."""
-
-    name: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Lifetime:
-    """Until when something is asked for (None: for good), and what time it is."""
+    """Until when something is asked for (None: for good), what time it is, and since when it is admitted.
+
+    A rule's `maxExpiry` counts from `since`, so that no edit moves the end on; None, and it counts from now.
+    """
 
     expires_at: datetime | None
     now: datetime
+    since: datetime | None = None
+
+    @property
+    def began(self) -> datetime:
+        """When the time that a rule bounds began."""
+        return self.since or self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,10 @@ class UserRequest:
 
 @dataclass(frozen=True, slots=True)
 class GrantRequest:
-    """What a DatabaseGrant asks of an instance. `roles` are memberships and plain grantee roles together."""
+    """What a DatabaseGrant asks of an instance. `roles` are memberships and plain grantee roles together.
+
+    `owners` are the roles whose future objects it is about; none when that is left to the operator.
+    """
 
     tenant: Tenant
     database: str
@@ -76,14 +79,16 @@ class GrantRequest:
     lifetime: Lifetime
     operator: str = ""
     powers: frozenset[Power] = frozenset()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The rule that allows a request, and whether one that does also allows taking over what exists."""
+    """The rule that allows a request, and whether one that does also allows taking over what exists, and leaving it."""
 
     rule: str
     may_adopt: bool
+    may_retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,21 @@ def allow_grant(rules: Sequence[AccessRule], request: GrantRequest) -> Allowed:
     return _first(rules, request, _GRANT_CHECKS)
 
 
+def require_namespace(rules: Sequence[AccessRule], tenant: Tenant) -> None:
+    """Return when some rule is for this namespace, whatever it allows there.
+
+    Raises:
+        Refused: none is.
+    """
+    if not any(admits(rule.namespaces, tenant) for rule in rules):
+        raise Refused(Reason.NAMESPACE_NOT_ALLOWED, f"no access rule of the instance names namespace {tenant.name}")
+
+
+def admits_grant(rule: AccessRule, request: GrantRequest) -> bool:
+    """Whether this one rule allows all of a request."""
+    return _denial(rule, request, _GRANT_CHECKS) is None
+
+
 def _first(rules: Sequence[AccessRule], request: R, checks: Sequence[_Check[R]]) -> Allowed:
     denials: list[_Denial] = []
     allowing: list[AccessRule] = []
@@ -136,7 +156,8 @@ def _first(rules: Sequence[AccessRule], request: R, checks: Sequence[_Check[R]])
         else:
             denials.append(denial)
     if allowing:
-        return Allowed(allowing[0].name, any(rule.allow_adoption for rule in allowing))
+        may_adopt = any(rule.allow_adoption for rule in allowing)
+        return Allowed(allowing[0].name, may_adopt, any(rule.allow_retain for rule in allowing))
     if not denials:
         raise Refused(Reason.NAMESPACE_NOT_ALLOWED, "the instance has no access rule, so nobody is allowed")
     closest = max(denials, key=lambda denial: denial.depth)
@@ -152,31 +173,9 @@ def _denial(rule: AccessRule, request: R, checks: Sequence[_Check[R]]) -> _Denia
 
 
 def _namespace(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reason, str] | None:
-    if _admits(rule.namespaces, request.tenant):
+    if admits(rule.namespaces, request.tenant):
         return None
     return Reason.NAMESPACE_NOT_ALLOWED, f"no access rule of the instance names namespace {request.tenant.name}"
-
-
-def _admits(match: NamespaceMatch, tenant: Tenant) -> bool:
-    if not match.names and match.selector is None:
-        return False
-    named = not match.names or tenant.name in match.names
-    return named and all(_labelled(requirement, tenant.labels) for requirement in match.selector or ())
-
-
-def _labelled(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case _:
-            return False
 
 
 def _principal(rule: AccessRule, request: UserRequest) -> tuple[Reason, str] | None:
@@ -261,10 +260,12 @@ def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reas
         return None
     longest = timedelta(seconds=rule.max_expiry)
     lifetime = request.lifetime
-    if lifetime.expires_at is not None and lifetime.expires_at <= lifetime.now + longest:
+    if lifetime.expires_at is not None and lifetime.expires_at <= lifetime.began + longest:
         return None
     what = "no expiresAt" if lifetime.expires_at is None else "a later expiresAt"
-    return Reason.EXPIRY_NOT_ALLOWED, f"access rule {rule.name!r} allows {longest} at most; {what} is given"
+    since = f" from {lifetime.since}, when it was first admitted" if lifetime.since else ""
+    text = f"access rule {rule.name!r} allows {longest} at most{since}; {what} is given"
+    return Reason.EXPIRY_NOT_ALLOWED, f"{text}: give an earlier one" + (", or make another object" if since else "")
 
 
 _USER_CHECKS: tuple[_Check[UserRequest], ...] = (_namespace, _principal, _roles, _expiry)

@@ -9,7 +9,11 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.principals import IDENTIFIER_BYTES, is_cut, whole_name
 
 
-class NameShared(Refused):
+class NotOurs(Refused):
+    """The instance's list of users shows that a database user is somebody else's, which no login may be had of."""
+
+
+class NameShared(NotOurs):
     """The names of two accounts are equal as far as PostgreSQL keeps them: neither gets the other's database user."""
 
 

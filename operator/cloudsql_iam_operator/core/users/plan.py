@@ -9,6 +9,7 @@ from cloudsql_iam_operator.api.user import AdoptionPolicy
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.claims import (
+    NotOurs,
     UserClaim,
     accounts_of,
     folded,
@@ -176,7 +177,7 @@ def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
     require_own_name(want.claim, subject.rival)
     if subject.winner is not None and subject.winner.uid != want.claim.uid:
         text = f"database user {name} is declared by {subject.winner.title} (uid {subject.winner.uid}), which is older"
-        raise Refused(Reason.MANAGED_BY_OTHER, f"{text}: delete one of the two")
+        raise NotOurs(Reason.MANAGED_BY_OTHER, f"{text}: delete one of the two")
     if found is None:
         if want.adoption is AdoptionPolicy.REQUIRED and subject.ownership is Ownership.NONE:
             text = f"database user {name} does not exist, and adoptionPolicy Required never creates one"
@@ -213,7 +214,7 @@ def _require_type(want: UserWant, found: DatabaseUser) -> None:
         remedy = "declare the group instead, or take the member out of it"
     else:
         text, remedy = f"database user {found.name} exists as {found.type}, not {want.type}", "remove or rename it"
-    raise Refused(Reason.USER_TYPE_MISMATCH, f"{text}: {remedy}")
+    raise NotOurs(Reason.USER_TYPE_MISMATCH, f"{text}: {remedy}")
 
 
 def _taken(subject: _Subject) -> Ownership:
@@ -229,7 +230,7 @@ def _taken(subject: _Subject) -> Ownership:
     else:
         return Ownership.ADOPTED
     text = f"database user {want.claim.username} exists and was not made for this object"
-    raise Refused(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
+    raise NotOurs(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
 
 
 def _ownership(name: str, wants: Mapping[K, UserWant], ground: Ground) -> Ownership:

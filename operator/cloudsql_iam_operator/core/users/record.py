@@ -1,18 +1,28 @@
 """What a CloudSQLIAMUser's status remembers of what the operator did, to be taken back one day."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser, KubernetesServiceAccount
+from cloudsql_iam_operator.core.access.admission import Admission, admission_in
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, folded
 from cloudsql_iam_operator.core.users.plan import Ownership
+from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal
 
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """Names of the user, and which bindings and database user are ours. "" where not known yet."""
+    """Names of the user, and which bindings and database user are ours. "" where not known yet.
+
+    `instance` is a connection name, `instance_name` that of its object; `account` is the Kubernetes ServiceAccount that
+    the principal was found through. `withdrawn`: it is no longer due, and what is left of it is being taken back.
+    """
 
     instance: str = ""
+    instance_name: str = ""
     member: str = ""
     username: str = ""
     user_type: str = ""
@@ -20,11 +30,44 @@ class UserRecord:
     foreign: frozenset[BindingRef] = frozenset()
     ownership: Ownership = Ownership.NONE
     propagation_until: str = ""
+    account: str = ""
+    admission: Admission = field(default_factory=Admission)
+    withdrawn: bool = False
+
+    @property
+    def email(self) -> str:
+        """The principal without its type."""
+        return self.member if self.member.startswith("principal:") else self.member.partition(":")[2]
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is a database user of this object's own that may hold privileges."""
+        return self.ownership is not Ownership.NONE and not self.withdrawn
 
     @property
     def owns_anything(self) -> bool:
         """Whether there is something to take back."""
         return bool(self.bindings) or self.ownership is not Ownership.NONE
+
+    def named(
+        self, spec: CloudSQLIAMUser, connection: ConnectionName, who: ResolvedPrincipal, now: datetime
+    ) -> "UserRecord":
+        """The record of a user that is admitted now: all its names, before anything is made."""
+        return replace(
+            self,
+            instance=str(connection),
+            instance_name=spec.instance,
+            member=who.member,
+            username=who.username,
+            user_type=who.user_type.value,
+            account=spec.principal.name if isinstance(spec.principal, KubernetesServiceAccount) else "",
+            admission=self.admission.renewed(now, spec.expires_at),
+            withdrawn=False,
+        )
+
+    def unnamed(self) -> "UserRecord":
+        """The record of a user of which nothing is left: it lays claim to no name."""
+        return UserRecord(admission=self.admission)
 
     def fields(self) -> dict[str, Any]:
         """The part of the status that says so."""
@@ -33,6 +76,8 @@ class UserRecord:
         until = {"propagationUntil": self.propagation_until} if self.propagation_until else {}
         named = {
             "instance": self.instance,
+            "instanceName": self.instance_name,
+            "serviceAccountName": self.account,
             "member": self.member,
             "username": self.username,
             "userType": self.user_type,
@@ -40,6 +85,8 @@ class UserRecord:
         return {
             **{name: value for name, value in named.items() if value},
             **({"iam": {"bindings": bindings, **until}} if bindings or until else {}),
+            **self.admission.fields(),
+            **({"withdrawn": True} if self.withdrawn else {}),
             "created": self.ownership is Ownership.CREATED,
             "adopted": self.ownership is Ownership.ADOPTED,
         }
@@ -60,6 +107,7 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
         ownership = Ownership.ADOPTED
     return UserRecord(
         instance=status.get("instance", ""),
+        instance_name=status.get("instanceName", ""),
         member=member,
         username=status.get("username", ""),
         user_type=status.get("userType", ""),
@@ -67,4 +115,7 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
         foreign=frozenset(ref for ref, added in entries if not added),
         ownership=ownership,
         propagation_until=iam.get("propagationUntil", ""),
+        account=status.get("serviceAccountName", ""),
+        admission=admission_in(status),
+        withdrawn=bool(status.get("withdrawn", False)),
     )

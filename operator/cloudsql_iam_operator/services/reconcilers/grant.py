@@ -5,26 +5,37 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion
-from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
+from cloudsql_iam_operator.api.grant import DatabaseGrant
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, Key
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, recorded, united
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, less, overlap, united
+from cloudsql_iam_operator.core.grants.desired.record import GrantRecord, grant_record_in
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, expired, only_planned, predefined
+from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
+from cloudsql_iam_operator.services.reconcilers.grant_checks import (
+    GrantChecks,
+    asks_to_retain,
+    declared_end,
+    expired,
+    gave_up,
+    goes_on,
+    only_planned,
+    predefined,
+)
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (
     Named,
     kept,
-    place,
     plan_told,
+    remembered,
     status_fields,
     waits_for_approval,
     worst,
@@ -35,9 +46,6 @@ from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import readable
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
-
-SOON = 0.5
-"""Seconds after the declared end at which a grant is reconciled, so that it has surely come."""
 
 
 @dataclass(slots=True)
@@ -59,9 +67,18 @@ class Visit:
         return approval(self.approved, self.fields.get("approved", ""), answer.plan_hash)
 
     @property
+    def record(self) -> GrantRecord:
+        """What the status remembers of what was done."""
+        return grant_record_in(self.fields)
+
+    @property
     def ledger(self) -> Ledger:
         """What the status records as caused."""
-        return recorded(self.fields.get("applied", ()))
+        return self.record.ledger
+
+    def remember(self, record: GrantRecord) -> None:
+        """Have the status say this of what was done."""
+        self.fields = remembered(self.fields, record)
 
     def report(self) -> Report:
         """What the reconcile found."""
@@ -76,6 +93,7 @@ class GrantReconciler:
         self._checks = GrantChecks(systems)
         self._plans = PlanStore(systems.cluster, systems.threads)
         self._events = GrantEvents()
+        self._authority = Authority(systems)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
@@ -83,6 +101,7 @@ class GrantReconciler:
         if visit.fields.get("approved") != visit.approved:
             visit.fields.pop("approved", None)  # taken off or replaced: the next one counts anew
         with suppress(Blocked):
+            await self._keep_what_is_due(visit)
             await self._declare(visit)
         return visit.report()
 
@@ -93,73 +112,94 @@ class GrantReconciler:
             await self._take_back(visit)
         return visit.report()
 
+    async def _keep_what_is_due(self, visit: Visit) -> None:
+        """Take back what of the record is no longer due, whatever the object is like otherwise."""
+        record = visit.record.ending_by(declared_end(visit.live))
+        if not record.ledger:
+            return
+        visit.layers.end_at(record.admission.until)
+        instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        verdict = await visit.layers.hold(
+            ConditionType.ACCESS_ALLOWED, self._authority.grant(visit.live, record, instance)
+        )
+        if verdict.taken and not (verdict.why and is_kept(verdict.why, instance)):
+            await self._withdraw(visit, instance, verdict)
+        elif verdict.why is not None:
+            await visit.layers.hold(ConditionType.ACCESS_ALLOWED, _told(verdict.why))
+
+    async def _withdraw(self, visit: Visit, instance: CloudSQLInstance, verdict: Verdict) -> None:
+        why = verdict.why
+        ended = why is not None and why.proof is Proof.END
+        if why is not None and not ended:
+            visit.layers.fail(ConditionType.ACCESS_ALLOWED, why)
+        self._systems.forget(visit.live.key)
+        await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, instance, verdict.taken))
+        if why is not None and not ended:
+            raise Blocked from why
+        if why is not None and not goes_on(visit.live):
+            visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.EXPIRED, f"{why.message}: nothing is held")
+
     async def _declare(self, visit: Visit) -> None:
-        spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
+        spec = await visit.layers.hold(ConditionType.READY, _read(visit))
         if spec.suspend:
             self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
+        if visit.layers.noted(ConditionType.GRANTS_APPLIED):
+            return  # its end has come, and nothing is left to do
         instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(spec))
-        visit.interval = _until(spec, float(instance.interval))
-        await self._let_in(visit, spec, instance)
+        visit.interval = float(instance.interval)
+        asked = self._checks.allowed(spec, instance, visit.record.admission)
+        await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        visit.remember(visit.record.admitted(datetime.now(UTC), spec.expires_at))
+        visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._checks.serving(instance))
         grantees = await visit.layers.hold(ConditionType.READY, self._checks.grantees(spec, visit.ledger))
         entries = await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.entries(spec, grantees.roles))
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._apply(visit, spec, (instance, grantees, entries)))
 
-    async def _let_in(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
-        try:
-            await visit.layers.hold(
-                ConditionType.ACCESS_ALLOWED, self._checks.allowed(spec, instance), "an access rule allows it"
-            )
-        except Blocked as blocked:
-            if blocked.refused and visit.ledger and instance.on_access_withdrawn is Withdrawal.REVOKE:
-                await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, spec, instance))
-            raise
-
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
         want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec), listed=predefined(spec))
+        visit.remember(visit.record.placed(instance.connection, spec))
+        before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
         if want.dry:
-            visit.fields |= place(spec, instance, visit.ledger)
-            answer = await self._planned(visit, spec, instance, want)
+            answer = await self._planned(visit, before, instance, want)
         else:
-            caused = united(visit.ledger, ledger_of(entries))
-            check_size(caused)
-            if caused and not visit.ledger:
-                await self._reached(spec, instance)
-            await self._record(visit, place(spec, instance, caused))
-            answer = await self._bring(visit, spec, instance, want)
+            check_size(before.ledger)
+            if before.ledger and not visit.ledger:
+                await self._reached(visit, instance)
+            await self._record(visit, before, "")
+            answer = await self._bring(visit, instance, want)
         self._note_answer(visit, answer, grantees)
         await self._publish(visit, answer)
         _judge(visit, spec, answer, (*grantees.missing, *answer.problems))
 
     async def _planned(
-        self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance, want: GrantWant
+        self, visit: Visit, before: GrantRecord, instance: CloudSQLInstance, want: GrantWant
     ) -> GrantAnswer:
         """What would be done; or what was done, when a person approved that and nothing else."""
-        answer = await self._bring(visit, spec, instance, want)
+        answer = await self._bring(visit, instance, want)
         if not answer.planned or visit.approval(answer) is not Approval.FITS:
             return answer
-        caused = united(visit.ledger, ledger_of(want.entries))
-        check_size(caused)
-        before = place(spec, instance, caused)
-        await self._record(visit, {**before, "approved": visit.approved})
-        answer = await self._bring(visit, spec, instance, replace(want, approved=visit.approved))
+        check_size(before.ledger)
+        await self._record(visit, before, visit.approved)
+        answer = await self._bring(visit, instance, replace(want, approved=visit.approved))
         if not answer.approved:
             del visit.fields["approved"]
         return answer
 
-    async def _reached(self, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
+    async def _reached(self, visit: Visit, instance: CloudSQLInstance) -> None:
         """Log in before anything is recorded for the first time: what never was reached has nothing to take back."""
-        await (await self._systems.database_lane(instance, spec.database)).reach()
+        await (await self._systems.database_lane(instance, visit.record.database)).reach()
 
-    async def _record(self, visit: Visit, fields: dict[str, Any]) -> None:
-        """Store what is about to be caused, unless that is on record already."""
-        used = visit.fields.get("approved")
-        if recorded(fields["applied"]) != visit.ledger or fields.get("approved", used) != used:
-            await self._systems.remember(visit.live, fields)
-        visit.fields |= fields
+    async def _record(self, visit: Visit, record: GrantRecord, approved: str) -> None:
+        """Store what is about to be caused, and by which approval, unless that is on record already."""
+        is_stored = record == grant_record_in(visit.live.status) and not approved
+        visit.remember(record)
+        visit.fields |= {"approved": approved} if approved else {}
+        if not is_stored:
+            await self._systems.remember(visit.live, visit.fields)
 
     async def _publish(self, visit: Visit, answer: GrantAnswer) -> None:
         """Keep a plan that the status cannot hold beside it, for as long as it stands."""
@@ -175,42 +215,45 @@ class GrantReconciler:
             shown["ref"] = await self._plans.put(visit.live, answer.planned)
         return shown
 
-    async def _bring(
-        self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance, want: GrantWant
-    ) -> GrantAnswer:
-        lane = await self._systems.database_lane(instance, spec.database)
+    async def _bring(self, visit: Visit, instance: CloudSQLInstance, want: GrantWant) -> GrantAnswer:
+        lane = await self._systems.database_lane(instance, visit.record.database)
         return await lane.apply(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
 
-    async def _revoke(self, visit: Visit, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
-        answer = await self._bring(visit, spec, instance, GrantWant(Entries(), visit.ledger))
+    async def _revoke(self, visit: Visit, instance: CloudSQLInstance, taken: Ledger) -> None:
+        """Take these recorded entries back, as Managed does, and leave the others as they are."""
+        answer = await self._bring(visit, instance, GrantWant(Entries(), visit.ledger, held=less(visit.ledger, taken)))
         self._note_answer(visit, answer, Named({}, ()))
-        if answer.ledger:
+        if overlap(answer.ledger, taken):
             reason, text = worst(answer.problems) or (Reason.DELETION_BLOCKED, "some privileges could not be revoked")
             raise NotYet(Reason.DELETION_BLOCKED if reason is not Reason.REVOKE_BLOCKED else reason, text)
 
     def _note_answer(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
         visit.fields |= status_fields(answer, grantees, visit.fields, datetime.now(UTC))
+        visit.remember(visit.record.with_ledger(answer.ledger, grantees.holders))
         if answer.approved:
             visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
         so_far = visit.fields.get("drift", {}).get("detected", 0)
         self._events.announce(visit.live.key, visit.layers, answer, so_far)
 
     async def _take_back(self, visit: Visit) -> None:
-        spec = visit.live.spec
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._plan_dropped(visit))
-        retained = isinstance(spec, DatabaseGrant) and spec.deletion_policy is GrantDeletion.RETAIN
-        given_up = visit.live.annotations.get(GIVE_UP) == "true"
-        if given_up and visit.ledger:
-            self._events.gave_up(visit.layers, visit.ledger)
-        if given_up or retained or not visit.ledger or await self._systems.kind_is_going(GRANT):
+        if not visit.ledger or await self._systems.kind_is_going(GRANT):
             self._forget(visit.live.key)
             return
-        readable_spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
-        instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(readable_spec))
+        instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
         visit.interval = float(instance.interval)
-        if not await self._systems.gone(instance):
+        record = visit.record.ending_by(declared_end(visit.live))
+        verdict = await visit.layers.hold(
+            ConditionType.ACCESS_ALLOWED, self._authority.grant(visit.live, record, instance)
+        )
+        if asks_to_retain(visit.live) and verdict.may_retain and not verdict.taken:
+            if gave_up(visit.live):
+                self._events.gave_up(visit.layers, visit.ledger)
+        elif not await self._systems.gone(instance):
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.serving(instance))
-            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, readable_spec, instance))
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, instance, visit.ledger))
+            if asks_to_retain(visit.live):
+                visit.layers.warn("RetainNotAllowed", f"what it had granted was not left in force: {NO_RETAIN}")
         self._forget(visit.live.key)
 
     def _forget(self, key: Key) -> None:
@@ -222,21 +265,22 @@ class GrantReconciler:
             await self._plans.drop(visit.live)
 
 
-async def _read(live: Live) -> DatabaseGrant:
-    return readable(live, DatabaseGrant)
+async def _read(visit: Visit) -> DatabaseGrant:
+    spec, record = readable(visit.live, DatabaseGrant), visit.record
+    if record.ledger and (spec.instance, spec.database) != (visit.live.instance, record.database or spec.database):
+        text = "spec.instanceRef and spec.database cannot be changed: make another DatabaseGrant"
+        raise Refused(Reason.INVALID_SPEC, text)
+    return spec
+
+
+async def _told(why: Withdrawn) -> None:
+    raise why
 
 
 def _way_out(key: Key) -> str:
     """What helps whatever holds a deletion up."""
     command = f"kubectl annotate dbg {key.name} -n {key.namespace} {GIVE_UP}=true"
-    return f"; to leave in force what was granted: {command}"
-
-
-def _until(spec: DatabaseGrant, interval: float) -> float:
-    """Seconds until the next reconcile: at the declared end when that comes before the interval."""
-    if spec.expires_at is None or expired(spec):
-        return interval
-    return min(interval, (spec.expires_at - datetime.now(UTC)).total_seconds() + SOON)
+    return f"; where an access rule has allowRetain, to leave in force what was granted: {command}"
 
 
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:

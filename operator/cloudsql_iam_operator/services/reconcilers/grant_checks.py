@@ -1,15 +1,17 @@
 """What must be so before a grant's entries are known: instance, rules and grantees. Nothing is written here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, GrantMode, RoleRef
+from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion, Grantee, GrantMode
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import USER
-from cloudsql_iam_operator.core.access.powers import powers_of
-from cloudsql_iam_operator.core.access.rules import GrantRequest, Lifetime, allow_grant
+from cloudsql_iam_operator.api.names import GIVE_UP, USER
+from cloudsql_iam_operator.core.access.admission import Admission
+from cloudsql_iam_operator.core.access.requests import declared_request
+from cloudsql_iam_operator.core.access.rules import allow_grant
 from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of, expanded
+from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.grants.observed.denials import PREDEFINED
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
@@ -18,6 +20,7 @@ from cloudsql_iam_operator.services.reconcilers.grant_status import Named
 from cloudsql_iam_operator.services.reconcilers.grantees import named
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import instance_named, tenant_of
+from cloudsql_iam_operator.services.runtime.registry import Live
 
 
 class GrantChecks:
@@ -30,26 +33,14 @@ class GrantChecks:
         """The instance that the grant names."""
         return instance_named(self._systems.registry, spec.instance)
 
-    async def allowed(self, spec: DatabaseGrant, instance: CloudSQLInstance) -> None:
-        """Return when an access rule of the instance lets the grant in."""
-        whole = expanded(spec)
+    async def allowed(
+        self, spec: DatabaseGrant, instance: CloudSQLInstance, admission: Admission | None = None
+    ) -> None:
+        """Return when an access rule of the instance lets the grant in; nobody outside is asked before one does."""
         tenant = await tenant_of(self._systems.cluster, self._systems.threads, spec.metadata.key.namespace)
-        schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
-        schemas |= {schema for entry in whole.public for schema in entry.schemas}
-        privileges = {p for entry in whole.grants for p in entry.privileges}
-        privileges |= {p for entry in whole.future for p in entry.privileges}
-        roles = [m.role for m in whole.memberships] + [g.name for g in whole.grantees if isinstance(g, RoleRef)]
-        request = GrantRequest(
-            tenant=tenant,
-            database=spec.database,
-            schemas=tuple(sorted(schemas)),
-            privileges=tuple(sorted(privileges)),
-            roles=tuple(sorted(roles)),
-            lifetime=Lifetime(spec.expires_at, datetime.now(UTC)),
-            operator=await self._systems.own_username(instance),
-            powers=powers_of(whole),
-        )
+        request = declared_request(spec, tenant, admission or Admission(), datetime.now(UTC))
         allow_grant(instance.access, request)
+        allow_grant(instance.access, replace(request, operator=await self._systems.own_username(instance)))
 
     async def serving(self, instance: CloudSQLInstance) -> None:
         """Return when the instance is a running PostgreSQL."""
@@ -84,3 +75,24 @@ def expired(spec: DatabaseGrant) -> bool:
 def only_planned(spec: DatabaseGrant) -> bool:
     """Whether an approval is needed: for whatever mode Plan gives, but not for the declared end of it."""
     return spec.mode is GrantMode.PLAN and not expired(spec)
+
+
+def declared_end(live: Live) -> datetime | None:
+    """The end that the object declares, which counts at once when it is the earlier one; None without one."""
+    return live.spec.expires_at if isinstance(live.spec, DatabaseGrant) else None
+
+
+def goes_on(live: Live) -> bool:
+    """Whether the object declares something for after an end that has come."""
+    return isinstance(live.spec, DatabaseGrant) and not live.spec.suspend and not expired(live.spec)
+
+
+def asks_to_retain(live: Live) -> bool:
+    """Whether the object wants what it granted left in force when it is deleted."""
+    retained = isinstance(live.spec, DatabaseGrant) and live.spec.deletion_policy is GrantDeletion.RETAIN
+    return retained or gave_up(live)
+
+
+def gave_up(live: Live) -> bool:
+    """Whether somebody gave its deletion up, by annotation."""
+    return live.annotations.get(GIVE_UP) == "true"

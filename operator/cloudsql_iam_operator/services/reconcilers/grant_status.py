@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
-from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import APPROVE, Key
 from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, rendered
+from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
@@ -23,7 +22,8 @@ STATEMENT_LENGTH = 500
 PLAN_BYTES = 8192
 """How long the statements of a plan may be together to be shown whole."""
 
-_KEPT = ("instance", "database", "grantees", "observed", "applied", "approved", "plan", "residual", "last", "drift")
+_RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied")
+_KEPT = (*_RECORD, "grantees", "observed", "approved", "plan", "residual", "last", "drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,20 @@ class Named:
     missing: tuple[Problem, ...]
     cut: frozenset[str] = frozenset()
 
+    @property
+    def holders(self) -> dict[str, str]:
+        """Names of CloudSQLIAMUsers by their roles."""
+        return {role: grantee.name for grantee, role in self.roles.items() if isinstance(grantee, UserRef)}
+
 
 def kept(status: Mapping[str, Any]) -> dict[str, Any]:
     """What a reconcile that found out nothing new leaves as it was."""
     return {name: status[name] for name in _KEPT if name in status}
 
 
-def place(spec: DatabaseGrant, instance: CloudSQLInstance, ledger: Ledger) -> dict[str, Any]:
-    """Where the grant is, and what it may have caused there."""
-    return {"instance": str(instance.connection), "database": spec.database, "applied": rendered(ledger)}
+def remembered(fields: Mapping[str, Any], record: GrantRecord) -> dict[str, Any]:
+    """The fields with this record instead of the one that they hold."""
+    return {name: value for name, value in fields.items() if name not in _RECORD} | record.fields()
 
 
 def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -66,7 +71,6 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
             "unreachable": observed.unreachable,
             "ofExtensions": observed.extended,
         },
-        "applied": rendered(answer.ledger),
         "residual": [
             {"role": r.role, "privilege": r.privilege, "through": visible(r.through), "objects": r.objects}
             for r in answer.residual

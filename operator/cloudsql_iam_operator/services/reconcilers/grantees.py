@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from enum import Enum
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.plan import Ownership
 from cloudsql_iam_operator.core.users.principals import is_cut
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
@@ -44,7 +44,7 @@ def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
             continue
         live, record = users[grantee], records[grantee]
         username, admission = record.username, _admission(live)
-        if admission is Admission.LET_IN and username and _is_its_own(record):
+        if admission is Admission.LET_IN and _is_its_own(record) and _is_there(record, spec, registry):
             roles[grantee] = username
             cut |= {username} if is_cut(record.member) else set()
             continue
@@ -60,6 +60,13 @@ def _is_its_own(record: UserRecord) -> bool:
     return not is_cut(record.member) or record.ownership is Ownership.CREATED
 
 
+def _is_there(record: UserRecord, spec: DatabaseGrant, registry: Registry) -> bool:
+    """Whether the user is one of the grant's instance: on another, its name may be somebody else's."""
+    instance = registry.instance(spec.instance)
+    where = instance.spec.connection if instance and isinstance(instance.spec, CloudSQLInstance) else None
+    return bool(record.username) and record.instance == str(where)
+
+
 def _require_own_names(records: Mapping[UserRef, UserRecord]) -> None:
     seen: dict[str, tuple[str, str]] = {}
     for grantee, record in records.items():
@@ -70,20 +77,15 @@ def _require_own_names(records: Mapping[UserRef, UserRecord]) -> None:
 
 
 def _admission(live: Live | None) -> Admission:
-    """A user that is gone, or refused by the rules, is shut out; one whose rules could not be asked is unknown."""
-    if live is None or live.deleting:
+    """A user with no database user of its own is shut out; what one that is not ready holds is left as it is."""
+    if shut_out(live):
         return Admission.SHUT_OUT
-    for condition in live.status.get("conditions", ()):
-        if condition["type"] == ConditionType.ACCESS_ALLOWED.value:
-            if condition["status"] == "True":
-                return Admission.LET_IN
-            return Admission.SHUT_OUT if _stalled(live) else Admission.UNKNOWN
-    return Admission.UNKNOWN
+    return Admission.LET_IN if live is not None and live.ready else Admission.UNKNOWN
 
 
-def _stalled(live: Live) -> bool:
-    conditions = live.status.get("conditions", ())
-    return any(c["type"] == ConditionType.STALLED.value and c["status"] == "True" for c in conditions)
+def shut_out(user: Live | None) -> bool:
+    """Whether a CloudSQLIAMUser may hold nothing: it is gone or going, has no user of its own, or is withdrawn."""
+    return user is None or user.deleting or not record_in(user.status).serves
 
 
 def _problem(key: Key, live: Live | None) -> Problem:

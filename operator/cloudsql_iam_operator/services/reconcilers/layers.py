@@ -1,23 +1,22 @@
 """The layers of one reconcile: each is tried in turn, and the first that does not hold ends it."""
 
 from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.reports import Report
 
 T = TypeVar("T")
 
+SOON = 0.5
+"""Seconds after an admitted end at which an object is reconciled, so that it has surely come."""
+
 
 class Blocked(Exception):
-    """A layer does not hold and its finding is noted; what builds on it is not tried."""
-
-    @property
-    def refused(self) -> bool:
-        """Whether only an edit helps, so that what was given before is no longer due."""
-        return isinstance(self.__cause__, Refused)
+    """A layer does not hold and its finding is noted; what builds on it is not tried. It takes no access away."""
 
 
 class Layers:
@@ -30,6 +29,7 @@ class Layers:
         self._changes: list[tuple[str, str]] = []
         self._warnings: list[tuple[str, str]] = []
         self._retry_after: float | None = None
+        self._by: float | None = None
 
     async def hold(self, layer: ConditionType, step: Awaitable[T], message: str = "") -> T:
         """What the step gives, noting that the layer holds; with no message, only a failure is noted.
@@ -50,9 +50,14 @@ class Layers:
         """Note how a layer stands."""
         self._findings.append(Finding(layer, reason, message))
 
+    def noted(self, layer: ConditionType) -> bool:
+        """Whether it was noted how a layer stands."""
+        return any(finding.type is layer for finding in self._findings)
+
     def lead(self, layer: ConditionType, reason: Reason, message: str) -> None:
-        """Note how a layer stands ahead of all others, because it is why they do not hold."""
-        self._findings.insert(0, Finding(layer, reason, message))
+        """Note how a layer stands ahead of all others, because it is why they do not hold; what was noted goes."""
+        others = [finding for finding in self._findings if finding.type is not layer]
+        self._findings = [Finding(layer, reason, message), *others]
 
     def fail(self, layer: ConditionType, failure: Failure) -> None:
         """Note a verdict, and when it wants to be tried again."""
@@ -68,8 +73,13 @@ class Layers:
         """Note what somebody must not miss, to be posted as a Warning Event."""
         self._warnings.append((reason, sentence))
 
+    def end_at(self, until: datetime | None) -> None:
+        """Reconcile again once an end that was admitted has come, whatever else waits."""
+        left = (until - datetime.now(UTC)).total_seconds() if until else -1.0
+        self._by = left + SOON if left > 0 else None
+
     def report(self, fields: Mapping[str, Any], interval: float) -> Report:
         """What the reconcile found. `interval` is seconds until the next one when nothing waits."""
         waits = any(finding.reason.standing is Standing.WAITS for finding in self._findings)
         again = self._retry_after if waits else interval
-        return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings))
+        return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings), self._by)

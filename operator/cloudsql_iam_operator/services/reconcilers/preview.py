@@ -13,7 +13,7 @@ from cloudsql_iam_operator.api.names import GRANT, INSTANCE, KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import recorded
+from cloudsql_iam_operator.core.grants.desired.record import grant_record_in
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, predefined
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
@@ -106,15 +106,15 @@ class Previews:
             spec = readable(live, DatabaseGrant)
             if spec.suspend:
                 return None
-            ledger = recorded(live.status.get("applied", ()))
+            record = grant_record_in(live.status)
             instance = await self._checks.instance(spec)
-            await self._checks.allowed(spec, instance)
+            await self._checks.allowed(spec, instance, record.admission)
             await self._checks.serving(instance)
-            grantees = await self._checks.grantees(spec, ledger)
+            grantees = await self._checks.grantees(spec, record.ledger)
             entries = await self._checks.entries(spec, grantees.roles)
         except Failure as failure:
             return failure
-        want = GrantWant(entries, ledger, spec.enforcement, dry=True, listed=predefined(spec))
+        want = GrantWant(entries, record.ledger, spec.enforcement, dry=True, listed=predefined(spec))
         return _Declared(instance, spec.database, want, grantees.missing)
 
     async def _answers(

@@ -1,17 +1,19 @@
 """Who a CloudSQLIAMUser is: its Google account, what proves it, and whether the instance's rules let it in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.google.service_accounts import WORKLOAD_IDENTITY_USER, Workload
 from cloudsql_iam_operator.api.instance import AccountProof, CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, KubernetesServiceAccount
-from cloudsql_iam_operator.core.access.rules import Allowed, Lifetime, UserRequest, allow_user
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.access.admission import Admission
+from cloudsql_iam_operator.core.access.rules import Allowed, Lifetime, UserRequest, allow_user, require_namespace
+from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, resolve
+from cloudsql_iam_operator.core.users.record import UserRecord
 from cloudsql_iam_operator.services.identities.google import Identities
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, tenant_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -45,8 +47,19 @@ class Principals:
             raise NotYet(Reason.SERVICE_ACCOUNT_NOT_FOUND, text)
         return resolve(spec.principal, account, namespace)
 
-    async def allowed(self, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal) -> Allowed:
-        """The rule of the instance that lets the principal in.
+    async def may_ask(self, spec: CloudSQLIAMUser, instance: CloudSQLInstance) -> None:
+        """Return when a rule is for the user's namespace, without which nobody outside is asked about it.
+
+        Raises:
+            Refused: none is.
+        """
+        tenant = await tenant_of(self.cluster, self.threads, spec.metadata.key.namespace)
+        require_namespace(instance.access, tenant)
+
+    async def allowed(
+        self, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal, admission: Admission
+    ) -> Allowed:
+        """The rule of the instance that lets the principal in; where it stands is asked before anybody outside.
 
         Raises:
             Refused: none does.
@@ -57,38 +70,46 @@ class Principals:
             tenant=tenant,
             principal=spec.principal,
             email=who.email,
-            proof=await self._proof(spec, instance, who),
+            proof=AccountProof.VERIFIED,
             database_roles=spec.database_roles,
             adoption=spec.adoption_policy,
-            lifetime=Lifetime(spec.expires_at, self.clock()),
+            lifetime=Lifetime(spec.expires_at, self.clock(), admission.since),
         )
-        try:
-            return allow_user(instance.access, request)
-        except Refused as refused:
-            raise self._with_remedy(refused, request, instance) from refused
-
-    async def _proof(self, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal) -> AccountProof:
+        believed = allow_user(instance.access, request)
         if not isinstance(spec.principal, KubernetesServiceAccount):
-            return AccountProof.NONE
-        if not _asks_for_proof(instance):
-            return AccountProof.ANNOTATED
+            return believed
+        try:
+            return allow_user(instance.access, replace(request, proof=AccountProof.ANNOTATED))
+        except Refused:
+            if not await self.proven(instance, who.email, (tenant.name, spec.principal.name)):
+                reason, text = self._unproven(who.email, (tenant.name, spec.principal.name))
+                raise Refused(reason, text) from None
+        return believed
+
+    async def still_proven(self, instance: CloudSQLInstance, record: UserRecord, namespace: str) -> None:
+        """Return when the recorded account lets the workload act as it, as it did when it was admitted.
+
+        Raises:
+            Withdrawn: it was read, and does not.
+            Failure: it could not be read, which proves nothing.
+        """
+        workload = (namespace, record.account)
+        if not await self.proven(instance, record.email, workload):
+            reason, text = self._unproven(record.email, workload)
+            raise Withdrawn(reason, text, Proof.IDENTITY)
+
+    async def proven(self, instance: CloudSQLInstance, email: str, workload: tuple[str, str]) -> bool:
+        """Whether an account's policy lets a workload, by namespace and name, act as it.
+
+        Raises:
+            Failure: the policy could not be read.
+        """
         google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
         pool = await self.threads.call(self.pool, timeout=IAM_SECONDS)
-        workload = Workload(pool, spec.metadata.key.namespace, spec.principal.name)
-        admitted = await self.threads.call(google.service_accounts.admits, who.email, workload, timeout=IAM_SECONDS)
-        return AccountProof.VERIFIED if admitted else AccountProof.ANNOTATED
+        admits = google.service_accounts.admits
+        return await self.threads.call(admits, email, Workload(pool, *workload), timeout=IAM_SECONDS)
 
-    def _with_remedy(self, refused: Refused, request: UserRequest, instance: CloudSQLInstance) -> Refused:
-        if refused.reason is not Reason.PRINCIPAL_NOT_ALLOWED or not isinstance(
-            request.principal, KubernetesServiceAccount
-        ):
-            return refused
-        if request.proof is AccountProof.VERIFIED or not _asks_for_proof(instance):
-            return refused
-        member = Workload(self.pool(), request.tenant.name, request.principal.name).member
-        text = f"{request.email} does not let {member} act as it: bind that member to {WORKLOAD_IDENTITY_USER} on it"
-        return Refused(Reason.WORKLOAD_IDENTITY_MISMATCH, text)
-
-
-def _asks_for_proof(instance: CloudSQLInstance) -> bool:
-    return any(rule.principals.kubernetes_service_accounts is AccountProof.VERIFIED for rule in instance.access)
+    def _unproven(self, email: str, workload: tuple[str, str]) -> tuple[Reason, str]:
+        member = Workload(self.pool(), *workload).member
+        text = f"{email} does not let {member} act as it: bind that member to {WORKLOAD_IDENTITY_USER} on it"
+        return Reason.WORKLOAD_IDENTITY_MISMATCH, text

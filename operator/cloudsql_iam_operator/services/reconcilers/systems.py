@@ -126,11 +126,16 @@ class Systems:
         return await self.threads.call(self.cluster.kind_is_going, kind, timeout=CLUSTER_SECONDS)
 
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
-        """Store part of an object's status before a write that it must outlive."""
+        """Store part of an object's status before a write that it must outlive.
+
+        Raises:
+            NotYet: the object is gone, so that nothing may be written for it.
+        """
         status = {**live.status, **fields}
         stored = await self.threads.call(self.cluster.apply_status, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
-        if stored is not None:
-            self.registry.put(live.key, stored)
+        if stored is None:
+            raise NotYet(Reason.PROGRESSING, f"{live.key} is gone: nothing is written for it")
+        self.registry.put(live.key, stored)
 
     def forget(self, key: Key) -> None:
         """Want nothing more for this object in any lane, and leave the outside as it is."""

@@ -5,21 +5,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
 from cloudsql_iam_operator.core.access.rules import Allowed
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.core.users.claims import NameShared
+from cloudsql_iam_operator.core.users.claims import NameShared, NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership, UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.lanes.lanes import claim_of
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
@@ -30,7 +31,7 @@ from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
-GIVE_UP = "; to leave all as it is, set spec.deletionPolicy to Abandon"
+GIVE_UP = "; where an access rule has allowRetain, to leave all as it is: set spec.deletionPolicy to Abandon"
 
 
 @dataclass(slots=True)
@@ -63,16 +64,18 @@ class UserReconciler:
     def __init__(self, systems: Systems, principals: Principals) -> None:
         self._systems = systems
         self._principals = principals
+        self._authority = Authority(systems)
         self._visits: dict[Key, Visit] = {}
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
         visit = self._visits[live.key] = Visit(live, Layers(), record_in(live.status))
         try:
+            await self._keep_what_is_due(visit)
             await self._declare(visit)
-        except Blocked as blocked:
-            if blocked.refused and not visit.record.owns_anything:
-                self._systems.forget(live.key)  # what is refused must not be made by a later pass for others
+        except Blocked:
+            if not visit.record.owns_anything:
+                self._systems.forget(live.key)  # what is not let in must not be made by a later pass for others
         finally:
             del self._visits[live.key]
         return visit.report()
@@ -81,7 +84,7 @@ class UserReconciler:
         """Take back bindings and database user, as the deletion policy says."""
         visit = Visit(live, Layers(GIVE_UP), record_in(live.status))
         with suppress(Blocked):
-            await self._take_back(visit, _deletion(live))
+            await self._take_back(visit)
         return visit.report()
 
     async def announce(self, usernames: Mapping[Key, str]) -> None:
@@ -94,27 +97,40 @@ class UserReconciler:
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
+    async def _keep_what_is_due(self, visit: Visit) -> None:
+        """Take back what is recorded, when it is no longer due, whatever the object is like otherwise."""
+        if not visit.record.owns_anything:
+            return
+        visit.layers.end_at(visit.record.admission.until)
+        instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        verdict = await self._judged(visit, instance)
+        taken = verdict.why is not None and not is_kept(verdict.why, instance)
+        visit.record = replace(visit.record, withdrawn=taken)
+        if verdict.why is None:
+            return
+        visit.layers.fail(ConditionType.ACCESS_ALLOWED, verdict.why)
+        if taken:
+            self._systems.forget(visit.live.key)
+            await self._revoke(visit, instance, UserDeletion.DELETE)
+            visit.record = visit.record.unnamed()
+        raise Blocked from verdict.why
+
+    async def _judged(self, visit: Visit, instance: CloudSQLInstance) -> Verdict:
+        asked = self._authority.user(visit.live, visit.record, instance, self._principals)
+        return await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked)
+
     async def _declare(self, visit: Visit) -> None:
-        spec = await visit.layers.hold(ConditionType.READY, _read(visit.live))
+        spec = await visit.layers.hold(ConditionType.READY, _read(visit))
         if spec.suspend:
             self._systems.forget(visit.live.key)
             visit.layers.note(ConditionType.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true: nothing is written")
             return
         instance = await visit.layers.hold(ConditionType.READY, self._instance(visit, spec))
         visit.interval = float(instance.interval)
-        who = await visit.layers.hold(
-            ConditionType.PRINCIPAL_RESOLVED, self._principals.resolved(spec), "the principal has a Google account"
-        )
-        await self._leave_former(visit, instance, who)
-        allowed = await self._let_in(visit, spec, instance, who)
-        visit.record = replace(
-            visit.record,
-            instance=str(instance.connection),
-            member=who.member,
-            username=who.username,
-            user_type=who.user_type.value,
-        )
-        declared = Declared(spec, instance, who, allowed)
+        declared = await self._let_in(visit, spec, instance)
+        await self._leave_former(visit, declared)
+        visit.record = visit.record.named(spec, instance.connection, declared.who, datetime.now(UTC))
+        visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
         await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
@@ -126,28 +142,29 @@ class UserReconciler:
             raise NotYet(Reason.INSTANCE_NOT_READY, text)
         return instance_named(self._systems.registry, spec.instance)
 
-    async def _let_in(
-        self, visit: Visit, spec: CloudSQLIAMUser, instance: CloudSQLInstance, who: ResolvedPrincipal
-    ) -> Allowed:
-        try:
-            return await visit.layers.hold(
-                ConditionType.ACCESS_ALLOWED, self._principals.allowed(spec, instance, who), "an access rule allows it"
-            )
-        except Blocked as blocked:
-            if blocked.refused and visit.record.owns_anything and instance.on_access_withdrawn is Withdrawal.REVOKE:
-                await self._revoke(visit, instance, UserDeletion.DELETE)
-            raise
+    async def _let_in(self, visit: Visit, spec: CloudSQLIAMUser, instance: CloudSQLInstance) -> Declared:
+        await visit.layers.hold(ConditionType.ACCESS_ALLOWED, self._principals.may_ask(spec, instance))
+        who = await visit.layers.hold(
+            ConditionType.PRINCIPAL_RESOLVED, self._principals.resolved(spec), "the principal has a Google account"
+        )
+        asked = self._principals.allowed(spec, instance, who, visit.record.admission)
+        allowed = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        return Declared(spec, instance, who, allowed)
 
-    async def _leave_former(self, visit: Visit, instance: CloudSQLInstance, who: ResolvedPrincipal) -> None:
-        """Take back what was given to a principal that this object meant before its ServiceAccount was re-annotated."""
+    async def _leave_former(self, visit: Visit, declared: Declared) -> None:
+        """Take back what a principal had that this object meant before its ServiceAccount was re-annotated.
+
+        The one that it means now is let in already: who names an account that is not, moves nothing.
+        """
         former = visit.record.member
-        if not former or former == who.member or not visit.record.owns_anything:
+        if not former or former == declared.who.member or not visit.record.owns_anything:
             return
         try:
-            await self._revoke(visit, instance, UserDeletion.DELETE)
+            await self._revoke(visit, declared.instance, UserDeletion.DELETE)
         except Blocked:
-            text = f"the ServiceAccount now acts as {who.member}; the access of {former} is being taken back"
+            text = f"the ServiceAccount now acts as {declared.who.member}; the access of {former} is being taken back"
             visit.layers.lead(ConditionType.ACCESS_ALLOWED, Reason.ACCESS_WITHDRAWN, text)
+            visit.record = replace(visit.record, withdrawn=True)
             raise
 
     async def _serving(self, instance: CloudSQLInstance) -> None:
@@ -160,7 +177,7 @@ class UserReconciler:
         try:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
-            if blocked.refused and visit.record.bindings and not _keeps_its_user(visit, blocked):
+            if isinstance(blocked.__cause__, NotOurs) and visit.record.bindings and not _keeps_its_user(visit, blocked):
                 await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
             raise
 
@@ -192,17 +209,24 @@ class UserReconciler:
             visit.layers.changed(reason, f"created database user {answer.change.name}")
         visit.record = replace(visit.record, ownership=answer.standing.ownership)
 
-    async def _take_back(self, visit: Visit, policy: UserDeletion) -> None:
-        owns = visit.record.owns_anything
-        if not owns or policy is UserDeletion.ABANDON or await self._systems.kind_is_going(USER):
-            self._systems.abandon(visit.live.key, visit.record.instance, visit.record.username)
+    async def _take_back(self, visit: Visit) -> None:
+        if not visit.record.owns_anything or await self._systems.kind_is_going(USER):
+            self._abandon(visit)
             return
-        instance = await visit.layers.hold(ConditionType.READY, self._named(visit.live))
+        instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
         visit.interval = float(instance.interval)
-        await self._revoke(visit, instance, policy)
+        verdict = await self._judged(visit, instance)
+        policy = UserDeletion.DELETE if verdict.why else _deletion(visit.live)
+        if policy is UserDeletion.ABANDON and verdict.may_retain:
+            self._abandon(visit)
+            return
+        whole = UserDeletion.DELETE if policy is UserDeletion.ABANDON else policy
+        await self._revoke(visit, instance, whole)
+        if _deletion(visit.live) is UserDeletion.ABANDON:
+            visit.layers.warn("RetainNotAllowed", "spec.deletionPolicy Abandon does not count: " + NO_RETAIN)
 
-    async def _named(self, live: Live) -> CloudSQLInstance:
-        return instance_named(self._systems.registry, live.body["spec"]["instanceRef"]["name"])
+    def _abandon(self, visit: Visit) -> None:
+        self._systems.abandon(visit.live.key, visit.record.instance, visit.record.username)
 
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, policy: UserDeletion) -> None:
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
@@ -225,8 +249,10 @@ class UserReconciler:
             )
             visit.record = replace(visit.record, ownership=Ownership.NONE)
             return
-        grants = self._systems.registry.grants_to(visit.live.key)
-        holders = sorted(live.key.name for live, _ in grants if _holds(live, username))
+        registry, key = self._systems.registry, visit.live.key
+        grants = {live.key: live for live, _ in registry.grants_to(key)}
+        grants |= {live.key: live for live in registry.holding_for(key)}
+        holders = sorted(live.key.name for live in grants.values() if _holds(live, username))
         if holders:
             text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
             raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
@@ -236,8 +262,12 @@ class UserReconciler:
         visit.record = replace(visit.record, ownership=Ownership.NONE)
 
 
-async def _read(live: Live) -> CloudSQLIAMUser:
-    return readable(live, CloudSQLIAMUser)
+async def _read(visit: Visit) -> CloudSQLIAMUser:
+    spec, record = readable(visit.live, CloudSQLIAMUser), visit.record
+    if record.owns_anything and spec.instance != visit.live.instance:
+        text = f"spec.instanceRef cannot be changed from {visit.live.instance}: make another CloudSQLIAMUser"
+        raise Refused(Reason.INVALID_SPEC, text)
+    return spec
 
 
 def _deletion(live: Live) -> UserDeletion:

@@ -222,6 +222,8 @@ class Engine:
 
     def _plan(self, live: Live, report: Report) -> None:
         key = live.key
+        if report.by is not None:
+            self._queue.add_after(key, report.by)
         waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
         if waits and report.again is None:
             near = live.deleting or any(f.reason in IN_THE_CLUSTER for f in report.findings)

@@ -5,7 +5,7 @@ from typing import TypeVar
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject
-from cloudsql_iam_operator.core.access.rules import Tenant
+from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.implemented import require_implemented
 from cloudsql_iam_operator.core.reasons import Reason
@@ -57,4 +57,4 @@ async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenan
         NotYet: the API server did not answer; nothing is decided without the labels.
     """
     labels = await threads.call(cluster.namespace_labels, namespace, timeout=CLUSTER_SECONDS)
-    return Tenant(namespace, labels)
+    return Tenant(namespace, labels or {}, exists=labels is not None)

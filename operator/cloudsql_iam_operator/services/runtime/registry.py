@@ -53,6 +53,12 @@ class Live:
         return int(self.body["metadata"].get("generation", 0))
 
     @property
+    def instance(self) -> str:
+        """Name of the CloudSQLInstance it was admitted on, else of that which it names; "" when neither can be read."""
+        recorded = self.status.get("instanceName")
+        return str(recorded) if recorded else declared_instance(self.body)
+
+    @property
     def ready(self) -> bool:
         """Whether its Ready condition is True for the generation seen."""
         return self.status.get("observedGeneration") == self.generation and any(
@@ -122,13 +128,20 @@ class Registry:
             if UserRef(user.name) in live.spec.grantees:
                 yield live, live.spec
 
+    def holding_for(self, user: Key) -> Iterator[Live]:
+        """Grants that record something given to the user, whatever their specs say now."""
+        for live in self._objects.values():
+            if (live.key.kind, live.key.namespace) != (GRANT.name, user.namespace):
+                continue
+            if any(one.get("user") == user.name for one in live.status.get("holders", ())):
+                yield live
+
     def dependents(self, key: Key) -> tuple[Key, ...]:
         """Keys whose standing may change when this object's does."""
         if key.kind == INSTANCE.name:
-            users = [live.key for live, _ in self.users_of(key.name)]
-            return (*users, *(live.key for live, _ in self.grants_of(key.name)))
+            return tuple(live.key for live in self._objects.values() if live.instance == key.name)
         if key.kind == USER.name:
-            return tuple(live.key for live, _ in self.grants_to(key))
+            return tuple({live.key for live, _ in self.grants_to(key)} | {live.key for live in self.holding_for(key)})
         if key.kind == GRANT.name:
             live = self.get(key)
             spec = live.spec if live else None
@@ -139,6 +152,14 @@ class Registry:
     def _terminating(self, key: Key) -> bool:
         live = self.get(key)
         return live is not None and live.deleting
+
+
+def declared_instance(body: Mapping[str, Any]) -> str:
+    """Name of the CloudSQLInstance that a body names, whatever else in it cannot be read; "" without one."""
+    spec = body.get("spec")
+    reference = spec.get("instanceRef") if isinstance(spec, Mapping) else None
+    name = reference.get("name") if isinstance(reference, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _version(body: Mapping[str, Any]) -> int:

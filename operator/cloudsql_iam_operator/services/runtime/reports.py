@@ -21,7 +21,8 @@ class Report:
     `fields` is the status beside conditions, in full. `again` is seconds until the next reconcile; None leaves that to
     backoff.
     `changes` are past-tense sentences, each an Event; one with no words is only counted. `warnings` are
-    Events that somebody must not miss, posted for an object that goes too.
+    Events that somebody must not miss, posted for an object that goes too. `by` is seconds within which to reconcile
+    again whatever `again` and backoff say, because an end comes then.
     """
 
     findings: tuple[Finding, ...]
@@ -29,6 +30,7 @@ class Report:
     again: float | None = None
     changes: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
+    by: float | None = None
 
     @property
     def holds(self) -> bool:

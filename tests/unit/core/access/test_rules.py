@@ -27,11 +27,11 @@ from cloudsql_iam_operator.core.access.rules import (
     Allowed,
     GrantRequest,
     Lifetime,
-    Tenant,
     UserRequest,
     allow_grant,
     allow_user,
 )
+from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 

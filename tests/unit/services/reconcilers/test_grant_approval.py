@@ -59,7 +59,7 @@ class World:
         self.registry = Registry()
         self.threads = Threads(1)
         self.cluster = self
-        self.status = status or {}
+        self.status = {"instance": "acme:eu:orders", "instanceName": "orders", "database": "orders", **(status or {})}
         self.approve = approve
 
     def live(self, **spec: Any) -> Live:
@@ -81,6 +81,9 @@ class World:
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return {}
+
+    def forget(self, key: Key) -> None:
+        """Nothing stands in a lane of a few lines."""
 
     async def own_username(self, instance: object) -> str:
         return "op"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
-from cloudsql_iam_operator.api.names import API_VERSION, GRANT, USER, Key
+from cloudsql_iam_operator.api.names import API_VERSION, GRANT, INSTANCE, USER, Key
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole
@@ -31,12 +31,17 @@ def named_among(*users: str, **members: tuple[str, str, bool]) -> Named:
         "schemas": ["app"],
     }
     registry.put(Key(GRANT.name, "team", "reads"), body(GRANT.name, "reads", spec))
+    instance = body(INSTANCE.name, "orders", {"connectionName": "acme:eu:orders"})
+    registry.put(Key(INSTANCE.name, "", "orders"), instance)
     for name, (username, member, created) in members.items():
         status = {
             "username": username,
             "member": member,
             "created": created,
-            "conditions": [{"type": "AccessAllowed", "status": "True"}],
+            "adopted": not created,
+            "instance": "acme:eu:orders",
+            "observedGeneration": 1,
+            "conditions": [{"type": "Ready", "status": "True"}],
         }
         user = body(USER.name, name, {"instanceRef": {"name": "orders"}, "principal": {"user": "ann@acme.com"}})
         registry.put(Key(USER.name, "team", name), {**user, "status": status})

@@ -19,7 +19,7 @@ from cloudsql_iam_operator.core.grants.decided.public import SHUT_OUT, shuts_out
 from cloudsql_iam_operator.core.grants.decided.residual import Residual, residuals
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver, Standing, Wish, lookups_of
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less, of_roles
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.denials import granted_role
@@ -46,16 +46,15 @@ class GrantWant:
     """What one DatabaseGrant wants of a database.
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
-    would be done, unless that has the hash `approved`. `waiting`: the roles of some grantees are not known yet, so that
-    what the ledger records for roles that no entry names stays. `listed` are the predefined roles, such as pg_monitor,
-    that an access rule lists in full.
+    would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is. `listed`
+    are the predefined roles, such as pg_monitor, that an access rule lists in full.
     """
 
     entries: Entries
     ledger: Ledger = frozenset()
     enforcement: Enforcement = Enforcement.MANAGED
     dry: bool = False
-    waiting: bool = False
+    held: Ledger = frozenset()
     approved: str = ""
     listed: frozenset[str] = frozenset()
 
@@ -171,11 +170,8 @@ def stale(want: GrantWant) -> Ledger:
 
 
 def held_back(want: GrantWant) -> Ledger:
-    """What the ledger records for roles that may be those of grantees not yet known."""
-    if not want.waiting:
-        return frozenset()
-    declared = want.entries.roles
-    return of_roles(want.ledger, lambda role: role not in declared)
+    """What the ledger records and is to be left as it is, neither given anew nor taken."""
+    return want.held
 
 
 def digest(statements: Iterable[Statement], identity: str) -> str:

@@ -28,8 +28,8 @@ class AppliedEntry:
     """One entry of a record: the same for each of `roles` and each of `names`.
 
     `kind` is an object kind; or Future and an object kind, where `names` are the owners of the objects to come; or
-    Membership, where `names` are the roles that were granted. `names` may be only `*`, less `excluded`; and only "" for
-    a database or schema.
+    Membership, where `names` are the roles that were granted and `option` whether with admin. `names` may be only `*`,
+    less `excluded`; and only "" for a database or schema.
     """
 
     kind: str
@@ -56,7 +56,7 @@ def ledger_of(entries: Entries) -> Ledger:
     """What is to be recorded when these entries were applied. Kept, since every pass asks again for every object."""
     applied = [_applied(entry) for entry in entries.privileges if entry.roles]
     applied += [
-        AppliedEntry(_MEMBERSHIP, tuple(sorted(set(entry.members))), ("MEMBER",), names=(entry.role,))
+        AppliedEntry(_MEMBERSHIP, _sorted(entry.members), ("MEMBER",), names=(entry.role,), option=bool(entry.admin))
         for entry in entries.memberships
         if entry.members
     ]
@@ -81,6 +81,16 @@ def less(ledger: Ledger, other: Ledger) -> Ledger:
     return frozenset(left)
 
 
+def overlap(ledger: Ledger, other: Ledger) -> Ledger:
+    """What the ledger records and the other does too."""
+    return less(ledger, less(ledger, other))
+
+
+def roles_in(ledger: Ledger) -> frozenset[str]:
+    """Every role that something is recorded for."""
+    return frozenset(role for entry in ledger for role in entry.roles)
+
+
 def of_roles(ledger: Ledger, keep: Callable[[str], bool]) -> Ledger:
     """The part of the ledger that is about some roles."""
     kept = (replace(entry, roles=tuple(filter(keep, entry.roles))) for entry in ledger)
@@ -90,6 +100,21 @@ def of_roles(ledger: Ledger, keep: Callable[[str], bool]) -> Ledger:
 def of_the_server(ledger: Ledger) -> Ledger:
     """The part that every database of the server shares: memberships, parameters, tablespaces."""
     return frozenset(entry for entry in ledger if entry.kind in _OF_THE_SERVER)
+
+
+def of_the_memberships(ledger: Ledger) -> Ledger:
+    """The memberships; `names` are the roles that were granted."""
+    return frozenset(entry for entry in ledger if entry.kind == _MEMBERSHIP)
+
+
+def of_the_future(ledger: Ledger) -> Ledger:
+    """The default privileges; `names` are the owners, or `*`."""
+    return frozenset(entry for entry in ledger if entry.kind.startswith(_FUTURE))
+
+
+def object_kind(entry: AppliedEntry) -> ObjectKind | None:
+    """The kind of objects that an entry is about; None for memberships."""
+    return None if entry.kind == _MEMBERSHIP else ObjectKind(entry.kind.removeprefix(_FUTURE))
 
 
 def entries_from(ledger: Iterable[AppliedEntry]) -> Entries:
