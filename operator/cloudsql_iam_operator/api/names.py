@@ -42,12 +42,17 @@ KINDS = (INSTANCE, USER, GRANT)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Which object: kind, namespace ("" when cluster-scoped) and name."""
+    """Which object: kind, namespace ("" when cluster-scoped) and name.
+
+    `uid` is that of an object which vanished before what it caused was taken back; "" for those that exist.
+    """
 
     kind: str
     namespace: str
     name: str
+    uid: str = ""
 
     def __str__(self) -> str:
         where = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {where}{self.name}"
+        gone = f" (gone, uid {self.uid})" if self.uid else ""
+        return f"{self.kind} {where}{self.name}{gone}"

@@ -24,6 +24,9 @@ CALLS = Counter("cloudsql_iam_gcp_api_requests_total", "Requests to Google's API
 LATENCY = Histogram(
     "cloudsql_iam_gcp_api_latency_seconds", "Seconds of requests to Google's APIs", ["service", "method"]
 )
+ORPHANS = Gauge(
+    "cloudsql_iam_orphaned_bindings", "IAM bindings under a title of the operator's that no object wants", ["project"]
+)
 QUEUE = Gauge("cloudsql_iam_queue_depth", "Objects ready to be reconciled")
 LEADER = Gauge("cloudsql_iam_leader", "1 while this process leads")
 BUILD = Gauge("cloudsql_iam_build_info", "1, with the version as label", ["version"])
@@ -41,6 +44,10 @@ class Counts:
     def changed(self, kind: str, change: str) -> None:
         """Something outside was changed for an object."""
         CHANGES.labels(kind, change).inc()
+
+    def orphaned(self, project: str, bindings: int) -> None:
+        """So many bindings of a project carry a title of ours, and no object wants them."""
+        ORPHANS.labels(project).set(bindings)
 
     def called(self, service: str, method: str, code: int, seconds: float) -> None:
         """One request to Google was answered so; code 0 is no answer."""

@@ -63,12 +63,14 @@ def assemble(wiring: Wiring) -> Parts:
     users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now))
     systems.announce = users.announce
     reconcilers: dict[str, Reconciler] = {
-        INSTANCE.name: InstanceReconciler(systems),
+        INSTANCE.name: InstanceReconciler(systems, wiring.watcher),
         USER.name: users,
         GRANT.name: GrantReconciler(systems),
     }
     queue: WorkQueue[Key] = WorkQueue(Backoff(), asyncio.get_running_loop().time)
-    engine = Engine(systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher))
+    engine = Engine(
+        systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
+    )
 
     def close() -> None:
         accesses.close()

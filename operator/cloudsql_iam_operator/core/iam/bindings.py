@@ -105,9 +105,10 @@ def condition_for(mode: ConditionMode, scope: Scope) -> Condition | None:
         notes.append(f"until {end}")
     if not terms:
         return None
-    return Condition(_title(scope), ", ".join(notes), " && ".join(terms))
+    return Condition(title_of(scope), ", ".join(notes), " && ".join(terms))
 
 
-def _title(scope: Scope) -> str:
+def title_of(scope: Scope) -> str:
+    """The title of the conditions that the operator writes for an instance."""
     parts = [part for part in (scope.cluster, scope.connection.instance) if part]
     return (TITLE_PREFIX + "/".join(parts))[:TITLE_LENGTH]

@@ -81,6 +81,12 @@ class PolicyPlan:
         return frozenset(folded(b.member) for b in self.removed if (b.role, folded(b.member)) not in kept)
 
 
+def orphaned(policy: Policy, asked: PolicyChange) -> frozenset[BindingRef]:
+    """Bindings under a title of ours that nobody asks for, relies on or is having removed."""
+    known = {binding.ref for binding in asked.wanted} | asked.removable | asked.held
+    return frozenset(binding.ref for binding in policy.bindings() if binding.signed) - known
+
+
 def plan(policy: Policy, change: PolicyChange) -> PolicyPlan:
     """The smallest change that brings a policy to what is asked; planned again, it changes nothing."""
     removed = _going(policy, change)

@@ -9,7 +9,7 @@ from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflic
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
-from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, plan
+from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, orphaned, plan
 from cloudsql_iam_operator.core.iam.removals import Removal, removals_allowed, stopped
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
@@ -46,6 +46,8 @@ class PolicyLane:
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace())
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
+        self.orphans: frozenset[BindingRef] | None = None
+        """Bindings under a title of ours that no object wants, as last seen; None before all objects were."""
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """Bring the policy to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
@@ -129,6 +131,7 @@ class PolicyLane:
         turn = Turn(before, _tenants(part))
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
+        self.orphans = orphaned(after, self._asked(wants, wants)) if self._neighbours.listed() else None
         outcome = Outcome(
             present=frozenset(binding.identity for binding in after.bindings()),
             leftovers=frozenset(binding.ref for binding in plan(after, asked).removed),
@@ -211,6 +214,11 @@ class PolicyShare:
     def principals(self) -> int | None:
         """Principals in the policy by occurrence, as last seen."""
         return self.lane.principals
+
+    @property
+    def orphans(self) -> frozenset[BindingRef] | None:
+        """Bindings under a title of ours that no object wants, as last seen."""
+        return self.lane.orphans
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """As the lane's."""

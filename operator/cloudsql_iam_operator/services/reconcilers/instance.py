@@ -1,11 +1,12 @@
 """The reconciler of CloudSQLInstances: can it be reached and used, and what stands on it. It writes nothing outside."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import INSTANCE
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, title_of
 from cloudsql_iam_operator.core.iam.policy import PRINCIPALS
 from cloudsql_iam_operator.core.instances import (
     InstanceFacts,
@@ -24,12 +25,24 @@ from cloudsql_iam_operator.services.runtime.reports import Report, requested_at
 REFERENCES = 5
 """How many names of objects that still refer to an instance a message lists."""
 
+ORPHANS = 10
+"""How many bindings that no object wants a status names."""
+
+
+class Observer(Protocol):
+    """Who counts what is found on instances."""
+
+    def orphaned(self, project: str, bindings: int) -> None:
+        """So many bindings of a project carry a title of ours, and no object wants them."""
+        ...
+
 
 class InstanceReconciler:
     """What is done for one CloudSQLInstance."""
 
-    def __init__(self, systems: Systems) -> None:
+    def __init__(self, systems: Systems, observer: Observer) -> None:
         self._systems = systems
+        self._observer = observer
 
     async def reconcile(self, live: Live) -> Report:
         """See how the instance stands."""
@@ -86,7 +99,16 @@ class InstanceReconciler:
             counts["users"] = {"managed": managed, "foreign": len(observed) - managed}
         if principals is not None:
             counts["iamPolicy"] = {"principals": principals, "limit": PRINCIPALS}
-        return counts
+        return counts | self._orphans(spec, (await self._systems.policy_lane(spec)).orphans)
+
+    def _orphans(self, spec: CloudSQLInstance, found: frozenset[BindingRef] | None) -> dict[str, Any]:
+        """Bindings that carry the instance's title and that no object wants, and some of them by name."""
+        if found is None:
+            return {}
+        self._observer.orphaned(spec.connection.project, len(found))
+        title = title_of(Scope(spec.connection, self._systems.cluster_id))
+        mine = sorted(f"{ref.role} for {ref.member}" for ref in found if ref.title == title)
+        return {"orphans": {"bindings": len(mine), "sample": mine[:ORPHANS]}}
 
     async def _unused(self, live: Live) -> None:
         if await self._systems.kind_is_going(INSTANCE):
@@ -124,6 +146,6 @@ def _shown(facts: InstanceFacts) -> dict[str, Any]:
 def _kept(live: Live) -> dict[str, Any]:
     return {
         name: live.status[name]
-        for name in ("databaseVersion", "state", "iamAuthenticationEnabled", "users", "iamPolicy")
+        for name in ("databaseVersion", "state", "iamAuthenticationEnabled", "users", "iamPolicy", "orphans")
         if name in live.status
     }

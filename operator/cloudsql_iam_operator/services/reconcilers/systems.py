@@ -133,9 +133,8 @@ class Systems:
         """
         status = {**live.status, **fields}
         stored = await self.threads.call(self.cluster.apply_status, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
-        if stored is None:
+        if stored is None or not self.registry.renew(live.key, stored):
             raise NotYet(Reason.PROGRESSING, f"{live.key} is gone: nothing is written for it")
-        self.registry.put(live.key, stored)
 
     def forget(self, key: Key) -> None:
         """Want nothing more for this object in any lane, and leave the outside as it is."""

@@ -4,17 +4,18 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, Notice
-from cloudsql_iam_operator.api.names import KINDS, Key
+from cloudsql_iam_operator.api.names import INSTANCE, KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.runtime.notices import notices_of, readiness, warnings_of
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
@@ -55,14 +56,19 @@ class Observer(Protocol):
         """Something outside was changed for an object: Created, Granted, DriftCorrected …."""
         ...
 
+    def orphaned(self, project: str, bindings: int) -> None:
+        """So many bindings of a project carry a title of ours, and no object wants them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the engine itself talks to."""
+    """What the engine itself talks to; `forget` ends every other memory of an object."""
 
     cluster: Cluster
     threads: Threads
     observer: Observer
+    forget: Callable[[Key], None] = lambda key: None
 
 
 class Engine:
@@ -91,12 +97,28 @@ class Engine:
 
     def vanished(self, key: Key, uid: str) -> None:
         """The object exists no more; another of its name may."""
-        if self._knows(key, uid):
+        released = self._gone.pop(uid, asyncio.Event())
+        live = self._registry.get(key)
+        if live is not None and live.uid == uid:
             self._wake(key)
             self._registry.remove(key)
             self._queue.forget(key)
-        self._gone.pop(uid, asyncio.Event()).set()
+            self._outside.forget(key)
+            if not released.is_set():
+                self._depart(live, live.status)
+        released.set()
         self._ended.add(uid)
+
+    def _depart(self, live: Live, status: Mapping[str, Any]) -> None:
+        """Take back what an object caused that vanished before: somebody took its finalizer off, or it was missed."""
+        if live.key.kind != INSTANCE.name and status and not live.departed:
+            self._queue.add(self._registry.depart(live, status))
+
+    def _overtaken(self, live: Live, report: Report) -> None:
+        """It vanished while it was reconciled, and what was done for it since is known only now."""
+        self.vanished(live.key, live.uid)
+        self._outside.forget(live.key)
+        self._depart(live, {**live.status, **report.fields})
 
     async def removed(self, key: Key, uid: str) -> None:
         """Return when all that the object caused is taken away, so that its finalizer may go; or when it is gone."""
@@ -116,7 +138,7 @@ class Engine:
             bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
             found = {key_of(body): body for body in bodies if uid_of(body) not in self._ended}
             for live in known:
-                if live.key not in found:
+                if live.key not in found and not live.departed:
                     self.vanished(live.key, live.uid)
             for key, body in found.items():
                 self.seen(key, body)
@@ -154,13 +176,25 @@ class Engine:
         report = await self._report(live)
         if report is None:
             return
+        if not self._knows(key, live.uid):
+            self._overtaken(live, report)
+            return
         await self._store(live, report)
         self._count(key.kind, report, asyncio.get_running_loop().time() - began)
         if live.deleting and report.holds:
-            self._queue.forget(key)
-            self._gone.setdefault(live.uid, asyncio.Event()).set()
+            self._released(live)
         else:
             self._plan(live, report)
+
+    def _released(self, live: Live) -> None:
+        """Nothing is left of what the object caused: let it go."""
+        self._queue.forget(live.key)
+        if live.departed:
+            log.info("%s: what it had caused is taken back", live.key)
+            self._wake(live.key)
+            self._registry.remove(live.key)
+        else:
+            self._gone.setdefault(live.uid, asyncio.Event()).set()
 
     def _count(self, kind: str, report: Report, seconds: float) -> None:
         self._outside.observer.reconciled(kind, _reason(report), seconds)
@@ -171,6 +205,8 @@ class Engine:
         reconciler = self._reconcilers[live.key.kind]
         if not live.deleting:
             return await reconciler.reconcile(live)
+        if live.departed:
+            return await reconciler.remove(live)
         body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
         if body is None:
             self.vanished(live.key, live.uid)
@@ -178,24 +214,28 @@ class Engine:
         if uid_of(body) != live.uid:
             self.seen(live.key, body)
             return None
-        self._registry.put(live.key, body)
+        if not self._registry.renew(live.key, body):
+            return None  # its end was told while it was read
         return await reconciler.remove(self._registry.get(live.key) or live)
 
     async def _store(self, live: Live, report: Report) -> None:
         status = status_of(live, report, datetime.now(UTC))
         stored_now = self._registry.get(live.key) or live  # a reconciler may have stored something on its way
         if live.deleting and report.holds:
-            await self._post(_warnings(live, report))
+            await self._post(warnings_of(live, report))
             return
         if status == stored_now.status:
             return
+        if live.departed:
+            self._registry.put(live.key, {**stored_now.body, "status": status})
+            return
         apply = self._outside.cluster.apply_status
         stored = await self._outside.threads.call(apply, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
-        if stored is None:
+        if stored is None or not self._registry.renew(live.key, stored):
+            self._overtaken(live, report)
             return
-        self._registry.put(live.key, stored)
-        await self._post([*_warnings(live, report), *_notices(live, report)])
-        if _readiness(live.status) != _readiness(status):
+        await self._post([*warnings_of(live, report), *notices_of(live, report)])
+        if readiness(live.status) != readiness(status):
             self._wake(live.key)
 
     async def _post(self, notices: Iterable[Notice]) -> None:
@@ -249,24 +289,3 @@ def key_of(body: Mapping[str, Any]) -> Key:
 def _reason(report: Report) -> str:
     blocking = next((f for f in report.findings if f.blocks), None)
     return str(blocking.reason) if blocking else "Succeeded"
-
-
-def _readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
-    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
-    return (ready["status"], ready["reason"]) if ready else ()
-
-
-def _warnings(live: Live, report: Report) -> list[Notice]:
-    return [Notice(live.body, warning=True, reason=what, message=text) for what, text in report.warnings]
-
-
-def _notices(live: Live, report: Report) -> list[Notice]:
-    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes if text]
-    before = _readiness(live.status)
-    blocking = next((f for f in report.findings if f.blocks), None)
-    if blocking is not None and before[1:] != (str(blocking.reason),):
-        stalled = blocking.reason.standing is Standing.STALLED
-        notices.append(Notice(live.body, warning=stalled, reason=str(blocking.reason), message=blocking.message))
-    if blocking is None and before[:1] != ("True",):
-        notices.append(Notice(live.body, warning=False, reason="Succeeded", message="as declared"))
-    return notices

@@ -1,7 +1,7 @@
 """The live objects of our kinds as last seen, and who refers to whom. Filled by watches and full lists."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
@@ -38,6 +38,11 @@ class Live:
         return self.body["metadata"].get("annotations") or {}
 
     @property
+    def departed(self) -> bool:
+        """Whether it exists no more, and is known only until what it caused is taken back."""
+        return bool(self.key.uid)
+
+    @property
     def deleting(self) -> bool:
         """Whether somebody asked for its deletion."""
         return "deletionTimestamp" in self.body["metadata"]
@@ -71,6 +76,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._objects: dict[Key, Live] = {}
+        self._departed: set[Key] = set()
         self.listed = False
 
     def put(self, key: Key, body: Mapping[str, Any]) -> bool:
@@ -80,6 +86,14 @@ class Registry:
             return False
         self._objects[key] = Live(key, body, parse(key, body))
         return before is None or _intent(before.body) != _intent(body)
+
+    def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
+        """Remember what was stored of a known object; whether it is known still, for it may have vanished meanwhile."""
+        known = self._objects.get(key)
+        if known is None or known.uid != body["metadata"]["uid"]:
+            return False
+        self.put(key, body)
+        return True
 
     def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
         """The object that had this name before the one shown, whose end no watch showed."""
@@ -91,6 +105,15 @@ class Registry:
     def remove(self, key: Key) -> None:
         """The object is gone."""
         self._objects.pop(key, None)
+        self._departed.discard(key)
+
+    def depart(self, live: Live, status: Mapping[str, Any]) -> Key:
+        """Remember an object that exists no more as one that is being deleted, with this status; its key."""
+        key = replace(live.key, uid=live.uid)
+        metadata = {"deletionTimestamp": "", **live.body["metadata"], "finalizers": [FINALIZER]}
+        self._objects[key] = Live(key, {**live.body, "metadata": metadata, "status": dict(status)}, live.spec)
+        self._departed.add(key)
+        return key
 
     def get(self, key: Key) -> Live | None:
         """The object as last seen."""
@@ -146,7 +169,8 @@ class Registry:
             live = self.get(key)
             spec = live.spec if live else None
             names = (g.name for g in spec.grantees if isinstance(g, UserRef)) if isinstance(spec, DatabaseGrant) else ()
-            return tuple(k for k in (Key(USER.name, key.namespace, name) for name in names) if self._terminating(k))
+            users = {Key(USER.name, key.namespace, name) for name in names}
+            return tuple(k for k in (*users, *self._departed) if self._terminating(k) and replace(k, uid="") in users)
         return ()
 
     def _terminating(self, key: Key) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, Key
+from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, KINDS, Key
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.engine import Engine, Outside
@@ -49,7 +49,9 @@ class MemoryCluster:
             self.after_list()
         return found
 
-    def apply_status(self, key: Key, uid: str, status: dict[str, Any]) -> dict[str, Any]:
+    def apply_status(self, key: Key, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
+        if key not in self.stored:
+            return None
         self.writes += 1
         before = self.stored[key]
         version = str(int(before["metadata"]["resourceVersion"]) + 1)
@@ -66,15 +68,17 @@ class Told:
     def __init__(self, *reports: Report | Exception) -> None:
         self.reports = list(reports)
         self.asked: list[str] = []
+        self.seen: list[Live] = []
 
     async def reconcile(self, live: Live) -> Report:
-        return self._next("reconcile")
+        return self._next("reconcile", live)
 
     async def remove(self, live: Live) -> Report:
-        return self._next("remove")
+        return self._next("remove", live)
 
-    def _next(self, what: str) -> Report:
+    def _next(self, what: str, live: Live) -> Report:
         self.asked.append(what)
+        self.seen.append(live)
         report = self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
         if isinstance(report, Exception):
             raise report
@@ -90,6 +94,9 @@ class Counts:
     def reconciled(self, kind: str, reason: str, seconds: float) -> None:
         self.seen.append(reason)
 
+    def orphaned(self, project: str, bindings: int) -> None:
+        """Nothing here has bindings."""
+
     def changed(self, kind: str, change: str) -> None:
         self.changes.append((kind, change))
 
@@ -100,12 +107,13 @@ class Scene:
         self.counts = Counts()
         self.registry = Registry()
         self.queue: WorkQueue[Key] = WorkQueue(Backoff(first=0.01))
-        outside = Outside(self.cluster, Threads(2), self.counts)  # type: ignore[arg-type] # the ten lines above
-        self.engine = Engine(self.registry, self.queue, {INSTANCE.name: story}, outside)
+        self.forgotten: list[Key] = []
+        outside = Outside(self.cluster, Threads(2), self.counts, self.forgotten.append)  # type: ignore[arg-type] # the ten lines above
+        self.engine = Engine(self.registry, self.queue, dict.fromkeys((k.name for k in KINDS), story), outside)
 
-    def show(self, seen: dict[str, Any]) -> None:
-        self.cluster.stored[KEY] = seen
-        self.engine.seen(KEY, seen)
+    def show(self, seen: dict[str, Any], key: Key = KEY) -> None:
+        self.cluster.stored[key] = seen
+        self.engine.seen(key, seen)
 
 
 def play(story: Told, act: Callable[[Scene], Awaitable[None]]) -> Scene:
