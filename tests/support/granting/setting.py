@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import psycopg
@@ -17,7 +17,7 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.adapters.postgres.session import Limits
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, united
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from support.granting.servers import check
@@ -220,6 +220,12 @@ class Place:
         answer = self.run({only: wanted}, claims).answers[only]
         assert isinstance(answer, GrantAnswer), answer
         return answer
+
+    def through(self, wanted: GrantWant, claims: Mapping[Key, Ledger] | None = None) -> GrantAnswer:
+        """One pass for one object, as its reconciler has it: what is found is recorded before anything is given."""
+        found = self.answer(replace(wanted, dry=True), claims).found
+        ledger = united(wanted.ledger, ledger_of(wanted.entries))
+        return self.answer(replace(wanted, ledger=ledger, found=found), claims)
 
     def sent(self) -> list[str]:
         """Every statement that the operator sent to this database and that is no look."""

@@ -32,7 +32,8 @@ class DatabaseLane:
     """Brings one database of one instance to the union of what is wanted of it.
 
     `access` is asked before each pass, so that a new password or owner role counts. `claims` gives the ledgers of live
-    objects of this database; those that want nothing here yet keep what they hold.
+    objects of this database, and `exceptions` what of them was found; those that want nothing here yet keep what they
+    hold.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class DatabaseLane:
         access: Callable[[], Access],
         claims: Callable[[], Mapping[Key, Ledger]],
         passes: Passes,
+        exceptions: Callable[[], Mapping[Key, Ledger]] = dict,
     ) -> None:
         self._database = database
         self._access = access
         self._claims = claims
+        self._exceptions = exceptions
         self._passes = passes
         self._memory: Memory | None = None
         self._held: Held | None = None
@@ -78,10 +81,13 @@ class DatabaseLane:
 
     async def _pass(self, standing: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
         wants = {key: self._once(key, want) for key, want in standing.items()}
+        exceptions = self._exceptions()
         claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
 
         def database_pass() -> Passed:
-            return run_pass(access, self._database, wants, claims, self._memory, before=self._held)
+            return run_pass(
+                access, self._database, wants, claims, self._memory, before=self._held, exceptions=exceptions
+            )
 
         async with self._passes.slots:
             access = self._access()

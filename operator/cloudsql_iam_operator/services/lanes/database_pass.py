@@ -23,12 +23,13 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, united
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, united
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
-from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole, Memory, Passed
+from cloudsql_iam_operator.services.lanes.finding import findings
+from cloudsql_iam_operator.services.lanes.grant_answers import Earlier, GrantAnswer, GranteeRole, Memory, Passed
 
 ROUNDS = 2
 """How often a pass writes: once more when something vanished between observing and writing."""
@@ -37,13 +38,23 @@ log = logging.getLogger(__name__)
 
 
 def run_pass(
-    access: Access, name: str, wants: Wants, claims: Claims, memory: Memory | None, *, before: Held | None = None
+    access: Access,
+    name: str,
+    wants: Wants,
+    claims: Claims,
+    memory: Memory | None,
+    *,
+    before: Held | None = None,
+    exceptions: Claims | None = None,
 ) -> Passed:
     """Bring a database to the union of all wants, as far as it goes. `before` is what an earlier pass saw held.
+
+    `exceptions` are what the claims record as found.
 
     Raises:
         NotYet: it cannot be observed; nothing was changed.
     """
+    earlier = Earlier(before, exceptions or {})
     try:
         database = Database(access, name)
     except NotYet as failure:
@@ -51,20 +62,20 @@ def run_pass(
             raise
         return _without_database(wants, failure)
     try:
-        return _Pass(database, access, wants, claims, before).run(memory)
+        return _Pass(database, access, wants, claims, earlier).run(memory)
     except Failure:
         raise
     except Exception as error:
         log.debug("%s/%s: a pass over everything failed", access.place, name, exc_info=error)
-        return _isolated(database, access, wants, claims, before)
+        return _isolated(database, access, wants, claims, earlier)
     finally:
         database.close()
 
 
-def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, before: Held | None) -> Passed:
+def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, earlier: Earlier) -> Passed:
     """A pass for all keys but those for which nothing can be decided."""
-    kept = sound(wants, claims, lambda some, others: _Pass(database, access, some, others, None).decide())
-    passed = _Pass(database, access, kept.wants, kept.claims, before).run(None)
+    kept = sound(wants, claims, lambda some, others: _Pass(database, access, some, others, earlier).decide())
+    passed = _Pass(database, access, kept.wants, kept.claims, earlier).run(None)
     broken = {key: _broken(access, key, fault) for key, fault in kept.faults.items()}
     return replace(passed, answers={**passed.answers, **broken}, clean=False, memory=None)
 
@@ -82,12 +93,14 @@ def _without_database(wants: Wants, failure: NotYet) -> Passed:
 
 
 class _Pass:
-    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims, before: Held | None) -> None:
+    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims, earlier: Earlier) -> None:
         self._database = database
         self._access = access
-        self._wants = wants
+        self._given = self._wants = wants
+        self._exceptions = earlier.exceptions
+        self._found: Mapping[Key, int] = {}
         self._claims = claims
-        self._before = before
+        self._before = earlier.held
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
         self._approved: frozenset[Key] = frozenset()
         self._done: list[Statement] = []
@@ -102,7 +115,7 @@ class _Pass:
         self._seen = self._database.fingerprint(asked.kinds)
         if memory is not None and memory.fingerprint == self._seen:
             return Passed(memory.answers, clean=True, memory=memory, held=self._before)
-        snapshot, found, reach = first = self._observe(asked)
+        snapshot, found, reach = first = self._first(asked)
         self._approved = self._approvals(snapshot, found, reach)
         shown = self._dry - self._approved
         for _ in range(ROUNDS):
@@ -122,7 +135,7 @@ class _Pass:
 
     def decide(self) -> None:
         """Do all of a pass but writing."""
-        snapshot, found, reach = self._observe(lookups(self._wants, self._claims))
+        snapshot, found, reach = self._first(lookups(self._wants, self._claims))
         self._statements(found, snapshot, reach)
         for key in self._wants:
             self._answer(key, snapshot, found, reach)
@@ -136,6 +149,15 @@ class _Pass:
         texts = {statement: self._database.shown(statement) for statement in statements}
         texts_of = {key: tuple(text for one, text in texts.items() if key in one.keys) for key in drifts}
         return {key: replace(answers[key], drift=replace(drifts[key], statements=texts_of[key])) for key in drifts}
+
+    def _first(self, asked: Lookups) -> Observation:
+        """The observation by which it is known what the wants found, before anything is written."""
+        snapshot = self._database.inspect(asked)
+        others = [(entries_from(one), entries_from(self._exceptions.get(key, ()))) for key, one in self._claims.items()]
+        reach = Reach(snapshot, self._access.owner_roles)
+        seen = findings(self._database, self._wants, others, snapshot, reach)
+        self._wants, self._found = seen.wants, seen.privileges
+        return self._judged(snapshot)
 
     def _observe(self, asked: Lookups) -> Observation:
         return self._judged(self._database.inspect(asked))
@@ -196,6 +218,8 @@ class _Pass:
             residual=tuple(replace(one, through=legible(one.through)) for one in found.residual.get(key, ())),
             advice=found.advice.get(key, ()),
             notices=self._outcome.notices if done else (),
+            found=want.found,
+            found_privileges=self._found.get(key, 0),
         )
         if not left.empty and self._was_tried(key, snapshot):
             answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
@@ -258,4 +282,4 @@ class _Pass:
             key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False, notices=())
             for key, answer in answers.items()
         }
-        return Memory(self._seen, dict(self._wants), dict(self._claims), asked, quiet)
+        return Memory(self._seen, dict(self._given), dict(self._claims), asked, quiet)

@@ -14,6 +14,14 @@ from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is known from before a pass: what the last one saw held, and what of the claims was found."""
+
+    held: Held | None = None
+    exceptions: Claims = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class GranteeRole:
     """A grantee's role, and whether it exists."""
 
@@ -29,6 +37,7 @@ class GrantAnswer:
     are the statements of this pass that it had a share in, with the privileges they gave and took, and `notices` what
     stood in their way in vain; `drift` is what of that had been held and was taken by somebody. `planned` and
     `plan_hash` are filled for dry wants: what is left to do. `approved`: its plan was approved, and was executed.
+    `found` is what was there before, to be recorded too, and `found_privileges` how much.
     """
 
     grantees: tuple[GranteeRole, ...] = ()
@@ -45,6 +54,8 @@ class GrantAnswer:
     advice: tuple[str, ...] = ()
     approved: bool = False
     notices: tuple[str, ...] = ()
+    found: Ledger = frozenset()
+    found_privileges: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class Lanes:
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
                 Passes(self._threads, slots),
+                self._exceptions,
             )
         return self._databases[place, name]
 
@@ -151,6 +152,10 @@ class Lanes:
                 continue
             ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
         return ledgers
+
+    def _exceptions(self) -> dict[Key, Ledger]:
+        """What live grants record as found."""
+        return {live.key: recorded(live.status["found"]) for live in self._live(GRANT) if live.status.get("found")}
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]

@@ -161,16 +161,16 @@ class GrantReconciler:
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
         want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec), listed=predefined(spec))
+        want = replace(want, found=visit.record.found)
         visit.remember(visit.record.placed(instance.connection, spec))
         before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
         if want.dry:
             answer = await self._planned(visit, before, instance, want)
         else:
-            check_size(before.ledger)
-            if before.ledger and not visit.ledger:
-                await self._reached(visit, instance)
+            if less(before.ledger, visit.ledger):
+                before = before.finding((await self._bring(visit, instance, replace(want, dry=True))).found)
             await self._record(visit, before, "")
-            answer = await self._bring(visit, instance, want)
+            answer = await self._bring(visit, instance, replace(want, ledger=before.ledger, found=before.found))
         self._note_answer(visit, answer, grantees)
         await self._publish(visit, answer)
         _judge(visit, spec, answer, (*grantees.missing, *answer.problems))
@@ -182,19 +182,22 @@ class GrantReconciler:
         answer = await self._bring(visit, instance, want)
         if not answer.planned or visit.approval(answer) is not Approval.FITS:
             return answer
-        check_size(before.ledger)
+        before = before.finding(answer.found)
         await self._record(visit, before, visit.approved)
-        answer = await self._bring(visit, instance, replace(want, approved=visit.approved))
-        if not answer.approved:
-            del visit.fields["approved"]
-        return answer
-
-    async def _reached(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        """Log in before anything is recorded for the first time: what never was reached has nothing to take back."""
-        await (await self._systems.database_lane(instance, visit.record.database)).reach()
+        executing = replace(want, ledger=before.ledger, found=before.found, approved=visit.approved)
+        answer = await self._bring(visit, instance, executing)
+        if answer.approved:
+            return answer
+        del visit.fields["approved"]
+        return replace(answer, ledger=want.ledger, found=want.found)
 
     async def _record(self, visit: Visit, record: GrantRecord, approved: str) -> None:
-        """Store what is about to be caused, and by which approval, unless that is on record already."""
+        """Store what is about to be caused, and by which approval, unless that is on record already.
+
+        What is there already was looked for before: what was found is not caused, and what never was reached has
+        nothing to take back.
+        """
+        check_size(united(record.ledger, record.found))
         is_stored = record == grant_record_in(visit.live.status) and not approved
         visit.remember(record)
         visit.fields |= {"approved": approved} if approved else {}
@@ -221,7 +224,9 @@ class GrantReconciler:
 
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, taken: Ledger) -> None:
         """Take these recorded entries back, as Managed does, and leave the others as they are."""
-        answer = await self._bring(visit, instance, GrantWant(Entries(), visit.ledger, held=less(visit.ledger, taken)))
+        record = visit.record
+        want = GrantWant(Entries(), record.ledger, held=less(record.ledger, taken), found=record.found)
+        answer = await self._bring(visit, instance, want)
         self._note_answer(visit, answer, Named({}, ()))
         if overlap(answer.ledger, taken):
             reason, text = worst(answer.problems) or (Reason.DELETION_BLOCKED, "some privileges could not be revoked")
@@ -229,7 +234,7 @@ class GrantReconciler:
 
     def _note_answer(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
         visit.fields |= status_fields(answer, grantees, visit.fields, datetime.now(UTC))
-        visit.remember(visit.record.with_ledger(answer.ledger, grantees.holders))
+        visit.remember(visit.record.with_ledger(answer.ledger, grantees.holders).finding(answer.found))
         if answer.approved:
             visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
         so_far = visit.fields.get("drift", {}).get("detected", 0)

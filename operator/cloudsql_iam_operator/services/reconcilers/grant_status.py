@@ -22,7 +22,7 @@ STATEMENT_LENGTH = 500
 PLAN_BYTES = 8192
 """How long the statements of a plan may be together to be shown whole."""
 
-_RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied")
+_RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied", "found")
 _KEPT = (*_RECORD, "grantees", "observed", "approved", "plan", "residual", "last", "drift")
 
 
@@ -70,6 +70,7 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
             "foreign": observed.foreign,
             "unreachable": observed.unreachable,
             "ofExtensions": observed.extended,
+            "found": answer.found_privileges,
         },
         "residual": [
             {"role": r.role, "privilege": r.privilege, "through": visible(r.through), "objects": r.objects}

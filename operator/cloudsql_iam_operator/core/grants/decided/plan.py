@@ -46,8 +46,9 @@ class GrantWant:
     """What one DatabaseGrant wants of a database.
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
-    would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is. `listed`
-    are the predefined roles, such as pg_monitor, that an access rule lists in full.
+    would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is; `found`
+    what of it was there before, which is never taken. `listed` are the predefined roles, such as pg_monitor, that an
+    access rule lists in full.
     """
 
     entries: Entries
@@ -55,6 +56,7 @@ class GrantWant:
     enforcement: Enforcement = Enforcement.MANAGED
     dry: bool = False
     held: Ledger = frozenset()
+    found: Ledger = frozenset()
     approved: str = ""
     listed: frozenset[str] = frozenset()
 
@@ -113,6 +115,7 @@ class Plan:
 def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Lookups:
     """What a pass must know of the database."""
     ledgers = [less(want.ledger, ledger_of(want.entries)) for want in wants.values()] + list(claims.values())
+    ledgers += [want.found for want in wants.values() if want.found]
     found = lookups_of([*(want.entries for want in wants.values()), *(entries_from(ledger) for ledger in ledgers)])
     return replace(found, kinds=found.kinds.union(*(_swept(want) for want in wants.values())))
 
@@ -135,7 +138,7 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
         pool.add(key, Standing.WANTED, want.entries, want.listed)
         if want.enforcement is not Enforcement.ADDITIVE:
             pool.add(key, Standing.RECORDED, entries_from(stale(want)))
-        pool.add(key, Standing.CLAIMED, entries_from(held_back(want)))
+        pool.add(key, Standing.CLAIMED, entries_from(held_back(want) | want.found))
         pool.take_from_everybody(key, want.entries)
         if want.enforcement is Enforcement.EXCLUSIVE:
             pool.own(key, want.entries)

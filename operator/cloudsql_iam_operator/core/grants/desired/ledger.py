@@ -112,6 +112,16 @@ def of_the_future(ledger: Ledger) -> Ledger:
     return frozenset(entry for entry in ledger if entry.kind.startswith(_FUTURE))
 
 
+def applied_kind(kind: ObjectKind, *, future: bool) -> str:
+    """The kind of an entry about such objects, or about those to come."""
+    return _FUTURE + kind.value if future else kind.value
+
+
+def membership(member: str, role: str) -> AppliedEntry:
+    """The entry of one membership."""
+    return AppliedEntry(_MEMBERSHIP, (member,), ("MEMBER",), names=(role,))
+
+
 def object_kind(entry: AppliedEntry) -> ObjectKind | None:
     """The kind of objects that an entry is about; None for memberships."""
     return None if entry.kind == _MEMBERSHIP else ObjectKind(entry.kind.removeprefix(_FUTURE))

@@ -13,9 +13,10 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_roles, r
 
 @dataclass(frozen=True, slots=True)
 class GrantRecord:
-    """Where something was given, and what. `instance` is a connection name, `instance_name` that of its object.
+    """Where something was given, and what; `found` is what of it was there before.
 
-    `holders` are CloudSQLIAMUsers by the roles in the ledger that are theirs; the other roles were named themselves.
+    `instance` is a connection name, `instance_name` that of its object. `holders` are CloudSQLIAMUsers by the roles in
+    the ledger that are theirs; the other roles were named themselves.
     """
 
     instance: str = ""
@@ -24,6 +25,7 @@ class GrantRecord:
     ledger: Ledger = frozenset()
     holders: Mapping[str, str] = field(default_factory=dict)
     admission: Admission = field(default_factory=Admission)
+    found: Ledger = frozenset()
 
     def admitted(self, now: datetime, until: datetime | None) -> "GrantRecord":
         """The record of a grant that a rule admits now, with this end."""
@@ -44,6 +46,10 @@ class GrantRecord:
         known = {**self.holders, **(holders or {})}
         return replace(self, ledger=ledger, holders={role: known[role] for role in sorted(roles & known.keys())})
 
+    def finding(self, found: Ledger) -> "GrantRecord":
+        """The record with what was found, for as long as it holds anything."""
+        return replace(self, found=found if self.ledger else frozenset())
+
     def held_by(self, users: frozenset[str]) -> Ledger:
         """What these CloudSQLIAMUsers hold."""
         return of_roles(self.ledger, lambda role: self.holders.get(role) in users)
@@ -57,6 +63,7 @@ class GrantRecord:
             **self.admission.fields(),
             **({"holders": holders} if holders else {}),
             "applied": rendered(self.ledger),
+            **({"found": rendered(self.found)} if self.found else {}),
         }
 
 
@@ -69,4 +76,5 @@ def grant_record_in(status: Mapping[str, Any]) -> GrantRecord:
         ledger=recorded(status.get("applied", ())),
         holders={one["role"]: one["user"] for one in status.get("holders", ())},
         admission=admission_in(status),
+        found=recorded(status.get("found", ())),
     )

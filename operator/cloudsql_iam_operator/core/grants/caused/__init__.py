@@ -1,0 +1,1 @@
+"""What an object caused, and what it only found."""
