@@ -18,6 +18,7 @@ from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
 from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.runtime.objects import lays_claim
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -132,11 +133,11 @@ class Lanes:
         return end is not None and end <= datetime.now(UTC)
 
     def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
-        """Database users that the status of a live user of the instance records."""
+        """Database users that the status of a live user of the instance records, if it is let in or owns something."""
         return {
             live.key: claim_of(live, live.status["username"], live.status.get("member", ""))
             for live in self._live(USER)
-            if live.status.get("instance") == str(connection) and live.status.get("username")
+            if live.status.get("instance") == str(connection) and live.status.get("username") and lays_claim(live)
         }
 
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:

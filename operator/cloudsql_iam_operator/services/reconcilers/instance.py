@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
-from cloudsql_iam_operator.services.runtime.objects import readable
+from cloudsql_iam_operator.services.runtime.objects import lays_claim, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, requested_at
 
@@ -114,9 +114,7 @@ class InstanceReconciler:
         if await self._systems.kind_is_going(INSTANCE):
             return
         registry, name = self._systems.registry, live.key.name
-        references = [f"{o.key}" for o, _ in registry.users_of(name)] + [
-            f"{o.key}" for o, _ in registry.grants_of(name)
-        ]
+        references = [f"{one.key}" for one in registry.naming(name) if lays_claim(one)]
         if references:
             listed = ", ".join(sorted(references)[:REFERENCES])
             more = f" and {len(references) - REFERENCES} more" if len(references) > REFERENCES else ""

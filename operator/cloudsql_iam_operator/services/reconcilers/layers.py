@@ -54,6 +54,10 @@ class Layers:
         """Whether it was noted how a layer stands."""
         return any(finding.type is layer for finding in self._findings)
 
+    def holds(self, layer: ConditionType) -> bool:
+        """Whether it was noted that a layer holds."""
+        return any(finding.type is layer and finding.holds for finding in self._findings)
+
     def lead(self, layer: ConditionType, reason: Reason, message: str) -> None:
         """Note how a layer stands ahead of all others, because it is why they do not hold; what was noted goes."""
         others = [finding for finding in self._findings if finding.type is not layer]

@@ -73,9 +73,13 @@ class UserReconciler:
         try:
             await self._keep_what_is_due(visit)
             await self._declare(visit)
-        except Blocked:
+        except Blocked as blocked:
             if not visit.record.owns_anything:
                 self._systems.forget(live.key)  # what is not let in must not be made by a later pass for others
+                shut_out = isinstance(blocked.__cause__, Refused) and not visit.layers.holds(
+                    ConditionType.ACCESS_ALLOWED
+                )
+                visit.record = visit.record.unnamed() if shut_out else visit.record
         finally:
             del self._visits[live.key]
         return visit.report()

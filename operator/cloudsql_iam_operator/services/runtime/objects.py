@@ -9,6 +9,8 @@ from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.implemented import require_implemented
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.runtime.registry import Live, Parsed, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -48,6 +50,16 @@ def instance_named(registry: Registry, name: str) -> CloudSQLInstance:
     if spec.suspend:
         raise NotYet(Reason.INSTANCE_SUSPENDED, f"CloudSQLInstance {name} is suspended, and so is all that names it")
     return spec
+
+
+def lays_claim(live: Live) -> bool:
+    """Whether a user or grant has a say about others: it is let in, or something is recorded that it owns.
+
+    What a stranger declares, and was refused, holds no name and no instance.
+    """
+    conditions = live.status.get("conditions", ())
+    let_in = any((c["type"], c["status"]) == (ConditionType.ACCESS_ALLOWED.value, "True") for c in conditions)
+    return let_in or record_in(live.status).owns_anything or bool(live.status.get("applied"))
 
 
 async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenant:

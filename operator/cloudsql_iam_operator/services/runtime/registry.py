@@ -131,6 +131,10 @@ class Registry:
         """The CloudSQLIAMUser of that name."""
         return self.get(Key(USER.name, namespace, name))
 
+    def naming(self, instance: str) -> Iterator[Live]:
+        """Users and grants that were admitted on the instance, or that name it; readable or not."""
+        return (live for live in self._objects.values() if live.key.kind != INSTANCE.name and live.instance == instance)
+
     def users_of(self, instance: str) -> Iterator[tuple[Live, CloudSQLIAMUser]]:
         """Readable users that name the instance."""
         for live in self._objects.values():
@@ -162,7 +166,7 @@ class Registry:
     def dependents(self, key: Key) -> tuple[Key, ...]:
         """Keys whose standing may change when this object's does."""
         if key.kind == INSTANCE.name:
-            return tuple(live.key for live in self._objects.values() if live.instance == key.name)
+            return tuple(live.key for live in self.naming(key.name))
         if key.kind == USER.name:
             return tuple({live.key for live, _ in self.grants_to(key)} | {live.key for live in self.holding_for(key)})
         if key.kind == GRANT.name:

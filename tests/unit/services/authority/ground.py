@@ -137,6 +137,9 @@ class Ground:
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
         """Nothing is asserted of what is written ahead here."""
 
+    def orphaned(self, project: str, bindings: int) -> None:
+        """Nobody counts here."""
+
     # --- Google
 
     def of(self, instance: object) -> "Ground":

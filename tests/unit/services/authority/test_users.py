@@ -13,6 +13,7 @@ import pytest
 from cloudsql_iam_operator.api.names import GRANT, USER
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
@@ -203,6 +204,24 @@ def test_a_user_withdrawn_lays_claim_to_no_name_any_more() -> None:
     _, report = play(STATES["as it was"], ENDS["all rules gone"])
 
     assert "username" not in report.fields
+
+
+def test_a_user_that_is_let_in_and_comes_second_keeps_its_claim_to_the_name() -> None:
+    class Taken(Ground):
+        async def users_lane(self, instance: object) -> Any:
+            raise NotOurs(Reason.MANAGED_BY_OTHER, "an older object declares it")
+
+    ground = Taken()
+    status = {name: value for name, value in USER_STATUS.items() if name not in {"created", "iam"}}
+    ground.show(body(USER.name, "checkout", SPEC, status))
+    principals = Principals(ground, ground.threads, ground, lambda: "pool", lambda: datetime.now(UTC))  # type: ignore[arg-type] # a few lines
+    reconciler = UserReconciler(ground, principals)  # type: ignore[arg-type] # likewise
+
+    report = asyncio.run(reconciler.reconcile(ground.live(USER_KEY)))
+    ground.threads.close()
+
+    assert "ManagedByOther" in reasons(report)
+    assert report.fields["username"] == USERNAME
 
 
 def test_a_workload_that_comes_to_act_as_another_account_moves_only_once_that_is_let_in() -> None:
