@@ -64,6 +64,8 @@ def test_deleted_definitions_take_nothing_away_and_new_ones_are_watched(tenant: 
     tenant.delete("dbg", "orphan-reads")
     tenant.delete("csqlu", "orphan")
     assert "orphan@acme-prod.iam" in cloud.users()
+    assert "orphan@acme-prod.iam" in str(cloud.acls("orders"))  # held before, and in no record any more: found
+    cloud.sql("orders", 'DROP OWNED BY "orphan@acme-prod.iam"')
     cloud.delete_user("orphan@acme-prod.iam")
 
 
@@ -83,6 +85,7 @@ def test_definitions_deleted_while_no_operator_runs_go_when_one_comes_and_take_n
 
     tenant.delete("dbg", "stranded-reads")
     tenant.delete("csqlu", "stranded")
+    cloud.sql("orders", 'DROP OWNED BY "stranded@acme-prod.iam"')
     cloud.delete_user("stranded@acme-prod.iam")
 
 

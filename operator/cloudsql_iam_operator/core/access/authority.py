@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cloudsql_iam_operator.api.instance import AccessRule, AccountProof
+from cloudsql_iam_operator.api.instance import AccessRule, AccountProof, CloudSQLInstance
 from cloudsql_iam_operator.api.user import (
     AdoptionPolicy,
     Group,
@@ -56,7 +56,7 @@ def rests_on_proof(record: UserRecord, rules: Sequence[AccessRule], tenant: Tena
     return False
 
 
-def due_grant(record: GrantRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime) -> Allowed:
+def due_grant(record: GrantRecord, instance: CloudSQLInstance, tenant: Tenant, now: datetime) -> Allowed:
     """The rule that still admits all that is recorded of a grant.
 
     Raises:
@@ -64,16 +64,17 @@ def due_grant(record: GrantRecord, rules: Sequence[AccessRule], tenant: Tenant, 
     """
     record.admission.require_unended(now)
     try:
-        return allow_grant(rules, recorded_request(record, record.ledger, tenant, now))
+        return allow_grant(instance.access, recorded_request(record, record.ledger, instance, tenant, now))
     except Refused as refused:
         raise _withdrawn(refused, tenant) from refused
 
 
-def no_longer_due(record: GrantRecord, rule: AccessRule, tenant: Tenant, now: datetime) -> Ledger:
-    """The recorded entries that a rule does not admit."""
+def no_longer_due(record: GrantRecord, instance: CloudSQLInstance, name: str, tenant: Tenant, now: datetime) -> Ledger:
+    """The recorded entries that one rule, by its name, does not admit."""
+    rule = next(one for one in instance.access if one.name == name)
 
     def admitted(entry: AppliedEntry) -> bool:
-        return admits_grant(rule, recorded_request(record, frozenset({entry}), tenant, now))
+        return admits_grant(rule, recorded_request(record, frozenset({entry}), instance, tenant, now))
 
     return frozenset(_part_out(entry, admitted) for entry in record.ledger if not admitted(entry))
 

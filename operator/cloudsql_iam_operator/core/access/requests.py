@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, RoleRef
-from cloudsql_iam_operator.core.access.admission import Admission
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.core.access.powers import powers_of, recorded_powers
+from cloudsql_iam_operator.core.access.roles import working_roles
 from cloudsql_iam_operator.core.access.rules import GrantRequest, Lifetime
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, expanded
@@ -12,8 +13,10 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_futu
 from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
 
 
-def declared_request(spec: DatabaseGrant, tenant: Tenant, admission: Admission, now: datetime) -> GrantRequest:
-    """What a grant asks for, of an object that was first admitted then."""
+def declared_request(
+    spec: DatabaseGrant, instance: CloudSQLInstance, tenant: Tenant, lifetime: Lifetime
+) -> GrantRequest:
+    """What a grant asks of its instance."""
     whole = expanded(spec)
     schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
     schemas |= {schema for entry in whole.public for schema in entry.schemas}
@@ -26,13 +29,16 @@ def declared_request(spec: DatabaseGrant, tenant: Tenant, admission: Admission, 
         schemas=tuple(sorted(schemas)),
         privileges=tuple(sorted(privileges)),
         roles=tuple(sorted(roles)),
-        lifetime=Lifetime(spec.expires_at, now, admission.since),
+        lifetime=lifetime,
         powers=powers_of(whole),
         owners=tuple(sorted({owner for entry in whole.future for owner in entry.owners})),
+        reserved=working_roles(instance),
     )
 
 
-def recorded_request(record: GrantRecord, ledger: Ledger, tenant: Tenant, now: datetime) -> GrantRequest:
+def recorded_request(
+    record: GrantRecord, ledger: Ledger, instance: CloudSQLInstance, tenant: Tenant, now: datetime
+) -> GrantRequest:
     """What recorded entries of a grant come to."""
     memberships, future = of_the_memberships(ledger), of_the_future(ledger)
     plain = roles_in(ledger) - record.holders.keys()
@@ -45,4 +51,5 @@ def recorded_request(record: GrantRecord, ledger: Ledger, tenant: Tenant, now: d
         lifetime=Lifetime(record.admission.until, now, record.admission.since),
         powers=recorded_powers(ledger),
         owners=tuple(sorted({name for entry in future for name in entry.names} - {EVERY})),
+        reserved=working_roles(instance),
     )

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
-from cloudsql_iam_operator.api.instance import (
-    AccessRule,
-    AccountProof,
-    PrincipalMatch,
-)
+from cloudsql_iam_operator.api.instance import AccessRule, AccountProof, PrincipalMatch
 from cloudsql_iam_operator.api.user import (
     AdoptionPolicy,
     Group,
@@ -21,6 +17,7 @@ from cloudsql_iam_operator.api.user import (
 )
 from cloudsql_iam_operator.core.access.powers import Power, not_given
 from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
+from cloudsql_iam_operator.core.access.roles import covers_owner, covers_role
 from cloudsql_iam_operator.core.access.tenants import Tenant, admits
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import matches
@@ -51,7 +48,7 @@ class UserRequest:
     """What a CloudSQLIAMUser asks of an instance.
 
     `email` is the resolved one; `proof` is what a Kubernetes ServiceAccount was seen to show. `operator` is the
-    operator's own database user, "" when not known.
+    operator's own database user, "" when not known; `reserved` are roles that it works as (see `working_roles`).
     """
 
     tenant: Tenant
@@ -62,6 +59,7 @@ class UserRequest:
     adoption: AdoptionPolicy
     lifetime: Lifetime
     operator: str = ""
+    reserved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ class GrantRequest:
     operator: str = ""
     powers: frozenset[Power] = frozenset()
     owners: tuple[str, ...] = ()
+    reserved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,13 @@ def _told(rule: AccessRule, what: str, field: str) -> str:
 
 def _roles(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reason, str] | None:
     asked = request.database_roles if isinstance(request, UserRequest) else request.roles
-    return _uncovered(rule, asked, rule.database_roles, (Reason.ROLE_NOT_ALLOWED, "database role", "databaseRoles"))
+    missing = [name for name in asked if not covers_role(rule, name, request.reserved)]
+    return _missing(rule, missing, (Reason.ROLE_NOT_ALLOWED, "database role", "databaseRoles"))
+
+
+def _owners(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
+    missing = [name for name in request.owners if not covers_owner(rule, name)]
+    return _missing(rule, missing, (Reason.ROLE_NOT_ALLOWED, "owner", "databaseRoles, by its full name"))
 
 
 def _database(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | None:
@@ -249,10 +254,12 @@ def _powers(rule: AccessRule, request: GrantRequest) -> tuple[Reason, str] | Non
 def _uncovered(
     rule: AccessRule, asked: Iterable[str], patterns: tuple[str, ...], kind: tuple[Reason, str, str]
 ) -> tuple[Reason, str] | None:
-    if not (missing := [name for name in asked if not any(matches(pattern, name) for pattern in patterns)]):
-        return None
+    return _missing(rule, [name for name in asked if not any(matches(pattern, name) for pattern in patterns)], kind)
+
+
+def _missing(rule: AccessRule, missing: Sequence[str], kind: tuple[Reason, str, str]) -> tuple[Reason, str] | None:
     reason, noun, field = kind
-    return reason, _told(rule, f"{noun} {', '.join(sorted(missing))}", field)
+    return (reason, _told(rule, f"{noun} {', '.join(sorted(missing))}", field)) if missing else None
 
 
 def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reason, str] | None:
@@ -270,13 +277,8 @@ def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reas
 
 _USER_CHECKS: tuple[_Check[UserRequest], ...] = (_namespace, _principal, _roles, _expiry)
 _GRANT_CHECKS: tuple[_Check[GrantRequest], ...] = (
-    _namespace,
-    _database,
-    _roles,
-    _schemas,
-    _privileges,
-    _powers,
-    _expiry,
+    *(_namespace, _database, _roles, _owners),
+    *(_schemas, _privileges, _powers, _expiry),
 )
 
 

@@ -6,11 +6,11 @@ They are asked of the record before the spec is even read, so that nothing a ten
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
-from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance, Withdrawal
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER
 from cloudsql_iam_operator.core.access.authority import due_grant, due_user, no_longer_due, rests_on_proof
 from cloudsql_iam_operator.core.access.requests import declared_request
-from cloudsql_iam_operator.core.access.rules import allow_grant
+from cloudsql_iam_operator.core.access.rules import Lifetime, allow_grant
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import Failure, Proof, Withdrawn
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, united
@@ -77,27 +77,25 @@ class Authority:
         try:
             record.admission.require_unended(now())
             tenant = await self._tenant(live)
-            allowed = due_grant(record, instance.access, tenant, now())
+            allowed = due_grant(record, instance, tenant, now())
         except Withdrawn as withdrawn:
             if withdrawn.proof is Proof.END or (rule := self._declared_by(live, record, instance, tenant)) is None:
                 return Verdict(withdrawn, record.ledger)
             gone = await self._of_the_shut_out(live, record)
-            return Verdict(None, united(no_longer_due(record, rule, tenant, now()), gone))
+            return Verdict(None, united(no_longer_due(record, instance, rule, tenant, now()), gone))
         return Verdict(None, await self._of_the_shut_out(live, record), allowed.may_retain)
 
     async def _tenant(self, live: Live) -> Tenant:
         return await tenant_of(self._systems.cluster, self._systems.threads, live.key.namespace)
 
-    def _declared_by(
-        self, live: Live, record: GrantRecord, instance: CloudSQLInstance, tenant: Tenant
-    ) -> AccessRule | None:
+    def _declared_by(self, live: Live, record: GrantRecord, instance: CloudSQLInstance, tenant: Tenant) -> str | None:
         """The rule that admits what the object declares now, when it was narrowed together with the rules."""
         try:
-            request = declared_request(readable(live, DatabaseGrant), tenant, record.admission, now())
-            name = allow_grant(instance.access, request).rule
+            spec = readable(live, DatabaseGrant)
+            lifetime = Lifetime(spec.expires_at, now(), record.admission.since)
+            return allow_grant(instance.access, declared_request(spec, instance, tenant, lifetime)).rule
         except Failure:
             return None
-        return next(rule for rule in instance.access if rule.name == name)
 
     async def _of_the_shut_out(self, live: Live, record: GrantRecord) -> Ledger:
         """What users hold that may hold nothing; while their definition goes all of them do, and nothing is taken."""

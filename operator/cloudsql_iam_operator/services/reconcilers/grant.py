@@ -7,7 +7,8 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, Key
+from cloudsql_iam_operator.api.names import APPROVE, GRANT, Key
+from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
@@ -28,7 +29,7 @@ from cloudsql_iam_operator.services.reconcilers.grant_checks import (
     gave_up,
     goes_on,
     only_planned,
-    predefined,
+    way_out,
 )
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (
@@ -56,6 +57,7 @@ class Visit:
     layers: Layers = field(default_factory=Layers)
     fields: dict[str, Any] = field(default_factory=dict)
     interval: float = 300.0
+    listed: frozenset[str] = frozenset()
 
     @property
     def approved(self) -> str:
@@ -107,7 +109,7 @@ class GrantReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
-        visit = Visit(live, Layers(_way_out(live.key)), kept(live.status))
+        visit = Visit(live, Layers(way_out(live.key)), kept(live.status))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -150,7 +152,8 @@ class GrantReconciler:
         instance = await visit.layers.hold(ConditionType.READY, self._checks.instance(spec))
         visit.interval = float(instance.interval)
         asked = self._checks.allowed(spec, instance, visit.record.admission)
-        await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        rule = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        visit.listed = listed_roles(rule)
         visit.remember(visit.record.admitted(datetime.now(UTC), spec.expires_at))
         visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._checks.serving(instance))
@@ -160,8 +163,8 @@ class GrantReconciler:
 
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
-        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec), listed=predefined(spec))
-        want = replace(want, found=visit.record.found)
+        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
+        want = replace(want, found=visit.record.found, listed=visit.listed)
         visit.remember(visit.record.placed(instance.connection, spec))
         before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
         if want.dry:
@@ -280,12 +283,6 @@ async def _read(visit: Visit) -> DatabaseGrant:
 
 async def _told(why: Withdrawn) -> None:
     raise why
-
-
-def _way_out(key: Key) -> str:
-    """What helps whatever holds a deletion up."""
-    command = f"kubectl annotate dbg {key.name} -n {key.namespace} {GIVE_UP}=true"
-    return f"; where an access rule has allowRetain, to leave in force what was granted: {command}"
 
 
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:

@@ -5,15 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantDeletion, Grantee, GrantMode
-from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import GIVE_UP, USER
+from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance
+from cloudsql_iam_operator.api.names import GIVE_UP, USER, Key
 from cloudsql_iam_operator.core.access.admission import Admission
 from cloudsql_iam_operator.core.access.requests import declared_request
-from cloudsql_iam_operator.core.access.rules import allow_grant
+from cloudsql_iam_operator.core.access.rules import Lifetime, allow_grant
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
-from cloudsql_iam_operator.core.grants.observed.denials import PREDEFINED
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named
@@ -35,12 +34,15 @@ class GrantChecks:
 
     async def allowed(
         self, spec: DatabaseGrant, instance: CloudSQLInstance, admission: Admission | None = None
-    ) -> None:
-        """Return when an access rule of the instance lets the grant in; nobody outside is asked before one does."""
+    ) -> AccessRule:
+        """The access rule that lets the grant in; nobody outside is asked before there is one."""
         tenant = await tenant_of(self._systems.cluster, self._systems.threads, spec.metadata.key.namespace)
-        request = declared_request(spec, tenant, admission or Admission(), datetime.now(UTC))
+        lifetime = Lifetime(spec.expires_at, datetime.now(UTC), admission.since if admission else None)
+        request = declared_request(spec, instance, tenant, lifetime)
         allow_grant(instance.access, request)
-        allow_grant(instance.access, replace(request, operator=await self._systems.own_username(instance)))
+        request = replace(request, operator=await self._systems.own_username(instance))
+        name = allow_grant(instance.access, request).rule
+        return next(rule for rule in instance.access if rule.name == name)
 
     async def serving(self, instance: CloudSQLInstance) -> None:
         """Return when the instance is a running PostgreSQL."""
@@ -60,11 +62,6 @@ class GrantChecks:
     async def entries(self, spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
         """What the grant declares; nothing once it has expired."""
         return Entries() if expired(spec) else entries_of(spec, roles)
-
-
-def predefined(spec: DatabaseGrant) -> frozenset[str]:
-    """PostgreSQL's own roles that the spec grants; an access rule lets those in that it lists in full."""
-    return frozenset(membership.role for membership in spec.memberships if membership.role.startswith(PREDEFINED))
 
 
 def expired(spec: DatabaseGrant) -> bool:
@@ -96,3 +93,9 @@ def asks_to_retain(live: Live) -> bool:
 def gave_up(live: Live) -> bool:
     """Whether somebody gave its deletion up, by annotation."""
     return live.annotations.get(GIVE_UP) == "true"
+
+
+def way_out(key: Key) -> str:
+    """What helps whatever holds a deletion up."""
+    command = f"kubectl annotate dbg {key.name} -n {key.namespace} {GIVE_UP}=true"
+    return f"; where an access rule has allowRetain, to leave in force what was granted: {command}"

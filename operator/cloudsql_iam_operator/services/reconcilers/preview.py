@@ -10,12 +10,13 @@ from typing import Any
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, KINDS, Key
+from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.record import grant_record_in
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks, predefined
+from cloudsql_iam_operator.services.reconcilers.grant_checks import GrantChecks
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -108,13 +109,14 @@ class Previews:
                 return None
             record = grant_record_in(live.status)
             instance = await self._checks.instance(spec)
-            await self._checks.allowed(spec, instance, record.admission)
+            rule = await self._checks.allowed(spec, instance, record.admission)
             await self._checks.serving(instance)
             grantees = await self._checks.grantees(spec, record.ledger)
             entries = await self._checks.entries(spec, grantees.roles)
         except Failure as failure:
             return failure
-        want = GrantWant(entries, record.ledger, spec.enforcement, dry=True, listed=predefined(spec))
+        want = GrantWant(entries, record.ledger, spec.enforcement, dry=True)
+        want = replace(want, found=record.found, listed=listed_roles(rule))
         return _Declared(instance, spec.database, want, grantees.missing)
 
     async def _answers(

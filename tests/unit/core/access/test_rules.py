@@ -268,6 +268,7 @@ def test_required_adoption_needs_a_rule_that_allows_it() -> None:
         (Power.PUBLIC, replace(RULE, allow_public=True)),
         (Power.GRANT_OPTION, replace(RULE, allow_grant_option=True)),
         (Power.EXCLUSIVE, replace(RULE, allow_exclusive=True)),
+        (Power.NEW_SCHEMAS, replace(RULE, schemas=("*",))),
         (Power.OUTSIDE_SCHEMAS, replace(RULE, schemas=("*",))),
     ],
 )

@@ -22,7 +22,7 @@ from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
-from cloudsql_iam_operator.core.grants.observed.denials import granted_role
+from cloudsql_iam_operator.core.grants.observed.denials import closed_roles, granted_role
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -47,8 +47,7 @@ class GrantWant:
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
     would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is; `found`
-    what of it was there before, which is never taken. `listed` are the predefined roles, such as pg_monitor, that an
-    access rule lists in full.
+    what of it was there before, which is never taken. `listed` are roles that the access rule names in full.
     """
 
     entries: Entries
@@ -133,9 +132,10 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
 
     `claims` are the ledgers of live objects that want nothing yet in this process: what they hold stays.
     """
-    pool = _Pool(snapshot)
+    pool, closed = _Pool(snapshot), closed_roles(snapshot, reach)
     for key, want in wants.items():
-        pool.add(key, Standing.WANTED, want.entries, want.listed)
+        entries = pool.open(key, want.entries, closed.difference(want.listed))
+        pool.add(key, Standing.WANTED, entries, want.listed)
         if want.enforcement is not Enforcement.ADDITIVE:
             pool.add(key, Standing.RECORDED, entries_from(stale(want)))
         pool.add(key, Standing.CLAIMED, entries_from(held_back(want) | want.found))
@@ -201,6 +201,16 @@ class _Pool:
         self.memberships += members
         if standing is Standing.WANTED:
             self.problems.setdefault(key, []).extend((*found.problems, *problems))
+
+    def open(self, key: Key, entries: Entries, closed: frozenset[str]) -> Entries:
+        """The entries less memberships in roles that are closed to whoever has no rule that names them."""
+        shut = sorted({entry.role for entry in entries.memberships} & closed)
+        if not shut:
+            return entries
+        text = f"nobody is made a member of {', '.join(shut)}, an IAM login or a role that the operator works as"
+        remedy = "ask for its full name in databaseRoles of the access rule, or leave it out"
+        self.problems.setdefault(key, []).append(Problem(Reason.ROLE_NOT_ALLOWED, f"{text}: {remedy}"))
+        return replace(entries, memberships=tuple(one for one in entries.memberships if one.role not in closed))
 
     def take_from_everybody(self, key: Key, entries: Entries) -> None:
         """What the entries say that PUBLIC is not to have."""

@@ -8,11 +8,12 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import DATABASE_OWNER, 
 
 
 class Reach:
-    """Whom the operator may act as: whose rights it has anyway, and owner roles that it was told it may become."""
+    """Whom the operator may act as: whose rights it has anyway, and `owners`, roles that it was told it may become."""
 
     def __init__(self, snapshot: Snapshot, owner_roles: Iterable[str]) -> None:
         allowed = frozenset(owner_roles)
         server = snapshot.server
+        self.owners = allowed
         self._names = snapshot.role_names()
         self.current = self._names.get(server.current_role, "")
         self._inheritance = Inheritance(snapshot)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from cloudsql_iam_operator.core.access.provider_roles import MARKERS, PROVIDER_ROLES
 from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import Role, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -20,7 +21,7 @@ UNSAFE = frozenset({"pg_database_owner", "pg_execute_server_program", "pg_read_s
 
 
 class Part(NamedTuple):
-    """What a role is to be; each endangers something else. `listed` are predefined roles that a rule names in full."""
+    """What a role is to be; each endangers something else. `listed` are roles that a rule names in full."""
 
     word: str
     listed: frozenset[str] = frozenset()
@@ -33,6 +34,15 @@ ON_TABLES = Part("grantee on tables")
 def granted_role(listed: frozenset[str]) -> Part:
     """The part of a role whose members others become."""
     return Part("granted role", listed - UNSAFE)
+
+
+def closed_roles(snapshot: Snapshot, reach: Reach) -> frozenset[str]:
+    """Roles that nobody is made a member of unless a rule names them: IAM logins, and those the operator works as."""
+    names = snapshot.role_names()
+    markers = frozenset(role.oid for role in snapshot.roles.values() if role.name in MARKERS)
+    logins = frozenset(names[grant.member] for grant in snapshot.role_grants if grant.role in markers)
+    own = frozenset(names.get(oid, "") for oid in (snapshot.server.current_role, snapshot.server.session_role))
+    return logins | own | reach.owners
 
 
 def check_schema(schema: str) -> None:
