@@ -144,6 +144,7 @@ class AccessRule:
     allow_grant_option: bool = False
     allow_exclusive: bool = False
     allow_retain: bool = False
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def _granting(statement: PrivilegeStatement) -> sql.Composed:
         sql.SQL("TO") if giving else sql.SQL("FROM"),
         _grantees(statement),
         *([sql.SQL("WITH GRANT OPTION")] if statement.option else []),
+        *([sql.SQL("CASCADE")] if statement.cascade else []),
     ]
     return sql.SQL(" ").join(words)
 
@@ -171,7 +172,7 @@ def _membership(statement: MembershipStatement) -> sql.Composed:
         return sql.SQL("GRANT {} TO {}{}").format(role, grantees, _options(statement))
     words = sql.SQL("REVOKE ADMIN OPTION FOR {} FROM {}") if statement.admin else sql.SQL("REVOKE {} FROM {}")
     by = sql.SQL(" GRANTED BY {}").format(sql.Identifier(statement.grantor)) if statement.grantor else sql.SQL("")
-    return words.format(role, grantees) + by
+    return words.format(role, grantees) + by + sql.SQL(" CASCADE" if statement.cascade else "")
 
 
 def _options(statement: MembershipStatement) -> sql.Composable:

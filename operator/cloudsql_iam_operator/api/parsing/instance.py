@@ -119,6 +119,7 @@ def _rule(rule: Fields) -> AccessRule:
         allow_grant_option=rule.flag("allowGrantOption"),
         allow_exclusive=rule.flag("allowExclusive"),
         allow_retain=rule.flag("allowRetain"),
+        cascade=rule.flag("cascade"),
     )
 
 

@@ -10,6 +10,7 @@ from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet
+from cloudsql_iam_operator.core.grants.caused.passed_on import cascading
 from cloudsql_iam_operator.core.grants.changes.dependants import passed_on
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
 from cloudsql_iam_operator.core.grants.changes.statements import (
@@ -176,7 +177,8 @@ class _Pass:
 
     def _judged(self, snapshot: Snapshot) -> Observation:
         reach = Reach(snapshot, self._access.owner_roles)
-        return snapshot, plan(self._wants, self._claims, snapshot, reach), reach
+        found = plan(self._wants, self._claims, snapshot, reach)
+        return snapshot, cascading(found, self._wants, snapshot), reach
 
     def _todo(self, held: frozenset[Key], snapshot: Snapshot, found: Plan, reach: Reach) -> Plan:
         """What is to be executed: what is only shown for some keys is not, nor does it keep what others gave up.
@@ -187,7 +189,7 @@ class _Pass:
             return found.without(held)
         live = {key: want for key, want in self._wants.items() if key not in held}
         kept = {key: want.ledger for key, want in self._wants.items() if key in held}
-        return plan(live, {**self._claims, **kept}, snapshot, reach)
+        return cascading(plan(live, {**self._claims, **kept}, snapshot, reach), live, snapshot)
 
     def _write(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> None:
         self._outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))

@@ -154,7 +154,7 @@ class GrantReconciler:
         asked = self._checks.allowed(spec, instance, visit.record.admission)
         rule = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
         visit.listed = listed_roles(rule)
-        visit.remember(visit.record.admitted(datetime.now(UTC), spec.expires_at))
+        visit.remember(visit.record.admitted(rule, datetime.now(UTC), spec.expires_at))
         visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._checks.serving(instance))
         grantees = await visit.layers.hold(ConditionType.READY, self._checks.grantees(spec, visit.ledger))
@@ -164,7 +164,7 @@ class GrantReconciler:
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
         want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
-        want = replace(want, found=visit.record.found, listed=visit.listed)
+        want = replace(want, found=visit.record.found, listed=visit.listed, cascade=visit.record.cascade)
         visit.remember(visit.record.placed(instance.connection, spec))
         before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
         if want.dry:
@@ -228,7 +228,8 @@ class GrantReconciler:
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, taken: Ledger) -> None:
         """Take these recorded entries back, as Managed does, and leave the others as they are."""
         record = visit.record
-        want = GrantWant(Entries(), record.ledger, held=less(record.ledger, taken), found=record.found)
+        held = less(record.ledger, taken)
+        want = GrantWant(Entries(), record.ledger, held=held, found=record.found, cascade=record.cascade)
         answer = await self._bring(visit, instance, want)
         self._note_answer(visit, answer, Named({}, ()))
         if overlap(answer.ledger, taken):

@@ -22,7 +22,7 @@ STATEMENT_LENGTH = 500
 PLAN_BYTES = 8192
 """How long the statements of a plan may be together to be shown whole."""
 
-_RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied", "found")
+_RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied", "found", "cascade")
 _KEPT = (*_RECORD, "grantees", "observed", "approved", "plan", "residual", "last", "drift")
 
 

@@ -116,7 +116,7 @@ class Previews:
         except Failure as failure:
             return failure
         want = GrantWant(entries, record.ledger, spec.enforcement, dry=True)
-        want = replace(want, found=record.found, listed=listed_roles(rule))
+        want = replace(want, found=record.found, listed=listed_roles(rule), cascade=rule.cascade)
         return _Declared(instance, spec.database, want, grantees.missing)
 
     async def _answers(

@@ -93,7 +93,7 @@ def _cells(wishes: list[Wish], snapshot: Snapshot) -> Iterator[Cell]:
     for group in snapshot.groups:
         at_hand = by_place.get((group.schema, group.kind, group.future), [])
         if at_hand and group.kind is not ObjectKind.COLUMN:
-            yield from cells(group, [wish for wish in at_hand if not group.future or group.owner in wish.owners])
+            yield from cells(group, [wish for wish in at_hand if wish.concerns(group)])
     on_columns = [wish for (_, kind, _), those in by_place.items() if kind is ObjectKind.COLUMN for wish in those]
     for group in column_groups(snapshot, on_columns).values() if on_columns else ():
         yield from cells(group, [wish for wish in on_columns if about(wish, group)])

@@ -26,7 +26,7 @@ class Operation:
 
     `grantor` is in whose name: the owner, or who gave it; `owner` is whose the objects are. `columns` are () for whole
     objects; `future` objects are schemas. `option`: with the grant option. `lockable`: the objects are plain or
-    partitioned tables.
+    partitioned tables. `cascade`: what the roles passed on is taken along.
     """
 
     verb: Verb
@@ -41,6 +41,7 @@ class Operation:
     future: bool = False
     lockable: bool = False
     owner: int = 0
+    cascade: bool = False
 
     @property
     def size(self) -> int:
@@ -64,6 +65,7 @@ class MembershipOperation:
     set: bool | None = None
     actor: str = ""
     grantor: str = ""
+    cascade: bool = False
 
 
 def unnamed(operations: Iterable[Operation]) -> dict[ObjectKind, set[int]]:

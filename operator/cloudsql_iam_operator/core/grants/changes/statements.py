@@ -53,6 +53,7 @@ class PrivilegeStatement:
     owner: str = ""
     lockable: bool = False
     keys: frozenset[Key] = frozenset()
+    cascade: bool = False
 
     @property
     def size(self) -> int:
@@ -81,6 +82,7 @@ class MembershipStatement:
     keys: frozenset[Key] = frozenset()
     actor: str = ""
     grantor: str = ""
+    cascade: bool = False
 
     @property
     def size(self) -> int:
@@ -167,6 +169,7 @@ def named(
                     roles[words.grantor] if words.future else "",
                     words.lockable,
                     fold.keys,
+                    words.cascade,
                 )
             )
     return tuple(sorted(statements, key=_order))
@@ -180,7 +183,10 @@ def membership_statements(
     folded: dict[MembershipStatement, tuple[set[str], set[Key]]] = {}
     for op in operations:
         words = MembershipStatement(
-            op.give, roles[op.role], (), op.admin, op.inherit, op.set, actor=op.actor, grantor=op.grantor
+            *(op.give, roles[op.role], (), op.admin, op.inherit, op.set),
+            actor=op.actor,
+            grantor=op.grantor,
+            cascade=op.cascade,
         )
         members, keys = folded.setdefault(words, (set(), set()))
         members.add(roles[op.member])

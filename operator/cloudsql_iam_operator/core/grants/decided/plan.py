@@ -47,7 +47,8 @@ class GrantWant:
 
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
     would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is; `found`
-    what of it was there before, which is never taken. `listed` are roles that the access rule names in full.
+    what of it was there before, which is never taken. `listed` are roles that the access rule names in full;
+    with `cascade` it has what grantees passed on taken along.
     """
 
     entries: Entries
@@ -58,6 +59,7 @@ class GrantWant:
     found: Ledger = frozenset()
     approved: str = ""
     listed: frozenset[str] = frozenset()
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)

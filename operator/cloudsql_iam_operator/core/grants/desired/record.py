@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
-from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.api.instance import AccessRule, ConnectionName
 from cloudsql_iam_operator.core.access.admission import Admission, admission_in
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_roles, recorded, rendered, roles_in
 
@@ -16,7 +16,7 @@ class GrantRecord:
     """Where something was given, and what; `found` is what of it was there before.
 
     `instance` is a connection name, `instance_name` that of its object. `holders` are CloudSQLIAMUsers by the roles in
-    the ledger that are theirs; the other roles were named themselves.
+    the ledger that are theirs; the other roles were named themselves. `cascade`: what they passed on goes along.
     """
 
     instance: str = ""
@@ -26,10 +26,11 @@ class GrantRecord:
     holders: Mapping[str, str] = field(default_factory=dict)
     admission: Admission = field(default_factory=Admission)
     found: Ledger = frozenset()
+    cascade: bool = False
 
-    def admitted(self, now: datetime, until: datetime | None) -> "GrantRecord":
-        """The record of a grant that a rule admits now, with this end."""
-        return replace(self, admission=self.admission.renewed(now, until))
+    def admitted(self, rule: AccessRule, now: datetime, until: datetime | None) -> "GrantRecord":
+        """The record of a grant that this rule admits now, with this end."""
+        return replace(self, admission=self.admission.renewed(now, until), cascade=rule.cascade)
 
     def ending_by(self, until: datetime | None) -> "GrantRecord":
         """The record with this end where it is the earlier one."""
@@ -64,6 +65,7 @@ class GrantRecord:
             **({"holders": holders} if holders else {}),
             "applied": rendered(self.ledger),
             **({"found": rendered(self.found)} if self.found else {}),
+            **({"cascade": True} if self.cascade else {}),
         }
 
 
@@ -77,4 +79,5 @@ def grant_record_in(status: Mapping[str, Any]) -> GrantRecord:
         holders={one["role"]: one["user"] for one in status.get("holders", ())},
         admission=admission_in(status),
         found=recorded(status.get("found", ())),
+        cascade=bool(status.get("cascade", False)),
     )
