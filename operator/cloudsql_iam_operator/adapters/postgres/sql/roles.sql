@@ -12,5 +12,6 @@ select
     ),
     r.rolcreaterole,
     r.rolbypassrls,
-    r.rolcanlogin
+    r.rolcanlogin,
+    r.rolinherit
 from pg_roles r

@@ -21,6 +21,44 @@ CLUSTER_MAKER = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """Options as declared, None where left out; `inherits` is the member's own attribute.
+
+    One that is left out is the server's default: SET, and INHERIT as the member's attribute says. ADMIN that is left
+    out agrees with either.
+    """
+
+    admin: bool | None
+    inherit: bool | None
+    set: bool | None
+    inherits: bool = True
+
+    def held(self, grants: Iterable[RoleGrant]) -> bool:
+        """Whether grants of the role by whomever, which add up, come to this."""
+        every = list(grants)
+        admin, inherit, set_ = (any(getattr(one, name) for one in every) for name in ("admin", "inherit", "set"))
+        return (
+            bool(every)
+            and self.admin in (None, admin)
+            and (inherit or not self.inherits if self.inherit is None else inherit is self.inherit)
+            and (set_ if self.set is None else set_ is self.set)
+        )
+
+    def exceeded_by(self, grant: RoleGrant) -> bool:
+        """Whether a grant gives what is declared not to be given."""
+        pairs = ((self.admin, grant.admin), (self.inherit, grant.inherit), (self.set, grant.set))
+        return any(asked is False and given for asked, given in pairs)
+
+    def beside(self, own: Iterable[RoleGrant]) -> "Options":
+        """What to say in a GRANT: one that says nothing leaves options as an own grant before it had them."""
+        inherit, set_ = self.inherit, self.set
+        for grant in own:
+            inherit = True if inherit is None and self.inherits and not grant.inherit else inherit
+            set_ = True if set_ is None and not grant.set else set_
+        return Options(self.admin, inherit, set_, self.inherits)
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
     """Somebody's word about `member` being in `role`; options None are whatever there is."""
 
@@ -97,6 +135,7 @@ class _Made:
         self._sweeping = sweeping
         self._parents = snapshot.parents()
         self._names = snapshot.role_names()
+        self._inherits = {role.oid: role.inherits for role in snapshot.roles.values()}
         self.operations: list[MembershipOperation] = []
         self.problems: list[tuple[Key, Problem]] = []
         self.desired: dict[Key, int] = {}
@@ -107,19 +146,19 @@ class _Made:
         keys = frozenset(wish.key for wish in wanted)
         for key in keys:
             self.desired[key] = self.desired.get(key, 0) + 1
-        wordings = {(wish.admin, wish.inherit, wish.set) for wish in wanted}
-        if len(wordings) > 1:
+        asked = agreed((Options(w.admin, w.inherit, w.set) for w in wanted), inherits=self._inherits.get(pair[1], True))
+        if wanted and asked is None:
             self._refuse(keys, Reason.CONFLICTING_GRANT, pair, "is declared with different options: make them agree")
-        elif wanted and any(_satisfies(grant, wanted[0]) for grant in grants):
+        elif asked is not None and wanted and asked.held(grants):
             for key in keys:
                 self.held[key] = self.held.get(key, 0) + 1
-        elif wanted and self._reaches(pair[0], pair[1]):
+        elif asked is not None and wanted and self._reaches(pair[0], pair[1]):
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, "would be a loop: the role is a member of the grantee")
         elif wanted and (stopped := self._logins.stopped_by(*pair)):
             why = f"would stop the password login of {', '.join(map(repr, stopped))}: the role logs in by IAM"
             self._refuse(keys, Reason.ROLE_NOT_ALLOWED, pair, f"{why}; grant both the same group role instead")
-        elif wanted:
-            self._give(pair, wanted[0], keys, grants)
+        elif asked is not None and wanted:
+            self._give(pair, asked, keys, grants)
         elif not any(wish.standing is Standing.CLAIMED for wish in said):
             self._take(pair, frozenset(wish.key for wish in said), filter(self._edges.own, grants))
 
@@ -134,11 +173,11 @@ class _Made:
             else:
                 self.operations.append(MembershipOperation(False, *pair, keys, actor=way[0], grantor=way[1]))
 
-    def _give(self, pair: tuple[int, int], wish: Membership, keys: frozenset[Key], grants: list[RoleGrant]) -> None:
-        """Grant it, unless somebody else did with other options: theirs would go on holding beside it."""
+    def _give(self, pair: tuple[int, int], asked: Options, keys: frozenset[Key], grants: list[RoleGrant]) -> None:
+        """Grant it, unless somebody else gave more than is asked for: theirs would go on holding beside it."""
         replaced: list[MembershipOperation] = []
         own = [grant for grant in grants if self._edges.own(grant)]
-        for grant in (grant for grant in grants if grant not in own):
+        for grant in (grant for grant in grants if grant not in own and asked.exceeded_by(grant)):
             grantor = self._names.get(grant.grantor, str(grant.grantor))
             way = self._edges.way(grant)
             if not keys & self._sweeping:
@@ -148,11 +187,12 @@ class _Made:
                 why = f"was granted by {grantor!r}, whom the operator may not act as: take it back as that role"
                 return self._refuse(keys, Reason.REVOKE_BLOCKED, pair, why)
             replaced.append(MembershipOperation(False, *pair, keys & self._sweeping, actor=way[0], grantor=way[1]))
-        if own and (wish.admin, wish.inherit, wish.set) == (False, None, None):
+        said = asked.beside(own)
+        if own and (said.admin, said.inherit, said.set) == (False, None, None):
             # Before PostgreSQL 16 no GRANT takes the option back.
             self.operations.append(MembershipOperation(False, *pair, keys, admin=True))
         else:
-            self.operations.append(MembershipOperation(True, *pair, keys, wish.admin, wish.inherit, wish.set))
+            self.operations.append(MembershipOperation(True, *pair, keys, said.admin, said.inherit, said.set))
         self.operations += replaced
         return None
 
@@ -202,5 +242,22 @@ class Edges:
         return self._reach.member(grant.grantor)
 
 
-def _satisfies(grant: RoleGrant, wish: Membership) -> bool:
-    return wish.admin in (None, grant.admin) and wish.inherit in (None, grant.inherit) and wish.set in (None, grant.set)
+def agreed(declared: Iterable[Options], *, inherits: bool) -> Options | None:
+    """What several declarations of one membership come to; None when they contradict each other."""
+    every = set(declared)
+    admins = {one.admin for one in every} - {None}
+    inherit = _one((one.inherit for one in every), inherits)
+    set_ = _one((one.set for one in every), default=True)
+    if len(admins) > 1 or len(inherit) > 1 or len(set_) > 1:
+        return None
+    left_out = [all(getattr(one, name) is None for one in every) for name in ("inherit", "set")]
+    return Options(
+        admins.pop() if admins else None,
+        None if left_out[0] else inherit.pop(),
+        None if left_out[1] else set_.pop(),
+        inherits,
+    )
+
+
+def _one(said: Iterable[bool | None], default: bool) -> set[bool]:
+    return {default if word is None else word for word in said}

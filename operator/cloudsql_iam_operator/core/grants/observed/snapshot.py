@@ -104,7 +104,8 @@ class Role:
     """A role; `powerful` when it may create roles or databases, replicate, or bypass row security.
 
     `creates_roles` and `bypasses_policies` are two of these powers. `inherited`: the operator has its rights as it is.
-    `settable`: the operator may SET ROLE to it. `login`: somebody can log in with it.
+    `settable`: the operator may SET ROLE to it. `login`: somebody can log in with it. `inherits`: it has the rights of
+    roles that it is made a member of, unless that is said otherwise.
     """
 
     oid: int
@@ -116,6 +117,7 @@ class Role:
     creates_roles: bool = False
     bypasses_policies: bool = False
     login: bool = False
+    inherits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
