@@ -52,7 +52,6 @@ LINEAR: dict[str, dict[str, str]] = {
     "adapters/google/resource_manager.py": {"_FULL": WORDS, "_CULPRITS": APART, "_MEANINGS": APART},
     "adapters/google/service_accounts.py": {"_POOLS": APART},
     "adapters/google/metadata.py": {"_PROJECT": FIXED},
-    "adapters/postgres/startup.py": {"_UNKNOWN": FIXED},
     "core/excerpts.py": {
         "_IDS": FIXED,
         "_SECRETS": "fixed words, then one class, repeated",

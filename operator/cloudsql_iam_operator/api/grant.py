@@ -93,7 +93,10 @@ class GrantEntry:
 
 @dataclass(frozen=True, slots=True)
 class FutureEntry:
-    """Default privileges for objects that `owners` will create in `schema`; owners () means auto."""
+    """Default privileges for objects that `owners` will create in `schema`; owners () means auto.
+
+    `schema` "" means all schemas; then there are owners.
+    """
 
     owners: tuple[str, ...]
     schema: str
@@ -113,12 +116,13 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class PublicRevoke:
-    """Privileges to take from PUBLIC on the database, or on a schema's objects."""
+    """Privileges to take from PUBLIC on the database, on a schema's objects, or on those that `owners` will create."""
 
     kind: ObjectKind
     privileges: tuple[str, ...]
     schemas: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,21 @@ SHAPES: Mapping[ObjectKind, KindShape] = MappingProxyType(
 )
 """The shape of every kind."""
 
-FUTURE_KINDS = (ObjectKind.TABLE, ObjectKind.SEQUENCE, ObjectKind.ROUTINE, ObjectKind.TYPE)
-"""Kinds that PostgreSQL has default privileges for; views count as tables."""
+FUTURE_KINDS = (
+    ObjectKind.TABLE,
+    ObjectKind.SEQUENCE,
+    ObjectKind.ROUTINE,
+    ObjectKind.TYPE,
+    ObjectKind.SCHEMA,
+    ObjectKind.LARGE_OBJECT,
+)
+"""Kinds that PostgreSQL has default privileges for; views count as tables. Large objects from 18 on."""
+
+FUTURE_IN_NO_SCHEMA = (ObjectKind.SCHEMA, ObjectKind.LARGE_OBJECT)
+"""Those whose default privileges are for no single schema."""
+
+FUTURE_PUBLIC_KINDS = (ObjectKind.ROUTINE, ObjectKind.TYPE)
+"""Kinds of which everybody has privileges on new objects unless default privileges for all schemas say otherwise."""
 
 PUBLIC_KINDS = (
     ObjectKind.DATABASE,

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.desired.ledger import granted
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.lanes.lane import Pace
@@ -24,7 +25,7 @@ def test_the_approved_plan_is_executed_and_goes_on_record(place: Place) -> None:
     answer = place.answer(approved(place, DRY))
 
     assert (answer.approved, answer.executed, answer.planned, answer.problems) == (True, (BOTH_TABLES,), (), ())
-    assert answer.ledger == caused(table("SELECT"))
+    assert granted(answer.ledger) == caused(table("SELECT"))
 
 
 def test_a_plan_that_grew_since_it_was_approved_is_shown_and_not_executed(place: Place) -> None:

@@ -9,6 +9,7 @@ from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
+from cloudsql_iam_operator.core.grants.desired.ledger import granted
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
@@ -89,7 +90,7 @@ def test_a_grant_option_that_others_used_blocks_its_revoke_and_nothing_cascades(
 
     assert reasons(answer) == [Reason.REVOKE_BLOCKED]
     assert place.acl("app.orders") == ["d=r*/app_owner", "y=r/d"]
-    assert answer.ledger == caused(table("SELECT", to=("d",), names=("orders",)))
+    assert granted(answer.ledger) == caused(table("SELECT", to=("d",), names=("orders",)))
 
 
 def test_an_owner_needs_no_grant_on_what_it_owns(place: Place) -> None:

@@ -159,7 +159,7 @@ class Place:
         self._began = setting.cluster.log_size()
         self.limits = Limits()
         self.terminate_blockers = False
-        self._owner_roles = owner_roles
+        self.owner_roles = owner_roles
         self._superuser: psycopg.Connection[TupleRow] | None = None
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class Place:
         """How the operator gets here."""
         dsn: Callable[[str], str] = lambda database: self.cluster.dsn("op", database)  # noqa: E731
         way, place = plain(dsn), "acme:eu:orders"
-        return Access(way, "", self._owner_roles, self._fence, place, self.limits, self.terminate_blockers)
+        return Access(way, "", self.owner_roles, self._fence, place, self.limits, self.terminate_blockers)
 
     def sql(self, text: str, user: str | None = None) -> None:
         """Run statements as the superuser, or as a user."""

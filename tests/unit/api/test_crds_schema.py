@@ -111,8 +111,13 @@ def test_the_schema_allows_each_kind_the_privileges_that_the_parser_knows(
     assert [rule for rule in rules if ".all(p, " in rule["rule"]] == expected
 
 
-@pytest.mark.parametrize(("field", "kinds"), [("grants", tuple(SHAPES)), ("public", PUBLIC_KINDS)])
-def test_the_schema_asks_for_schema_and_names_where_the_parser_does(field: str, kinds: tuple[ObjectKind, ...]) -> None:
+@pytest.mark.parametrize(
+    ("field", "kinds", "nowhere", "nameless"),
+    [("grants", tuple(SHAPES), "", ""), ("public", PUBLIC_KINDS, " && !has(self.owners)", " || has(self.owners)")],
+)
+def test_the_schema_asks_for_schema_and_names_where_the_parser_does(
+    field: str, kinds: tuple[ObjectKind, ...], nowhere: str, nameless: str
+) -> None:
     rules = {
         rule["rule"]
         for rule in schema_of(GRANT)["properties"]["spec"]["properties"][field]["items"]["x-kubernetes-validations"]
@@ -121,6 +126,6 @@ def test_the_schema_asks_for_schema_and_names_where_the_parser_does(field: str, 
     in_schema = [str(kind) for kind in kinds if SHAPES[kind].in_schema]
     unnamed = [str(kind) for kind in kinds if not SHAPES[kind].named]
     wildcard = [str(kind) for kind in kinds if SHAPES[kind].wildcard]
-    assert f"(self.kind in {in_schema}) == (has(self.schema) || has(self.schemas))" in rules
-    assert f"(self.kind in {unnamed}) != has(self.names)" in rules
+    assert f"(self.kind in {in_schema}{nowhere}) == (has(self.schema) || has(self.schemas))" in rules
+    assert f"(self.kind in {unnamed}{nameless}) != has(self.names)" in rules
     assert f"!has(self.names) || !('*' in self.names) || self.kind in {wildcard}" in rules

@@ -9,7 +9,7 @@ import psycopg
 from cloudsql_iam_operator.adapters.postgres.apply import Applier, Writer
 from cloudsql_iam_operator.adapters.postgres.connect import Connect
 from cloudsql_iam_operator.adapters.postgres.encoding import codec_of, read_any_name, sayable
-from cloudsql_iam_operator.adapters.postgres.inspection import fingerprint, inspect, object_names
+from cloudsql_iam_operator.adapters.postgres.inspection import databases, fingerprint, inspect, object_names
 from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.adapters.postgres.session import Limits, role_failure
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
@@ -58,6 +58,10 @@ class Database:
     def fingerprint(self, kinds: Iterable[ObjectKind]) -> str:
         """A text that changes whenever a name, a right, a role or a membership does; of objects, those of `kinds`."""
         return self._guarded(lambda: fingerprint(self._connection, self._access.set_role, kinds))
+
+    def databases(self) -> dict[tuple[str, int], str]:
+        """Names of the server's databases by what tells the server from others, and oid."""
+        return self._guarded(lambda: databases(self._connection, self._access.set_role))
 
     def inspect(self, lookups: Lookups) -> Snapshot:
         """What was asked for, at one moment."""

@@ -16,6 +16,7 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
 from cloudsql_iam_operator.core.grants.desired.identifiers import signature
+from cloudsql_iam_operator.core.grants.desired.privileges import BITS
 from cloudsql_iam_operator.core.grants.observed.relkinds import LOCKABLE, RELKINDS
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
     AclGroup,
@@ -26,6 +27,7 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import (
     RoleGrant,
     Server,
     Snapshot,
+    Whereabouts,
 )
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -46,6 +48,8 @@ _KINDS = {
     "future S": ObjectKind.SEQUENCE,
     "future f": ObjectKind.ROUTINE,
     "future T": ObjectKind.TYPE,
+    "future n": ObjectKind.SCHEMA,
+    "future L": ObjectKind.LARGE_OBJECT,
 }
 _NAMES = {
     ObjectKind.ROUTINE: "routine_names",
@@ -71,12 +75,7 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         roles = _ask(connection, "roles")
         role_grants = _ask(connection, "role_grants")
         schemas = _ask(connection, "schemas")
-        rights_of = {
-            "roles": sorted(lookups.roles),
-            "schemas": sorted(lookups.schemas),
-            "kinds": _values(lookups.kinds),
-        }
-        groups = _ask(connection, "acl_groups", rights_of, binary=True)
+        groups = _ask(connection, "acl_groups", _rights_of(lookups), binary=True)
         names = {
             Catalog.RELATION: _named(connection, "named_relations", lookups, Catalog.RELATION),
             Catalog.TYPE: _named(connection, "named_types", lookups, Catalog.TYPE),
@@ -85,6 +84,9 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         asked_outside = ask_outside(connection, lookups)
         columns = _pairs(connection, "columns", lookups.columns)
         creators = _ask(connection, "creators", {"schemas": sorted(lookups.creators)}) if lookups.creators else None
+        known = _ask(connection, "known_objects", {"oids": sorted(lookups.known)}) if lookups.known else None
+        known_columns = _known_columns(connection, lookups)
+        elsewhere = _elsewhere(connection, lookups)
         named_routines = sorted((s, name) for c, s, name in lookups.named if c is Catalog.ROUTINE)
         routines = _routines(connection, (role, *owner_roles), named_routines)
     require_trusted(foreign_code)
@@ -98,11 +100,14 @@ def inspect(connection: Connection, role: str, owner_roles: Sequence[str], looku
         {
             **{where: group.members[0] for where, group in outside},
             **{(Catalog.ROUTINE, *place): oid for place, oid in routines.items()},
-            **{(c, schema, name): oid for c, rows in names.items() for schema, name, oid in rows or ()},
+            **_oids(names),
         },
         listed=_by_schema(listed),
         columns={oid: frozenset(found) for oid, found in columns or ()},
         creators=_creators(creators),
+        known={(Catalog(word), oid): (schema, name) for word, oid, schema, name in known or ()},
+        known_columns={oid: dict(zip(numbers, names, strict=True)) for oid, numbers, names in known_columns or ()},
+        elsewhere=tuple(_whereabouts(row) for row in elsewhere or ()),
     )
 
 
@@ -113,6 +118,24 @@ def each(rows: Iterable[Row], read: Callable[[Row], T]) -> Iterator[T]:
             yield read(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is that row's
             log.warning("a row of the catalog was passed over: %s: %s", type(error).__name__, legible(repr(row))[:200])
+
+
+def _rights_of(lookups: Lookups) -> dict[str, object]:
+    return {
+        "roles": sorted(lookups.roles),
+        "schemas": sorted(lookups.schemas),
+        "kinds": _values(lookups.kinds),
+        "everywhere": lookups.everywhere,
+        "known": sorted(lookups.known),
+        "known_roles": sorted(lookups.known_roles),
+    }
+
+
+def databases(connection: Connection, role: str) -> dict[tuple[str, int], str]:
+    """Names of all databases by the server's own number and oid."""
+    with reading(connection, role):
+        rows = _ask(connection, "databases")
+    return {(system, oid): name for oid, name, system in rows}
 
 
 def object_names(
@@ -162,6 +185,28 @@ def _listed(connection: Connection, lookups: Lookups) -> dict[Catalog, Cursor]:
         if schemas:
             asked[catalog] = _ask(connection, f"listed_{catalog.value}s", {"schemas": schemas})
     return asked
+
+
+def _known_columns(connection: Connection, lookups: Lookups) -> Cursor | None:
+    if not lookups.known or ObjectKind.COLUMN not in lookups.kinds:
+        return None
+    return _ask(connection, "known_columns", {"oids": sorted(lookups.known)})
+
+
+def _elsewhere(connection: Connection, lookups: Lookups) -> Cursor | None:
+    if not lookups.elsewhere:
+        return None
+    values = {"roles": sorted(lookups.elsewhere), "known_roles": sorted(lookups.known_roles)}
+    return _ask(connection, "elsewhere", values)
+
+
+def _whereabouts(row: Row) -> Whereabouts:
+    kind, schema, role, privilege, objects, name = row
+    return Whereabouts(_KINDS[kind], schema, role, BITS[privilege], objects, name)
+
+
+def _oids(names: Mapping[Catalog, Cursor | None]) -> dict[tuple[Catalog, str, str], int]:
+    return {(catalog, schema, name): oid for catalog, rows in names.items() for schema, name, oid in rows or ()}
 
 
 def _routines(

@@ -10,6 +10,7 @@ from cloudsql_iam_operator.adapters.postgres.encoding import ESCAPED, legible
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.changes.operations import Verb
 from cloudsql_iam_operator.core.grants.changes.statements import (
+    ALL_SCHEMAS,
     MembershipStatement,
     ObjectName,
     PrivilegeStatement,
@@ -57,6 +58,8 @@ _TO_COME: dict[ObjectKind, LiteralString] = {
     ObjectKind.SEQUENCE: "SEQUENCES",
     ObjectKind.ROUTINE: "ROUTINES",
     ObjectKind.TYPE: "TYPES",
+    ObjectKind.SCHEMA: "SCHEMAS",
+    ObjectKind.LARGE_OBJECT: "LARGE OBJECTS",
 }
 _COMMA = sql.SQL(", ")
 
@@ -68,9 +71,10 @@ def composed(statement: Statement) -> sql.Composed:
     words = _granting(statement)
     if not statement.owner:
         return words
-    return sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} {}").format(
-        sql.Identifier(statement.owner), _names([name.name for name in statement.objects]), words
-    )
+    whose = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {}").format(sql.Identifier(statement.owner))
+    if statement.objects != (ALL_SCHEMAS,):
+        whose += sql.SQL(" IN SCHEMA {}").format(_names([name.name for name in statement.objects]))
+    return whose + sql.SQL(" ") + words
 
 
 def table_lock(statement: Statement) -> sql.Composed | None:

@@ -21,7 +21,14 @@ from cloudsql_iam_operator.api.grant import (
 from cloudsql_iam_operator.api.grant_size import MOST_TARGETS, targets
 from cloudsql_iam_operator.api.metadata import Metadata
 from cloudsql_iam_operator.api.names import GRANT
-from cloudsql_iam_operator.api.object_kinds import ALL, FUTURE_KINDS, PUBLIC_KINDS, SHAPES
+from cloudsql_iam_operator.api.object_kinds import (
+    ALL,
+    FUTURE_IN_NO_SCHEMA,
+    FUTURE_KINDS,
+    FUTURE_PUBLIC_KINDS,
+    PUBLIC_KINDS,
+    SHAPES,
+)
 from cloudsql_iam_operator.api.parsing import texts
 from cloudsql_iam_operator.api.parsing.fields import Fields, read
 from cloudsql_iam_operator.api.parsing.metadata import parse_metadata
@@ -112,9 +119,15 @@ def _entry(entry: Fields) -> GrantEntry:
 
 def _future(entry: Fields) -> FutureEntry:
     kind = _kind_out_of(entry, FUTURE_KINDS)
+    owners = entry.some_texts("owners", texts.ROLE, 50)
+    schema = entry.text("schema", texts.IDENTIFIER) if entry.given("schema") else ""
+    if schema and kind in FUTURE_IN_NO_SCHEMA:
+        raise entry.refusal("schema", f"default privileges of {kind} are for no single schema; leave it out")
+    if not schema and not owners:
+        raise entry.refusal("owners", "without schema all schemas are meant: name the roles whose objects are meant")
     return FutureEntry(
-        owners=entry.some_texts("owners", texts.ROLE, 50),
-        schema=entry.text("schema", texts.IDENTIFIER),
+        owners=owners,
+        schema=schema,
         kind=kind,
         privileges=_privileges(entry, "privileges", kind),
     )
@@ -122,12 +135,25 @@ def _future(entry: Fields) -> FutureEntry:
 
 def _public(entry: Fields) -> PublicRevoke:
     kind = _kind_out_of(entry, PUBLIC_KINDS)
+    owners = entry.some_texts("owners", texts.ROLE, 50)
+    if owners:
+        return _public_to_come(entry, kind, owners)
     return PublicRevoke(
         kind=kind,
         privileges=_privileges(entry, "revoke", kind),
         schemas=_schemas(entry, kind),
         names=_names(entry, kind),
     )
+
+
+def _public_to_come(entry: Fields, kind: ObjectKind, owners: tuple[str, ...]) -> PublicRevoke:
+    if kind not in FUTURE_PUBLIC_KINDS:
+        known = ", ".join(FUTURE_PUBLIC_KINDS)
+        raise entry.refusal("owners", f"PUBLIC gets nothing on new objects of kind {kind}; it does on those of {known}")
+    for field in ("schema", "schemas", "names"):
+        if entry.given(field):
+            raise entry.refusal(field, "with owners, their objects to come in all schemas are meant; leave it out")
+    return PublicRevoke(kind, _privileges(entry, "revoke", kind), owners=owners)
 
 
 def _memberships(spec: Fields) -> tuple[Membership, ...]:

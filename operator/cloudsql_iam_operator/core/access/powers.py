@@ -5,7 +5,7 @@ from enum import Enum
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Enforcement, ObjectKind
 from cloudsql_iam_operator.api.instance import AccessRule
 from cloudsql_iam_operator.api.object_kinds import SHAPES
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, object_kind
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, object_kind, of_the_future
 
 
 class Power(Enum):
@@ -15,18 +15,19 @@ class Power(Enum):
     PUBLIC = "allowPublic for public"
     EXCLUSIVE = "allowExclusive for enforcement Exclusive"
     NEW_SCHEMAS = "`*` in schemas, or no schemas at all, for CREATE on the database"
-    OUTSIDE_SCHEMAS = "`*` in schemas for objects that belong to no schema"
+    OUTSIDE_SCHEMAS = "`*` in schemas for objects that belong to no schema, or to any"
 
 
 def powers_of(spec: DatabaseGrant) -> frozenset[Power]:
     """The powers that a grant asks for."""
     kinds = {entry.kind for entry in spec.grants} | {entry.kind for entry in spec.public}
+    everywhere = any(not entry.schema for entry in spec.future) or any(entry.owners for entry in spec.public)
     asked = {
         Power.GRANT_OPTION: any(e.grant_option for e in spec.grants) or any(m.admin for m in spec.memberships),
         Power.PUBLIC: bool(spec.public),
         Power.EXCLUSIVE: spec.enforcement is Enforcement.EXCLUSIVE,
         Power.NEW_SCHEMAS: any(_makes_schemas(entry.kind, entry.privileges) for entry in spec.grants),
-        Power.OUTSIDE_SCHEMAS: any(_outside(kind) for kind in kinds),
+        Power.OUTSIDE_SCHEMAS: everywhere or any(_outside(kind) for kind in kinds),
     }
     return frozenset(power for power, is_asked in asked.items() if is_asked)
 
@@ -36,7 +37,8 @@ def recorded_powers(ledger: Ledger) -> frozenset[Power]:
     asked = {
         Power.GRANT_OPTION: any(entry.option for entry in ledger),
         Power.NEW_SCHEMAS: any(_makes_schemas(object_kind(entry), entry.privileges) for entry in ledger),
-        Power.OUTSIDE_SCHEMAS: any(_outside(kind) for kind in map(object_kind, ledger) if kind is not None),
+        Power.OUTSIDE_SCHEMAS: any(not entry.schema for entry in of_the_future(ledger))
+        or any(_outside(kind) for kind in map(object_kind, ledger) if kind is not None),
     }
     return frozenset(power for power, is_asked in asked.items() if is_asked)
 

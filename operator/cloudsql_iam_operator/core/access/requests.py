@@ -9,7 +9,13 @@ from cloudsql_iam_operator.core.access.roles import working_roles
 from cloudsql_iam_operator.core.access.rules import GrantRequest, Lifetime
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, expanded
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_future, of_the_memberships, roles_in
+from cloudsql_iam_operator.core.grants.desired.ledger import (
+    Ledger,
+    granted,
+    of_the_future,
+    of_the_memberships,
+    roles_in,
+)
 from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
 
 
@@ -18,7 +24,9 @@ def declared_request(
 ) -> GrantRequest:
     """What a grant asks of its instance."""
     whole = expanded(spec)
-    schemas = {schema for entry in whole.grants for schema in entry.schemas} | {e.schema for e in whole.future}
+    schemas = {schema for entry in whole.grants for schema in entry.schemas} | {
+        e.schema for e in whole.future if e.schema
+    }
     schemas |= {schema for entry in whole.public for schema in entry.schemas}
     privileges = {p for entry in whole.grants for p in entry.privileges}
     privileges |= {p for entry in whole.future for p in entry.privileges}
@@ -40,6 +48,7 @@ def recorded_request(
     record: GrantRecord, ledger: Ledger, instance: CloudSQLInstance, tenant: Tenant, now: datetime
 ) -> GrantRequest:
     """What recorded entries of a grant come to."""
+    ledger = granted(ledger)
     memberships, future = of_the_memberships(ledger), of_the_future(ledger)
     plain = roles_in(ledger) - record.holders.keys()
     return GrantRequest(

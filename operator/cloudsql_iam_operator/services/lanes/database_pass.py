@@ -22,14 +22,17 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     named,
 )
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
-from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, lookups, plan, stale
+from cloudsql_iam_operator.core.grants.decided.lookups import lookups
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, plan, stale
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, united
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.identities import identities, with_identities
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
 from cloudsql_iam_operator.services.lanes.finding import findings
+from cloudsql_iam_operator.services.lanes.gone_database import failures
 from cloudsql_iam_operator.services.lanes.grant_answers import Earlier, GrantAnswer, GranteeRole, Memory, Passed
 
 ROUNDS = 2
@@ -61,7 +64,8 @@ def run_pass(
     except NotYet as failure:
         if failure.reason is not Reason.DATABASE_NOT_FOUND:
             raise
-        return _without_database(wants, failure)
+        why = failures(access, wants, failure)
+        return Passed({key: why[key] or GrantAnswer() for key in wants}, clean=False, memory=None)
     try:
         return _Pass(database, access, wants, claims, earlier).run(memory)
     except Failure:
@@ -85,12 +89,6 @@ def _broken(access: Access, key: Key, fault: Exception) -> NotYet:
     log.error("%s: deciding on %s failed", access.place, key, exc_info=fault)
     text = f"deciding what to grant failed with {type(fault).__name__}; what is in force stays, see the operator's log"
     return NotYet(Reason.INTERNAL_ERROR, text)
-
-
-def _without_database(wants: Wants, failure: NotYet) -> Passed:
-    """A database that is gone took all privileges in it along: who wants nothing is done."""
-    answers = {key: failure if ledger_of(want.entries) else GrantAnswer() for key, want in wants.items()}
-    return Passed(answers, clean=False, memory=None)
 
 
 class _Pass:
@@ -117,6 +115,10 @@ class _Pass:
         if memory is not None and memory.fingerprint == self._seen:
             return Passed(memory.answers, clean=True, memory=memory, held=self._before)
         snapshot, found, reach = first = self._first(asked)
+        if found.takes_from_tables and ObjectKind.COLUMN not in asked.kinds:
+            asked = asked.with_columns()
+            self._seen = self._database.fingerprint(asked.kinds)
+            snapshot, found, reach = first = self._first(asked)
         self._approved = self._approvals(snapshot, found, reach)
         shown = self._dry - self._approved
         for _ in range(ROUNDS):
@@ -222,6 +224,7 @@ class _Pass:
             notices=self._outcome.notices if done else (),
             found=want.found,
             found_privileges=self._found.get(key, 0),
+            notes=found.notes.get(key, ()),
         )
         if not left.empty and self._was_tried(key, snapshot):
             answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
@@ -229,7 +232,7 @@ class _Pass:
             answer = self._with_plan(answer, left, snapshot, reach)
             if key not in self._approved:
                 return replace(answer, ledger=want.ledger)
-        return replace(answer, ledger=self._ledger(want, answer), approved=want.dry)
+        return replace(answer, ledger=self._ledger(want, answer, snapshot), approved=want.dry)
 
     def _was_tried(self, key: Key, snapshot: Snapshot) -> bool:
         """Whether what is left was to be done in this pass; what is found after an approved plan was not."""
@@ -271,11 +274,12 @@ class _Pass:
         return (Problem(Reason.NOT_CONVERGING, text),)
 
     @staticmethod
-    def _ledger(want: GrantWant, answer: GrantAnswer) -> Ledger:
+    def _ledger(want: GrantWant, answer: GrantAnswer, snapshot: Snapshot) -> Ledger:
         """What was caused and not taken back stays on record."""
         blocked = any(problem.reason is Reason.REVOKE_BLOCKED for problem in answer.problems)
         kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
-        return united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
+        left = united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
+        return with_identities(left, identities(want.ledger, snapshot), snapshot)
 
     def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
         if self._seen is None or self._outcome.passing:

@@ -289,7 +289,8 @@ async def _told(why: Withdrawn) -> None:
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:
     found = worst(problems)
     if found is not None:
-        visit.layers.note(ConditionType.GRANTS_APPLIED, *found)
+        reason, text = found
+        visit.layers.note(ConditionType.GRANTS_APPLIED, reason, "; ".join((text, *answer.notes)))
     elif answer.planned:
         standing = visit.approval(answer)
         visit.layers.note(ConditionType.GRANTS_APPLIED, *waits_for_approval(visit.live.key, standing, answer))
@@ -298,5 +299,5 @@ def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tup
             ConditionType.GRANTS_APPLIED, Reason.EXPIRED, f"expired at {spec.expires_at}: nothing is held"
         )
     else:
-        text = "; ".join(("the database shows all privileges", *answer.notices))
+        text = "; ".join(("the database shows all privileges", *answer.notices, *answer.notes))
         visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, text)

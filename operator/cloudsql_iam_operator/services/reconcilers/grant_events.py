@@ -1,10 +1,11 @@
 """What a pass did for a DatabaseGrant, in sentences that become Events; repeated ones only now and then."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger
+from cloudsql_iam_operator.core.grants.decided.residual import Residual
+from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger, granted
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_status import SAMPLE, shortened
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
@@ -29,13 +30,16 @@ class GrantEvents:
             layers.changed("Granted", f"granted {_done(granted, answer)}")
         for sentence in answer.advice if answer.granted else ():
             layers.changed("GroupRoleAdvised", sentence)
+        elsewhere = [one for one in answer.residual if one.elsewhere]
+        if elsewhere:
+            layers.warn("LeftBehind", _left_behind(elsewhere))
         if answer.revoked:
             layers.changed("Revoked", f"revoked {_done(answer.revoked, answer)}")
 
     @staticmethod
     def gave_up(layers: Layers, ledger: Ledger) -> None:
         """Note that a deletion was given up, and what is left in force."""
-        left = [_left(entry) for entry in sorted(ledger)]
+        left = [_left(entry) for entry in sorted(granted(ledger))]
         more = f" and {len(left) - SAMPLE} more" if len(left) > SAMPLE else ""
         layers.warn("GivenUp", f"the deletion was given up; left in force: {'; '.join(left[:SAMPLE])}{more}")
 
@@ -53,6 +57,13 @@ class GrantEvents:
         drift = answer.drift
         what = f"{_counted(drift.privileges, 'privilege')} in {_counted(len(drift.statements), 'statement')}"
         return f"gave back {what}, {so_far} so far, that somebody had taken: {'; '.join(shortened(drift.statements))}"
+
+
+def _left_behind(residual: Sequence[Residual]) -> str:
+    """What roles have outside the places that were given up; it may have come from there."""
+    said = [f"{one.role} keeps {one.privilege} on {_counted(one.objects, 'object')}, {one.through}" for one in residual]
+    more = f" and {len(said) - SAMPLE} more" if len(said) > SAMPLE else ""
+    return f"what was moved away since, or others granted, is left: {'; '.join(said[:SAMPLE])}{more}"
 
 
 def _left(entry: AppliedEntry) -> str:

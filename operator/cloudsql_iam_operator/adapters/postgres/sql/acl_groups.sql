@@ -4,7 +4,7 @@
 -- What belongs to an extension is told apart; its dependence on that is found by index, however much there is besides.
 -- Kinds that nobody asked for are not even scanned: pg_attribute and pg_type are the biggest catalogs.
 with recursive named as materialized (
-    select oid from pg_roles where rolname::text = any(%(roles)s::text[])
+    select oid from pg_roles where rolname::text = any(%(roles)s::text[]) or oid = any(%(known_roles)s::oid[])
 ),
 wanted as materialized (
     select oid from pg_roles where rolname = session_user or oid in (select oid from named)
@@ -12,7 +12,11 @@ wanted as materialized (
     select m.roleid from pg_auth_members m join wanted w on w.oid = m.member
 ),
 place as materialized (
-    select oid from pg_namespace where nspname::text = any(%(schemas)s::text[])
+    select oid from pg_namespace
+    where
+        nspname::text = any(%(schemas)s::text[])
+        or oid = any(%(known)s::oid[])
+        or (%(everywhere)s and nspname !~ '^pg_' and nspname <> 'information_schema')
 ),
 extended as materialized (
     select classid, objid from pg_depend where refclassid = 'pg_extension'::regclass and deptype = 'e'
@@ -27,7 +31,9 @@ folded (kind, schema, owner, acl, col, extended, members) as (
         c.oid in (select objid from extended where classid = 'pg_class'::regclass),
         array_agg(c.oid)
     from pg_class c
-    where c.relnamespace in (select oid from place) and c.relkind = any(%(relkinds)s::"char"[])
+    where
+        (c.relnamespace in (select oid from place) or c.oid = any(%(known)s::oid[]))
+        and c.relkind = any(%(relkinds)s::"char"[])
     group by 1, 2, 3, 4, 6
     union all
     select
@@ -39,7 +45,9 @@ folded (kind, schema, owner, acl, col, extended, members) as (
         p.oid in (select objid from extended where classid = 'pg_proc'::regclass),
         array_agg(p.oid)
     from pg_proc p
-    where p.pronamespace in (select oid from place) and 'Routine' = any(%(kinds)s::text[])
+    where
+        (p.pronamespace in (select oid from place) or p.oid = any(%(known)s::oid[]))
+        and 'Routine' = any(%(kinds)s::text[])
     group by 1, 2, 3, 4, 6
     union all
     select
@@ -52,12 +60,14 @@ folded (kind, schema, owner, acl, col, extended, members) as (
         array_agg(t.oid)
     from pg_type t
     where
-        t.typnamespace in (select oid from place)
+        (t.typnamespace in (select oid from place) or t.oid = any(%(known)s::oid[]))
         and 'Type' = any(%(kinds)s::text[])
         -- an array has the rights of its elements; a domain over one has its own
         and not (t.typelem <> 0 and t.typsubscript = 'array_subscript_handler'::regproc)
         and (
             t.typtype in ('b', 'd', 'e', 'r')
+            -- one comes with each range, and has rights of its own only where default privileges gave it some
+            or (t.typtype = 'm' and t.typacl is not null)
             -- asked by relation: tables have types too, which nobody grants on
             or t.oid in (select c.reltype from pg_class c where c.relkind = 'c')
         )
@@ -77,7 +87,7 @@ folded (kind, schema, owner, acl, col, extended, members) as (
     where
         a.attacl is not null
         and not a.attisdropped
-        and c.relnamespace in (select oid from place)
+        and (c.relnamespace in (select oid from place) or c.oid = any(%(known)s::oid[]))
         and 'Column' = any(%(kinds)s::text[])
     union all
     select
@@ -89,7 +99,7 @@ folded (kind, schema, owner, acl, col, extended, members) as (
         false,
         array[f.defaclnamespace]
     from pg_default_acl f
-    where f.defaclnamespace in (select oid from place) and f.defaclobjtype in ('r', 'S', 'f', 'T')
+    where f.defaclnamespace in (select oid from place) or f.defaclnamespace = 0
 )
 select f.kind, f.schema, f.owner, f.col, f.extended, f.members, coalesce(cardinality(f.acl), 0), held.grantees, held.grantors, held.masks
 from folded f

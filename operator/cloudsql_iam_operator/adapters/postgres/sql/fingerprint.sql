@@ -26,7 +26,7 @@ select concat_ws(
             t.typnamespace <> 'pg_catalog'::regnamespace
             and 'Type' = any(%(kinds)s::text[])
             and not (t.typelem <> 0 and t.typsubscript = 'array_subscript_handler'::regproc)
-            and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype = 'c' and t.typacl is not null))
+            and (t.typtype in ('b', 'd', 'e', 'r') or (t.typtype in ('c', 'm') and t.typacl is not null))
     ),
     (
         select bit_xor(hash_record_extended((a.attrelid, a.attnum, a.attname, a.attacl), 0))

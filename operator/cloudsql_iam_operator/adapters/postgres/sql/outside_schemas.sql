@@ -20,9 +20,15 @@ found (kind, name, oid, owner, acl) as (
     from asked a
     join pg_language l on a.kind = 'language' and l.lanname::text = a.name
     union all
-    select a.kind, a.name, o.oid, o.lomowner, coalesce(o.lomacl, acldefault('L', o.lomowner))
-    from asked a
-    join pg_largeobject_metadata o on a.kind = 'large object' and o.oid::text = a.name
+    select 'large object', o.oid::text, o.oid, o.lomowner, coalesce(o.lomacl, acldefault('L', o.lomowner))
+    from pg_largeobject_metadata o
+    where
+        ('large object', o.oid::text) in (select * from asked)
+        -- there may be very many: of all only those on which one of the roles has a right
+        or (
+            ('large object', '*') in (select * from asked)
+            and exists (select from aclexplode(o.lomacl) e where e.grantee in (select oid from wanted))
+        )
     union all
     select a.kind, a.name, t.oid, t.spcowner, coalesce(t.spcacl, acldefault('t', t.spcowner))
     from asked a

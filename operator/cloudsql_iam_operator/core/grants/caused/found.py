@@ -10,7 +10,8 @@ from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells
 from cloudsql_iam_operator.core.grants.decided.columns import about, column_groups
 from cloudsql_iam_operator.core.grants.decided.memberships import Edges
-from cloudsql_iam_operator.core.grants.decided.resolution import Resolver, Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.resolution import Resolver
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import AppliedEntry, Ledger, applied_kind, membership, united
 from cloudsql_iam_operator.core.grants.desired.privileges import PLAIN, count, names_of, options

@@ -35,6 +35,10 @@ class ObjectName:
     word: str = ""
 
 
+ALL_SCHEMAS = ObjectName("", "")
+"""Stands alone for all schemas in statements about default privileges."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrivilegeStatement:
     """GRANT or REVOKE of privileges, or with `owner` ALTER DEFAULT PRIVILEGES FOR that role in schemas `objects`.
@@ -145,9 +149,9 @@ def named(
 ) -> tuple[PrivilegeStatement, ...]:
     """The folded operations as statements, in the order of execution; objects without a name exist no more."""
     roles = snapshot.role_names()
-    schemas = {oid: ObjectName("", name) for name, oid in snapshot.schemas.items()}
+    schemas = {0: ALL_SCHEMAS, **{oid: ObjectName("", name) for name, oid in snapshot.schemas.items()}}
     statements: list[PrivilegeStatement] = []
-    for fold in folded:
+    for fold in (part for whole in folded for part in _by_reach(whole)):
         words = fold.operation
         if words.future:
             objects = tuple(sorted(schemas[oid] for oid in fold.objects))
@@ -224,6 +228,14 @@ def halves(statement: Statement) -> tuple[Statement, ...]:
         first, second = statement.objects[:middle], statement.objects[middle:]
         return replace(statement, objects=first), replace(statement, objects=second)
     return _by_grantees(statement)
+
+
+def _by_reach(fold: Folded) -> list[Folded]:
+    """Default privileges for all schemas apart from those for single ones, which another statement is for."""
+    single = tuple(oid for oid in fold.objects if oid)
+    if not fold.operation.future or single in ((), fold.objects):
+        return [fold]
+    return [replace(fold, objects=(0,)), replace(fold, objects=single)]
 
 
 def _by_grantees(statement: Statement) -> tuple[Statement, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.cells import parts
-from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Holding
 
 ADVISED = 500

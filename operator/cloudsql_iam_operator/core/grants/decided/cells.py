@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
-from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Holding
 
 _WANTING = frozenset({Standing.WANTED})
-_TAKING = frozenset({Standing.RECORDED, Standing.OWNED})
+_TAKING = frozenset({Standing.RECORDED, Standing.SURPLUS, Standing.OWNED})
 _SWEEPING = frozenset({Standing.OWNED})
 """Who has a say about what somebody else than the owner gave."""
 
@@ -88,8 +88,8 @@ def verdict(cell: Cell, elsewhere: int = 0) -> Verdict:
     held = elsewhere
     for holding in cell.holdings:
         held |= holding.mask
-    wanted, recorded, claimed, owned = (by_standing.get(standing, 0) for standing in Standing)
-    return Verdict(wanted, wanted | claimed, recorded, owned, held)
+    wanted, recorded, surplus, claimed, owned = (by_standing.get(standing, 0) for standing in Standing)
+    return Verdict(wanted, wanted | claimed, recorded | surplus, owned, held)
 
 
 def cells(group: AclGroup, wishes: Sequence[Wish], *, besides: frozenset[int] = frozenset()) -> Iterator[Cell]:

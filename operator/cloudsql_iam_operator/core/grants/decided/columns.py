@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
-from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.privileges import with_option
 from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Holding, Snapshot

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, Verdict, parts
-from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.privileges import count
-from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup
+from cloudsql_iam_operator.core.grants.observed.snapshot import DATABASE_OWNER, AclGroup, Snapshot
+from cloudsql_iam_operator.core.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,24 @@ class Tally:
         """The numbers, with how many privileges are still to be taken back."""
         missing = self.desired - self.held
         return Observed(self.desired, self.held, missing, excess, self.foreign, self.unreachable, self.extended)
+
+    def obstacles(self, snapshot: Snapshot) -> list[Problem]:
+        """Those whom the operator may not act as, and what would help."""
+        names = snapshot.role_names()
+        owners = [
+            Problem(Reason.UNREACHABLE_OWNER, f"{len(objects)} object(s) belong to {_out_of_reach(owner, snapshot)}")
+            for owner, objects in sorted(self.owners.items())
+        ]
+        grantors = [
+            Problem(
+                Reason.REVOKE_BLOCKED,
+                f"privileges that role {names.get(grantor, grantor)!r} granted to {_listed(holders, names)} cannot be "
+                "revoked: the operator may not act as it, or PostgreSQL takes it for the owner; revoke them as that "
+                "role, or make the operator's database user a member of it and name it in the instance's ownerRoles",
+            )
+            for grantor, holders in sorted(self.grantors.items())
+        ]
+        return owners + grantors
 
 
 class Tallies:
@@ -96,6 +116,21 @@ class Tallies:
         """Note a grantor whose gift cannot be taken back."""
         for key in keys:
             self.of(key).grantors.setdefault(grantor, set()).update(cell.roles)
+
+
+def _listed(roles: Iterable[int], names: Mapping[int, str]) -> str:
+    known = sorted(str(names.get(role, role)) for role in roles)
+    return ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
+
+
+def _out_of_reach(owner: int, snapshot: Snapshot) -> str:
+    names = snapshot.role_names()
+    remedy = "make its database user a member of that role and name it in the instance's ownerRoles"
+    if names.get(owner) != DATABASE_OWNER:
+        return f"role {names.get(owner, owner)!r}, whom the operator may not act as: {remedy}"
+    # Nobody can be made a member of this role; whoever owns the database is.
+    person = names.get(snapshot.server.database_owner, str(snapshot.server.database_owner))
+    return f"whoever owns the database, which is role {person!r}, whom the operator may not act as: {remedy}"
 
 
 def _wanted(wishes: Iterable[Wish]) -> dict[Key, int]:

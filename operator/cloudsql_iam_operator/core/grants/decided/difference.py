@@ -13,12 +13,15 @@ from cloudsql_iam_operator.core.grants.decided.acl_size import Crowd, crowds, wi
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells, verdict
 from cloudsql_iam_operator.core.grants.decided.columns import Tables, about, column_groups, lost
 from cloudsql_iam_operator.core.grants.decided.counts import Tallies
-from cloudsql_iam_operator.core.grants.decided.resolution import Wish
-from cloudsql_iam_operator.core.grants.desired.privileges import PLAIN, options
+from cloudsql_iam_operator.core.grants.decided.wishes import Wish
+from cloudsql_iam_operator.core.grants.desired.privileges import BITS, PLAIN, options
 from cloudsql_iam_operator.core.grants.observed.actors import Reach, unattainable
 from cloudsql_iam_operator.core.grants.observed.effective import Effective
 from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
-from cloudsql_iam_operator.core.grants.observed.snapshot import PUBLIC, AclGroup, Snapshot
+from cloudsql_iam_operator.core.grants.observed.snapshot import PUBLIC, AclGroup, Holding, Snapshot
+
+_TO_EVERYBODY = {ObjectKind.ROUTINE: BITS["EXECUTE"], ObjectKind.TYPE: BITS["USAGE"]}
+"""What everybody has on new objects of a kind as long as no default privileges for all schemas say otherwise."""
 
 Place = tuple[int, ObjectKind, bool]
 """Schema, kind, and whether it is about future objects."""
@@ -167,10 +170,11 @@ class _Differ:
 
 
 def _absent(groups: Iterable[AclGroup], by_place: Mapping[Place, list[Wish]]) -> Iterator[AclGroup]:
-    """Default privileges that are wished for and of which the database has no row yet."""
+    """Default privileges that are wished for and of which the database has no row yet: those that PostgreSQL has."""
     there = {(group.owner, group.schema, group.kind) for group in groups if group.future}
     for (schema, kind, future), wishes in by_place.items():
-        owners = {owner for wish in wishes for owner in wish.owners} if future else set()
+        owners = {owner for wish in wishes for owner in wish.owners or ()} if future else set()
         for owner in sorted(owners):
             if (owner, schema, kind) not in there:
-                yield AclGroup(kind, schema, owner, (schema,), future=True)
+                everybody = {PUBLIC: (Holding(owner, mask),)} if (mask := _TO_EVERYBODY.get(kind, 0)) else {}
+                yield AclGroup(kind, schema, owner, (schema,), {} if schema else everybody, future=True)

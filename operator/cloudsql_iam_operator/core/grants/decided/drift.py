@@ -13,7 +13,7 @@ from cloudsql_iam_operator.core.grants.decided.difference import difference
 from cloudsql_iam_operator.core.grants.decided.memberships import Membership
 from cloudsql_iam_operator.core.grants.decided.memberships import difference as membership_difference
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan
-from cloudsql_iam_operator.core.grants.decided.resolution import Standing, Wish
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Snapshot
@@ -123,7 +123,7 @@ def _reachable(wish: Wish, reach: Reach) -> Wish:
     """A wish for future objects without the owners that nothing could be done for."""
     if not wish.future:
         return wish
-    return replace(wish, owners=frozenset(owner for owner in wish.owners if reach.actor(owner) is not None))
+    return replace(wish, owners=frozenset(owner for owner in wish.owners or () if reach.actor(owner) is not None))
 
 
 class _Remains:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.changes.operations import MembershipOperation
-from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver, Standing
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing
 from cloudsql_iam_operator.core.grants.desired.entries import RoleEntry
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.denials import Part

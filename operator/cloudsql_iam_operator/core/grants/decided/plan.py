@@ -15,15 +15,25 @@ from cloudsql_iam_operator.core.grants.decided.difference import difference
 from cloudsql_iam_operator.core.grants.decided.memberships import Membership, MembershipDifference
 from cloudsql_iam_operator.core.grants.decided.memberships import difference as membership_difference
 from cloudsql_iam_operator.core.grants.decided.memberships import resolved as resolved_memberships
-from cloudsql_iam_operator.core.grants.decided.public import SHUT_OUT, shuts_out_the_operator
+from cloudsql_iam_operator.core.grants.decided.notes import for_all_schemas, window
 from cloudsql_iam_operator.core.grants.decided.residual import Residual, residuals
-from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver, Standing, Wish, lookups_of
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem, Resolver
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, less
+from cloudsql_iam_operator.core.grants.desired.ledger import (
+    Ledger,
+    entries_from,
+    granted,
+    ledger_of,
+    less,
+)
+from cloudsql_iam_operator.core.grants.desired.mirror import left_alone, recorded_reach, surplus
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
-from cloudsql_iam_operator.core.grants.observed.denials import closed_roles, granted_role
-from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
+from cloudsql_iam_operator.core.grants.observed.denials import Part, closed_roles, granted_role
+from cloudsql_iam_operator.core.grants.observed.identities import Identities, identities, left_behind
+from cloudsql_iam_operator.core.grants.observed.public import SHUT_OUT, shuts_out_the_operator
+from cloudsql_iam_operator.core.grants.observed.snapshot import Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
 IN_SCHEMA = frozenset(
@@ -66,7 +76,8 @@ class GrantWant:
 class Plan:
     """What a pass is to do, and how every key stands before it; `advice` is what works but had better be changed.
 
-    `wishes` and `members` are what all entries come to, those on record too.
+    `notes` say what holds beyond what is declared. `wishes` and `members` are what all entries come to, those on record
+    too.
     """
 
     operations: tuple[Operation, ...]
@@ -75,6 +86,7 @@ class Plan:
     observed: Mapping[Key, Observed]
     residual: Mapping[Key, tuple[Residual, ...]]
     advice: Mapping[Key, tuple[str, ...]]
+    notes: Mapping[Key, tuple[str, ...]]
     wishes: tuple[Wish, ...]
     members: tuple[Membership, ...]
 
@@ -82,6 +94,12 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.operations and not self.memberships
+
+    @property
+    def takes_from_tables(self) -> bool:
+        """Whether something is taken from whole relations, and therefore from their columns too."""
+        relations = {ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW}
+        return any(op.verb is Verb.REVOKE and op.kind in relations and not op.future for op in self.operations)
 
     def without(self, keys: frozenset[Key]) -> "Plan":
         """The plan less what only these keys cause."""
@@ -113,22 +131,6 @@ class Plan:
         return sum(operation.size for operation in mine.operations) + len(mine.memberships)
 
 
-def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Lookups:
-    """What a pass must know of the database."""
-    ledgers = [less(want.ledger, ledger_of(want.entries)) for want in wants.values()] + list(claims.values())
-    ledgers += [want.found for want in wants.values() if want.found]
-    found = lookups_of([*(want.entries for want in wants.values()), *(entries_from(ledger) for ledger in ledgers)])
-    return replace(found, kinds=found.kinds.union(*(_swept(want) for want in wants.values())))
-
-
-def _swept(want: GrantWant) -> frozenset[ObjectKind]:
-    """Kinds that a want may take something from, though no entry of it names them."""
-    if want.enforcement is Enforcement.EXCLUSIVE:
-        return IN_SCHEMA
-    # The REVOKE of a table takes the rights on its columns along, some of which may be somebody else's.
-    return frozenset({ObjectKind.COLUMN}) if stale(want) or want.entries.public else frozenset()
-
-
 def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot: Snapshot, reach: Reach) -> Plan:
     """What to do so that the database holds the union of all wants.
 
@@ -138,23 +140,26 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
     for key, want in wants.items():
         entries = pool.open(key, want.entries, closed.difference(want.listed))
         pool.add(key, Standing.WANTED, entries, want.listed)
+        pool.add(key, Standing.CLAIMED, Entries(left_alone(entries)))
+        known = identities(want.ledger, snapshot)
         if want.enforcement is not Enforcement.ADDITIVE:
-            pool.add(key, Standing.RECORDED, entries_from(stale(want)))
-        pool.add(key, Standing.CLAIMED, entries_from(held_back(want) | want.found))
+            pool.add_recorded(key, Standing.RECORDED, stale(want), known)
+            pool.add(key, Standing.SURPLUS, beyond(want))
+        pool.add_recorded(key, Standing.CLAIMED, held_back(want), known)
+        pool.add(key, Standing.CLAIMED, entries_from(want.found))
         pool.take_from_everybody(key, want.entries)
         if want.enforcement is Enforcement.EXCLUSIVE:
             pool.own(key, want.entries)
     for key, ledger in claims.items():
         if key not in wants:
-            pool.add(key, Standing.CLAIMED, entries_from(ledger))
+            pool.add_recorded(key, Standing.CLAIMED, ledger, identities(ledger, snapshot))
     found = difference(pool.wishes, snapshot, reach)
     exclusive = frozenset(key for key, want in wants.items() if want.enforcement is Enforcement.EXCLUSIVE)
     members = membership_difference(pool.memberships, snapshot, reach, exclusive)
     for key, problem in members.problems:
         pool.problems.setdefault(key, []).append(problem)
-    names = snapshot.role_names()
     for key in wants:
-        pool.problems.setdefault(key, []).extend(_obstacles(key, found.tallies, names))
+        pool.problems.setdefault(key, []).extend(found.tallies.of(key).obstacles(snapshot))
         refused = (crowd for crowd in found.crowds if key in crowd.refused)
         pool.problems[key] += [Problem(Reason.TOO_MANY_GRANTEES, crowd.sentence) for crowd in refused]
     return Plan(
@@ -164,6 +169,7 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
         {key: _observed(key, found.tallies, found.operations, members) for key in wants},
         residuals(pool.wishes, snapshot),
         {key: tuple(c.sentence for c in found.crowds if key in c.keys - c.refused) for key in wants},
+        _notes(wants, pool.wishes, snapshot),
         tuple(pool.wishes),
         tuple(pool.memberships),
     )
@@ -171,7 +177,13 @@ def plan(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], snapshot:
 
 def stale(want: GrantWant) -> Ledger:
     """What the ledger records and the entries do not declare any more, so that it is to be taken back."""
-    return less(less(want.ledger, ledger_of(want.entries)), held_back(want))
+    return less(less(granted(want.ledger), ledger_of(want.entries)), held_back(want))
+
+
+def beyond(want: GrantWant) -> Entries:
+    """What entries that are declared still, and on record, may have put on objects beyond what they declare."""
+    found = surplus(want.entries)
+    return Entries(found) if found and not less(ledger_of(want.entries), want.ledger) else Entries()
 
 
 def held_back(want: GrantWant) -> Ledger:
@@ -196,9 +208,11 @@ class _Pool:
 
     def add(self, key: Key, standing: Standing, entries: Entries, listed: frozenset[str] = frozenset()) -> None:
         """Resolve entries; only what is wanted now can be a problem."""
-        found = self._resolver.resolve(key, standing, entries.privileges)
-        wanted = entries.memberships
-        members, problems = resolved_memberships(key, standing, wanted, self._resolver, granted_role(listed))
+        self._take_in(self._resolver, key, standing, entries, granted_role(listed))
+
+    def _take_in(self, resolver: Resolver, key: Key, standing: Standing, entries: Entries, part: Part) -> None:
+        found = resolver.resolve(key, standing, entries.privileges)
+        members, problems = resolved_memberships(key, standing, entries.memberships, resolver, part)
         self.wishes += found.wishes
         self.memberships += members
         if standing is Standing.WANTED:
@@ -213,6 +227,12 @@ class _Pool:
         remedy = "ask for its full name in databaseRoles of the access rule, or leave it out"
         self.problems.setdefault(key, []).append(Problem(Reason.ROLE_NOT_ALLOWED, f"{text}: {remedy}"))
         return replace(entries, memberships=tuple(one for one in entries.memberships if one.role not in closed))
+
+    def add_recorded(self, key: Key, standing: Standing, ledger: Ledger, known: Identities) -> None:
+        """Resolve what a ledger records, with all that it stands for, and all that its names stood for."""
+        entries = entries_from(ledger)
+        whole = replace(entries, privileges=recorded_reach(entries.privileges))
+        self._take_in(self._resolver.knowing(known), key, standing, whole, granted_role(frozenset()))
 
     def take_from_everybody(self, key: Key, entries: Entries) -> None:
         """What the entries say that PUBLIC is not to have."""
@@ -230,39 +250,23 @@ class _Pool:
         places = [(schema, IN_SCHEMA) for schema in sorted(everywhere)]
         for schema, kinds in [*places, (0, frozenset({ObjectKind.DATABASE}))]:
             self.wishes.append(Wish(key, Standing.OWNED, kinds, schema, roles, EVERYTHING, extended=True))
-        owners = frozenset(group.owner for group in self._snapshot.groups if group.future)
         future = frozenset(FUTURE_KINDS)
         self.wishes += [
-            Wish(key, Standing.OWNED, future, schema, roles, EVERYTHING, future=True, owners=owners)
-            for schema in sorted(everywhere)
+            Wish(key, Standing.OWNED, future, schema, roles, EVERYTHING, future=True)
+            for schema in (0, *sorted(everywhere))
         ]
 
 
-def _obstacles(key: Key, tallies: Tallies, names: Mapping[int, str]) -> list[Problem]:
-    tally = tallies.of(key)
-    owners = [
-        Problem(
-            Reason.UNREACHABLE_OWNER,
-            f"{len(objects)} object(s) belong to role {names.get(owner, owner)!r}, whom the operator may not act as: "
-            "make its database user a member of that role and name it in the instance's ownerRoles",
+def _notes(wants: Mapping[Key, GrantWant], wishes: Iterable[Wish], snapshot: Snapshot) -> Mapping[Key, tuple[str, ...]]:
+    everywhere = for_all_schemas(wishes, snapshot)
+    return {
+        key: (
+            *window(want.entries, taken=want.enforcement is not Enforcement.ADDITIVE),
+            *everywhere.get(key, ()),
+            *left_behind(ledger_of(want.entries), identities(want.ledger, snapshot), snapshot),
         )
-        for owner, objects in sorted(tally.owners.items())
-    ]
-    grantors = [
-        Problem(
-            Reason.REVOKE_BLOCKED,
-            f"privileges that role {names.get(grantor, grantor)!r} granted to {_listed(holders, names)} cannot be "
-            "revoked: the operator may not act as it, or PostgreSQL takes it for the owner; revoke them as that role, "
-            "or make the operator's database user a member of it and name it in the instance's ownerRoles",
-        )
-        for grantor, holders in sorted(tally.grantors.items())
-    ]
-    return owners + grantors
-
-
-def _listed(roles: Iterable[int], names: Mapping[int, str]) -> str:
-    known = sorted(str(names.get(role, role)) for role in roles)
-    return ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
+        for key, want in wants.items()
+    }
 
 
 def _observed(

@@ -1,73 +1,38 @@
 """From entries, which know names, to wishes, which know what exists; and what cannot be found or allowed."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import Globs
-from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
+from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
+from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entry
 from cloudsql_iam_operator.core.grants.desired.identifiers import signature_hint
-from cloudsql_iam_operator.core.grants.desired.privileges import mask_of, unknown, with_option
-from cloudsql_iam_operator.core.grants.observed.denials import GRANTEE, ON_TABLES, Denials, Part, check_schema
+from cloudsql_iam_operator.core.grants.desired.mirror import kinds_of
+from cloudsql_iam_operator.core.grants.desired.privileges import DEFAULTS_SINCE, mask_of, unknown, with_option
+from cloudsql_iam_operator.core.grants.observed.denials import (
+    GRANTEE,
+    ON_TABLES,
+    Denials,
+    Part,
+    check_schema,
+    own_schema,
+)
+from cloudsql_iam_operator.core.grants.observed.identities import ROLE, SCHEMA, Identities, columns_now, objects_now
 from cloudsql_iam_operator.core.grants.observed.relkinds import ON_COLUMNS, RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import (
+    DATABASE_OWNER,
     OUTSIDE_SCHEMAS,
     PUBLIC,
-    AclGroup,
     Catalog,
-    Lookups,
     Snapshot,
     catalog_of,
 )
 from cloudsql_iam_operator.core.reasons import Reason
-
-
-class Standing(Enum):
-    """Wanted now; recorded as caused and to be taken back unless wanted; claimed by an object not yet reconciled;
-    owned wholly, so that whatever nobody declares is taken away.
-    """  # noqa: D205 - one sentence
-
-    WANTED = "wanted"
-    RECORDED = "recorded"
-    CLAIMED = "claimed"
-    OWNED = "owned"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One key's word about privileges of `roles` on objects of `kinds` in a schema (the database's oid: on itself).
-
-    `objects` None means all of them, less `excluded`, and less what belongs to extensions unless `extended`. `columns`
-    only counts for columns, `owners` only for future objects; `auto` when these were found, not named.
-    """
-
-    key: Key
-    standing: Standing
-    kinds: frozenset[ObjectKind]
-    schema: int
-    roles: frozenset[int]
-    mask: int
-    objects: frozenset[int] | None = None
-    excluded: frozenset[int] = frozenset()
-    columns: frozenset[str] = frozenset()
-    future: bool = False
-    owners: frozenset[int] = frozenset()
-    auto: bool = False
-    extended: bool = False
-
-    def concerns(self, group: AclGroup) -> bool:
-        """Whether it is about this group, of the schema and kind that it is for."""
-        if group.future:
-            return group.owner in self.owners
-        return self.objects is not None or self.extended or not group.extended
-
-    def covers(self, oid: int) -> bool:
-        """Whether it is about this object, of the schema and kind that it is for."""
-        return oid in self.objects if self.objects is not None else oid not in self.excluded
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,44 +51,14 @@ class Resolved:
     problems: tuple[Problem, ...]
 
 
-def lookups_of(entries: Iterable[Entries]) -> Lookups:
-    """What must be known of the database to resolve these entries."""
-    named: set[tuple[Catalog, str, str]] = set()
-    listed: set[tuple[Catalog, str]] = set()
-    columns: set[tuple[str, str]] = set()
-    creators: set[str] = set()
-    roles: set[str] = set()
-    schemas: set[str] = set()
-    kinds: set[ObjectKind] = set()
-    for every in entries:
-        roles |= every.roles | {entry.role for entry in every.memberships}
-        schemas |= every.schemas
-        for entry in (*every.privileges, *every.public):
-            roles.update(entry.owners if EVERY not in entry.owners else ())
-            creators.update({entry.schema} if EVERY in entry.owners else ())
-            kinds.add(entry.kind)
-            catalog = catalog_of(entry.kind)
-            listed.update({(catalog, entry.schema)} if entry.excluded else ())
-            single = () if entry.everything else entry.names
-            named.update((catalog, entry.schema, name) for name in single)
-            columns.update((entry.schema, name) for name in single if entry.columns)
-    return Lookups(
-        frozenset(roles),
-        frozenset(schemas),
-        frozenset(named),
-        frozenset(listed),
-        frozenset(columns),
-        frozenset(creators),
-        frozenset(kinds | ({ObjectKind.TYPE} if _names_types(named) else set())),
-    )
-
-
 class Resolver:
     """Resolves entries against one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._denials = Denials(snapshot)
+        self._oids = frozenset(role.oid for role in snapshot.roles.values())
+        self._known = Identities()
         self._verdicts: dict[tuple[str, Part], int | Problem] = {}
         self._allowances: dict[tuple[tuple[str, ...], Part], tuple[frozenset[int], tuple[Problem, ...]]] = {}
         self._kinds = {
@@ -137,6 +72,12 @@ class Resolver:
     def version(self) -> int:
         """Major version of the server."""
         return self._snapshot.server.version
+
+    def knowing(self, known: Identities) -> "Resolver":
+        """One that also finds what had the entries' names when they were recorded, whatever it is called now."""
+        other = copy(self)
+        vars(other).update(_known=known)
+        return other
 
     def resolve(self, key: Key, standing: Standing, entries: Iterable[Entry]) -> Resolved:
         """What the entries of a key come to."""
@@ -161,8 +102,13 @@ class Resolver:
             problems += refused
             return allowed
         # What was granted once is taken back whatever has become of the role since.
-        known = (self._snapshot.roles.get(name) for name in names)
-        return frozenset(role.oid for role in known if role is not None)
+        return frozenset(oid for name in names for oid in self._roles(name))
+
+    def _roles(self, name: str) -> frozenset[int]:
+        """The role of a name, and those that had it."""
+        role = self._snapshot.roles.get(name)
+        named = frozenset() if role is None else frozenset({role.oid})
+        return named | (self._known.of(ROLE, "", name) & self._oids)
 
     def _allowed(self, names: Iterable[str], part: Part) -> tuple[frozenset[int], tuple[Problem, ...]]:
         for name in names:
@@ -194,35 +140,64 @@ class Resolver:
         # Only `Entries.public` has entries that are about everybody and name no role.
         everybody = standing is Standing.OWNED
         roles = frozenset({PUBLIC}) if everybody else self.grantees(standing, entry.roles, problems, _part(entry))
-        # What was granted once is taken back, though the object may have become an extension's since.
-        wish = partial(Wish, key, standing, mask=mask, roles=roles, extended=standing is Standing.RECORDED)
+        owners = self._owners(standing, entry, problems) if entry.owners else None
+        wish = partial(
+            Wish,
+            key,
+            standing,
+            frozenset(kinds_of(entry.kind)),
+            mask=mask,
+            roles=roles,
+            owners=owners,
+            auto=EVERY in entry.owners,
+            # What was granted once is taken back, though the object may have become an extension's since.
+            extended=standing is Standing.RECORDED,
+        )
+        if entry.future and not entry.schema:
+            return [wish(schema=0, future=True)]
         if entry.kind is ObjectKind.DATABASE:
-            return [wish(kinds=frozenset({entry.kind}), schema=0, objects=frozenset({server.database_oid}))]
+            return [wish(schema=0, objects=frozenset({server.database_oid}))]
         if entry.kind in OUTSIDE_SCHEMAS:
-            return [wish(kinds=frozenset({entry.kind}), schema=0, objects=self._objects(entry, problems))]
-        schema = self._snapshot.schemas.get(entry.schema)
-        if schema is None:
-            text = f"schema {entry.schema!r} does not exist in database {server.database!r}"
-            problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
-            return []
-        return [self._in_schema(partial(wish, schema=schema), entry, problems)]
+            return [wish(schema=0, objects=None if entry.everything else self._objects(entry, problems))]
+        schemas = self._schemas(entry, problems)
+        return [self._in_schema(schema, wish, entry, problems) for schema in schemas] + self._elsewhere(wish, entry)
 
-    def _in_schema(self, wish: "partial[Wish]", entry: Entry, problems: list[Problem]) -> Wish:
-        if entry.kind is ObjectKind.SCHEMA:
-            return wish(kinds=frozenset({entry.kind}), objects=frozenset({self._snapshot.schemas[entry.schema]}))
-        kinds = _kinds(entry.kind)
+    def _elsewhere(self, wish: "partial[Wish]", entry: Entry) -> list[Wish]:
+        """About single objects and columns that had the entry's names, wherever and whatever they are called now."""
+        known, snapshot, names = self._known, self._snapshot, frozenset(entry.columns)
+        found = objects_now(entry, known, snapshot).items()
+        columns = columns_now(entry, known, snapshot).items()
+        return [
+            *(wish(schema=schema, objects=oids, columns=names) for schema, oids in found),
+            *(wish(schema=schema, objects=frozenset({oid}), columns=now) for (schema, oid), now in columns),
+        ]
+
+    def _schemas(self, entry: Entry, problems: list[Problem]) -> list[int]:
+        if not entry.schema:
+            return [oid for name, oid in self._snapshot.schemas.items() if not own_schema(name)]
+        schema = self._snapshot.schemas.get(entry.schema)
+        known = self._known.of(SCHEMA, "", entry.schema) & frozenset(self._snapshot.schemas.values())
+        if schema is None:
+            text = f"schema {entry.schema!r} does not exist in database {self._snapshot.server.database!r}"
+            problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
+        return sorted(known.union([] if schema is None else [schema]))
+
+    def _in_schema(self, schema: int, wish: "partial[Wish]", entry: Entry, problems: list[Problem]) -> Wish:
         if entry.future:
-            auto = EVERY in entry.owners
-            return wish(kinds=kinds, future=True, owners=self._owners(entry, problems), auto=auto)
+            return wish(schema=schema, future=True)
+        if entry.kind is ObjectKind.SCHEMA:
+            return wish(schema=schema, objects=frozenset({schema}))
         columns = frozenset(entry.columns)
         if entry.everything:
-            return wish(kinds=kinds, excluded=self._excluded(entry), columns=columns)
-        return wish(kinds=kinds, objects=self._objects(entry, problems), columns=columns)
+            return wish(schema=schema, excluded=self._excluded(entry), columns=columns)
+        return wish(schema=schema, objects=self._objects(entry, problems), columns=columns)
 
     def _mask(self, entry: Entry, problems: list[Problem]) -> int:
         version = self._snapshot.server.version
         strange = unknown(entry.kind, entry.privileges, version)
         mask = mask_of(entry.kind, entry.privileges, version)
+        if entry.future and version < DEFAULTS_SINCE.get(entry.kind, 0):
+            strange, mask = ("default privileges",), 0
         if strange or not mask:
             what = ", ".join(strange or entry.privileges)
             text = f"PostgreSQL {version} has no {what} for {entry.kind}: take it out"
@@ -231,7 +206,7 @@ class Resolver:
 
     def _objects(self, entry: Entry, problems: list[Problem]) -> frozenset[int]:
         catalog = catalog_of(entry.kind)
-        kinds = frozenset(RELATIONS) if entry.kind is ObjectKind.COLUMN else _kinds(entry.kind)
+        kinds = RELATIONS if entry.kind is ObjectKind.COLUMN else kinds_of(entry.kind)
         found: set[int] = set()
         missing: list[str] = []
         for name in entry.names:
@@ -272,25 +247,23 @@ class Resolver:
         excluded = Globs(entry.excluded)
         return frozenset(oid for oid, name in names.items() if excluded.match(name))
 
-    def _owners(self, entry: Entry, problems: list[Problem]) -> frozenset[int]:
+    def _owners(self, standing: Standing, entry: Entry, problems: list[Problem]) -> frozenset[int] | None:
+        """Whose objects an entry is about; None for everybody's, which what is on record is taken back from."""
+        wanted = entry.future and standing is Standing.WANTED
         if EVERY in entry.owners:
-            return self._snapshot.creators.get(entry.schema, frozenset())
-        found = (self._snapshot.roles.get(name) for name in entry.owners)
+            return self._creating(self._snapshot.creators.get(entry.schema, frozenset())) if wanted else None
         missing = [name for name in entry.owners if name not in self._snapshot.roles]
         problems += [Problem(Reason.ROLE_NOT_FOUND, f"owner {name!r} does not exist yet") for name in missing]
-        return frozenset(role.oid for role in found if role is not None)
+        owners = frozenset(oid for name in entry.owners for oid in self._roles(name))
+        return self._creating(owners) if wanted else owners | self._creating(owners)
+
+    def _creating(self, owners: frozenset[int]) -> frozenset[int]:
+        """The roles that objects are made by: nobody can be pg_database_owner, whose one member owns the database."""
+        nobody = self._snapshot.roles.get(DATABASE_OWNER)
+        if nobody is None or nobody.oid not in owners:
+            return owners
+        return owners - {nobody.oid} | {self._snapshot.server.database_owner}
 
 
 def _part(entry: Entry) -> Part:
-    return ON_TABLES if not _kinds(entry.kind).isdisjoint((*RELATIONS, ObjectKind.COLUMN)) else GRANTEE
-
-
-def _names_types(named: Iterable[tuple[Catalog, str, str]]) -> bool:
-    """Whether one is a routine, which is found by the types of its arguments."""
-    return any(catalog is Catalog.ROUTINE for catalog, _, _ in named)
-
-
-def _kinds(kind: ObjectKind) -> frozenset[ObjectKind]:
-    if kind is ObjectKind.RELATION:
-        return frozenset({ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW})
-    return frozenset({kind})
+    return GRANTEE if {*RELATIONS, ObjectKind.COLUMN}.isdisjoint(kinds_of(entry.kind)) else ON_TABLES

@@ -14,6 +14,7 @@ from cloudsql_iam_operator.api.grant import (
     Membership,
     ObjectKind,
     Preset,
+    PublicRevoke,
 )
 from cloudsql_iam_operator.api.object_kinds import SHAPES
 from cloudsql_iam_operator.core.errors import Refused
@@ -28,7 +29,8 @@ EVERY = "*"
 class Entry:
     """Privileges on objects, present ones or (`future`) those that `owners` will create.
 
-    `names` holds object names, routine signatures, or only `*`. `owners` is ("*",) for all who may create.
+    `names` holds object names, routine signatures, or only `*`. `owners` is ("*",) for all who may create; of present
+    objects, () is all and others are whose they must be. Without `schema`, future ones are those of all schemas.
     """
 
     kind: ObjectKind
@@ -113,11 +115,7 @@ def entries_of(spec: DatabaseGrant, roles: Mapping[Grantee, str]) -> Entries:
     grantees = tuple(sorted({identifier(roles[grantee], "role") for grantee in whole.grantees if grantee in roles}))
     privileges = [entry for written in whole.grants for entry in _present(written, grantees)]
     privileges += [_future(written, grantees) for written in whole.future]
-    public = [
-        entry
-        for revoke in whole.public
-        for entry in _present(GrantEntry(revoke.kind, revoke.privileges, revoke.schemas, revoke.names), ())
-    ]
+    public = [entry for written in whole.public for entry in _from_everybody(written)]
     memberships = tuple(_membership(written, grantees) for written in whole.memberships)
     return Entries(tuple(privileges), memberships, tuple(public))
 
@@ -137,7 +135,7 @@ def _present(written: GrantEntry, roles: tuple[str, ...]) -> list[Entry]:
         columns=tuple(sorted({identifier(column, "column") for column in written.columns})),
         option=written.grant_option,
     )
-    if not SHAPES[kind].in_schema:
+    if not written.schemas:
         return [entry]
     return [replace(entry, schema=identifier(schema, "schema")) for schema in sorted(set(written.schemas))]
 
@@ -156,15 +154,18 @@ def _name(kind: ObjectKind, name: str) -> str:
 
 def _future(written: FutureEntry, roles: tuple[str, ...]) -> Entry:
     _check_privileges(written.kind, written.privileges)
-    owners = tuple(sorted({identifier(owner, "role") for owner in written.owners})) or (EVERY,)
-    return Entry(
-        written.kind,
-        roles,
-        tuple(sorted(set(written.privileges))),
-        schema=identifier(written.schema, "schema"),
-        future=True,
-        owners=owners,
-    )
+    schema = identifier(written.schema, "schema") if written.schema else ""
+    return _to_come(Entry(written.kind, roles, tuple(sorted(set(written.privileges))), schema), written.owners)
+
+
+def _from_everybody(written: PublicRevoke) -> list[Entry]:
+    entries = _present(GrantEntry(written.kind, written.privileges, written.schemas, written.names), ())
+    return entries if not written.owners else [_to_come(replace(entry, names=()), written.owners) for entry in entries]
+
+
+def _to_come(entry: Entry, owners: tuple[str, ...]) -> Entry:
+    names = tuple(sorted({identifier(owner, "role") for owner in owners}))
+    return replace(entry, future=True, owners=names or (EVERY,))
 
 
 def _membership(written: Membership, roles: tuple[str, ...]) -> RoleEntry:

@@ -17,10 +17,13 @@ from cloudsql_iam_operator.core.reasons import Reason
 RECORD_BYTES = 256 * 1024
 """Most bytes of a record as JSON. The API server stores an object of 1.5 MiB, and the spec is in that too."""
 
-_FUTURE = "Future"
+FUTURE = "Future"
 """Prefix of the kind of default privileges: FutureTable."""
 
-_MEMBERSHIP = "Membership"
+MEMBERSHIP = "Membership"
+
+KNOWN = "known:"
+"""Prefix of the kind of entries that say what a name stood for, by its oid."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,7 +32,8 @@ class AppliedEntry:
 
     `kind` is an object kind; or Future and an object kind, where `names` are the owners of the objects to come; or
     Membership, where `names` are the roles that were granted and `option` whether with admin. `names` may be only `*`,
-    less `excluded`; and only "" for a database or schema.
+    less `excluded`; and only "" for a database or schema. Entries whose kind begins with `known:` have nobody granted
+    anything; only they have an `oid`.
     """
 
     kind: str
@@ -40,6 +44,7 @@ class AppliedEntry:
     excluded: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     option: bool = False
+    oid: int = 0
 
     def within(self, other: "AppliedEntry") -> bool:
         """Whether the other, whose words are the same, says all of this too."""
@@ -48,7 +53,7 @@ class AppliedEntry:
 
 Ledger = frozenset[AppliedEntry]
 
-_OF_THE_SERVER = frozenset({_MEMBERSHIP, ObjectKind.PARAMETER.value, ObjectKind.TABLESPACE.value})
+_OF_THE_SERVER = frozenset({MEMBERSHIP, ObjectKind.PARAMETER.value, ObjectKind.TABLESPACE.value})
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +61,7 @@ def ledger_of(entries: Entries) -> Ledger:
     """What is to be recorded when these entries were applied. Kept, since every pass asks again for every object."""
     applied = [_applied(entry) for entry in entries.privileges if entry.roles]
     applied += [
-        AppliedEntry(_MEMBERSHIP, _sorted(entry.members), ("MEMBER",), names=(entry.role,), option=bool(entry.admin))
+        AppliedEntry(MEMBERSHIP, _sorted(entry.members), ("MEMBER",), names=(entry.role,), option=bool(entry.admin))
         for entry in entries.memberships
         if entry.members
     ]
@@ -97,6 +102,11 @@ def of_roles(ledger: Ledger, keep: Callable[[str], bool]) -> Ledger:
     return frozenset(entry for entry in kept if entry.roles)
 
 
+def granted(ledger: Ledger) -> Ledger:
+    """The part of the ledger that says what was granted, less what names stood for."""
+    return frozenset(entry for entry in ledger if not entry.oid)
+
+
 def of_the_server(ledger: Ledger) -> Ledger:
     """The part that every database of the server shares: memberships, parameters, tablespaces."""
     return frozenset(entry for entry in ledger if entry.kind in _OF_THE_SERVER)
@@ -104,35 +114,35 @@ def of_the_server(ledger: Ledger) -> Ledger:
 
 def of_the_memberships(ledger: Ledger) -> Ledger:
     """The memberships; `names` are the roles that were granted."""
-    return frozenset(entry for entry in ledger if entry.kind == _MEMBERSHIP)
+    return frozenset(entry for entry in ledger if entry.kind == MEMBERSHIP)
 
 
 def of_the_future(ledger: Ledger) -> Ledger:
     """The default privileges; `names` are the owners, or `*`."""
-    return frozenset(entry for entry in ledger if entry.kind.startswith(_FUTURE))
+    return frozenset(entry for entry in ledger if entry.kind.startswith(FUTURE))
 
 
 def applied_kind(kind: ObjectKind, *, future: bool) -> str:
     """The kind of an entry about such objects, or about those to come."""
-    return _FUTURE + kind.value if future else kind.value
+    return FUTURE + kind.value if future else kind.value
 
 
 def membership(member: str, role: str) -> AppliedEntry:
     """The entry of one membership."""
-    return AppliedEntry(_MEMBERSHIP, (member,), ("MEMBER",), names=(role,))
+    return AppliedEntry(MEMBERSHIP, (member,), ("MEMBER",), names=(role,))
 
 
 def object_kind(entry: AppliedEntry) -> ObjectKind | None:
     """The kind of objects that an entry is about; None for memberships."""
-    return None if entry.kind == _MEMBERSHIP else ObjectKind(entry.kind.removeprefix(_FUTURE))
+    return None if entry.kind == MEMBERSHIP else ObjectKind(entry.kind.removeprefix(FUTURE))
 
 
 def entries_from(ledger: Iterable[AppliedEntry]) -> Entries:
     """The entries that a ledger records, so that both are resolved alike."""
     privileges: list[Entry] = []
     memberships: list[RoleEntry] = []
-    for applied in sorted(ledger):
-        if applied.kind == _MEMBERSHIP:
+    for applied in sorted(granted(frozenset(ledger))):
+        if applied.kind == MEMBERSHIP:
             memberships += [RoleEntry(role, applied.roles) for role in applied.names]
         else:
             privileges.append(_entry(applied))
@@ -145,7 +155,7 @@ def rendered(ledger: Ledger) -> list[dict[str, Any]]:
     Roles and schemas are written once for all that is the same for them, as a spec does.
     """
     by_schemas: dict[AppliedEntry, set[str]] = {}
-    for entry in ledger:
+    for entry in granted(ledger):
         by_schemas.setdefault(replace(entry, schema=""), set()).add(entry.schema)
     by_roles: dict[tuple[str, ...], dict[tuple[str, ...], list[AppliedEntry]]] = {}
     for entry, schemas in sorted(by_schemas.items()):
@@ -153,12 +163,19 @@ def rendered(ledger: Ledger) -> list[dict[str, Any]]:
     return [
         {"roles": list(roles), "places": [_place(schemas, what) for schemas, what in sorted(places.items())]}
         for roles, places in sorted(by_roles.items())
-    ]
+    ] + _identities(ledger - granted(ledger))
 
 
 def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
     """The ledger from `status.applied`."""
-    return united(
+    items = list(applied)
+    known = (
+        AppliedEntry(KNOWN + named["kind"], (), (), named.get("schema", ""), (name,), oid=int(oid))
+        for one in items
+        for named in one.get("oids", ())
+        for name, oid in zip(named["names"], named["oids"], strict=True)
+    )
+    entries = (
         AppliedEntry(
             grant["kind"],
             tuple(one["roles"]),
@@ -169,11 +186,12 @@ def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
             tuple(grant.get("columns", ())),
             bool(grant.get("option", False)),
         )
-        for one in applied
+        for one in items
         for place in one["places"]
         for schema in place.get("schemas", ("",))
         for grant in place["grants"]
     )
+    return united(known, entries)
 
 
 def check_size(ledger: Ledger) -> None:
@@ -188,7 +206,7 @@ def check_size(ledger: Ledger) -> None:
 
 
 def _applied(entry: Entry) -> AppliedEntry:
-    kind = _FUTURE + entry.kind.value if entry.future else entry.kind.value
+    kind = FUTURE + entry.kind.value if entry.future else entry.kind.value
     names = entry.owners if entry.future else entry.names or ("",)
     words = (entry.excluded, entry.columns, entry.option)
     return AppliedEntry(kind, _sorted(entry.roles), entry.privileges, entry.schema, _sorted(names), *words)
@@ -199,9 +217,9 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _entry(applied: AppliedEntry) -> Entry:
-    future = applied.kind.startswith(_FUTURE)
+    future = applied.kind.startswith(FUTURE)
     return Entry(
-        ObjectKind(applied.kind.removeprefix(_FUTURE)),
+        ObjectKind(applied.kind.removeprefix(FUTURE)),
         applied.roles,
         applied.privileges,
         applied.schema,
@@ -259,6 +277,21 @@ def _without(entry: AppliedEntry, taken: AppliedEntry) -> Iterator[AppliedEntry]
         yield replace(entry, roles=roles)
     if shared and names:
         yield replace(entry, roles=shared, names=names)
+
+
+def _identities(known: Ledger) -> list[dict[str, Any]]:
+    """What names stood for, as the last item: oids beside their names."""
+    alike = _alike(sorted(known), lambda entry: (entry.kind, entry.schema))
+    listed = [
+        {
+            "kind": kind.removeprefix(KNOWN),
+            **({"schema": schema} if schema else {}),
+            "names": [name for entry in same for name in entry.names],
+            "oids": [entry.oid for entry in same for _ in entry.names],
+        }
+        for (kind, schema), same in alike.items()
+    ]
+    return [{"roles": [], "places": [], "oids": listed}] if listed else []
 
 
 def _place(schemas: tuple[str, ...], what: Iterable[AppliedEntry]) -> dict[str, Any]:

@@ -33,6 +33,9 @@ PLAIN = (1 << OPTION_SHIFT) - 1
 EVERYTHING = PLAIN | PLAIN << OPTION_SHIFT
 """All privileges with their grant options."""
 
+DEFAULTS_SINCE = {ObjectKind.LARGE_OBJECT: 18}
+"""The first major version with default privileges of a kind, where that is not every version."""
+
 _SINCE = {"MAINTAIN": 17, "SET": 15, "ALTER SYSTEM": 15}
 
 

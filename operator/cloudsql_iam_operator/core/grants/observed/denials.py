@@ -45,9 +45,14 @@ def closed_roles(snapshot: Snapshot, reach: Reach) -> frozenset[str]:
     return logins | own | reach.owners
 
 
+def own_schema(schema: str) -> bool:
+    """Whether a schema is PostgreSQL's own."""
+    return schema.startswith("pg_") or schema == "information_schema"
+
+
 def check_schema(schema: str) -> None:
     """Refuse PostgreSQL's own schemas."""
-    if schema.startswith("pg_") or schema == "information_schema":
+    if own_schema(schema):
         raise Refused(Reason.SCHEMA_NOT_ALLOWED, f"schema {schema!r} is PostgreSQL's own; nothing is granted in it")
 
 

@@ -62,7 +62,9 @@ class Lookups:
     `named` are single objects by (catalog, schema, name); `listed` are schemas all of whose names are wanted.
     `columns` are relations by (schema, name) whose columns are wanted; `creators` are schemas whose possible
     creators of objects are wanted. `kinds` are those whose rights count, besides relations, schemas and the database,
-    which are always read.
+    which are always read. `everywhere`: rights in all schemas but PostgreSQL's own. `known` are objects and schemas by
+    oid, wherever and whatever they are called now, and `known_roles` roles likewise. `elsewhere` are roles of which it
+    is asked where they have rights at all.
     """
 
     roles: frozenset[str]
@@ -72,16 +74,27 @@ class Lookups:
     columns: frozenset[tuple[str, str]] = frozenset()
     creators: frozenset[str] = frozenset()
     kinds: frozenset[ObjectKind] = frozenset()
+    everywhere: bool = False
+    known: frozenset[int] = frozenset()
+    known_roles: frozenset[int] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+    def with_columns(self) -> "Lookups":
+        """It, and rights on columns: the REVOKE of a table takes them along, some of which may be somebody else's."""
+        return replace(self, kinds=self.kinds | {ObjectKind.COLUMN})
 
     def within(self, schemas: frozenset[str]) -> "Lookups":
         """As much of it as is about these schemas, or about what is in none."""
         return replace(
             self,
-            schemas=self.schemas & schemas,
+            schemas=schemas if self.everywhere else self.schemas & schemas,
             named=frozenset(place for place in self.named if place[1] in schemas or not place[1]),
             listed=frozenset(place for place in self.listed if place[1] in schemas),
             columns=frozenset(place for place in self.columns if place[0] in schemas),
             creators=self.creators & schemas,
+            everywhere=False,
+            known=frozenset(),
+            elsewhere=frozenset(),
         )
 
 
@@ -139,14 +152,25 @@ class Holding(NamedTuple):
     mask: int
 
 
+class Whereabouts(NamedTuple):
+    """A privilege that a role has from their owners on so many objects of a kind in a schema; `name` is one of them."""
+
+    kind: ObjectKind
+    schema: int
+    role: int
+    mask: int
+    objects: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class AclGroup:
     """Objects of one kind, schema and owner on which everybody has the same rights.
 
     `members` are oids. `future` groups are default privileges: `owner` is whose objects to come they are for and the
-    only member is the schema. A `column` group is one column of the relation that is its only member. `lockable`:
-    plain and partitioned tables. `entries` is how many entries the ACL has for all roles there are, not only for those
-    that were asked for. `extended`: they belong to an extension.
+    only member is the schema, 0 for all schemas. A `column` group is one column of the relation that is its only
+    member. `lockable`: plain and partitioned tables. `entries` is how many entries the ACL has for all roles there are,
+    not only for those that were asked for. `extended`: they belong to an extension.
     """
 
     kind: ObjectKind
@@ -174,6 +198,8 @@ class Snapshot:
 
     `names` maps what was named to oids; what is not there does not exist. `listed` gives all names of a schema by
     oid. `columns` are those of the relations that were asked for. `creators` gives for a schema who may create in it.
+    `known` gives schema and name, as they are now, of what was asked for by oid; `known_columns` the names of columns
+    by relation and number.
     """
 
     server: Server
@@ -185,6 +211,9 @@ class Snapshot:
     listed: Mapping[tuple[Catalog, str], Mapping[int, str]] = field(default_factory=dict)
     columns: Mapping[int, frozenset[str]] = field(default_factory=dict)
     creators: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    known: Mapping[tuple[Catalog, int], tuple[str, str]] = field(default_factory=dict)
+    known_columns: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    elsewhere: tuple[Whereabouts, ...] = ()
 
     def role_names(self) -> dict[int, str]:
         """Names of roles by oid; `public`, which no role can have, for everybody."""
@@ -202,6 +231,9 @@ class Snapshot:
             listed={**self.listed, **later.listed},
             columns={**self.columns, **later.columns},
             creators={**self.creators, **later.creators},
+            known=self.known,
+            known_columns=self.known_columns,
+            elsewhere=self.elsewhere,
         )
 
     def schemas_of(self, objects: frozenset[int]) -> frozenset[str]:
