@@ -34,7 +34,10 @@ RULE = {
 
 
 class OneNamespace:
-    """A cluster with one ServiceAccount that is bound to one Google account."""
+    """A cluster with one ServiceAccount that is bound to one Google account; `bodies` are the objects in it."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[Key, dict[str, Any]] = {}
 
     def google_account(self, namespace: str, name: str) -> str:
         return f"{name}@acme-prod.iam.gserviceaccount.com"
@@ -45,8 +48,9 @@ class OneNamespace:
     def kind_is_going(self, kind: object) -> bool:
         return False
 
-    def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> None:
-        return None
+    def apply_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        self.bodies[key] = {**self.bodies[key], "status": dict(status)}
+        return self.bodies[key]
 
 
 class Identities:
@@ -72,7 +76,8 @@ class Tenant:
     def __init__(self, ground: Ground) -> None:
         self.identities = Identities(ground)
         self._threads = Threads(4)
-        cluster: Any = OneNamespace()
+        self._cluster = OneNamespace()
+        cluster: Any = self._cluster
         identities: Any = self.identities
         nowhere: Any = None
         self.systems = Systems(cluster, self._threads, identities, nowhere, "")
@@ -132,6 +137,7 @@ class Tenant:
             **more,
         }
         body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "spec": spec, "status": status or {}}
+        self._cluster.bodies[key] = body
         self.systems.registry.put(key, body)
         live = self.systems.registry.get(key)
         assert live is not None

@@ -67,7 +67,8 @@ def tell(ground: Ground, story: Callable[[Tenant], Awaitable[None]]) -> None:
     async def told() -> None:
         tenant = Tenant(ground)
         try:
-            assert (await tenant.look()).holds
+            first = await tenant.look()
+            assert first.holds, first.findings
             await story(tenant)
         finally:
             tenant.close()
@@ -184,6 +185,7 @@ def test_an_odd_answer_while_an_operation_is_followed_takes_nothing_away(ground:
             admin.clear_faults()
             admin.set_pace()
             admin.advance_clock(60)
-            assert (await tenant.look()).holds
+            first = await tenant.look()
+            assert first.holds, first.findings
 
     tell(ground, story)
