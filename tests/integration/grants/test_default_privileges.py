@@ -269,7 +269,7 @@ def test_everybody_loses_what_it_has_on_routines_and_types_to_come(place: Place,
 
 def test_who_creates_in_a_schema_of_the_databases_owner_is_that_owner(place: Place) -> None:
     entry = to_come(ObjectKind.TABLE, "SELECT", schema="public")
-    place.sql("alter schema public owner to pg_database_owner")
+    place.sql(f"alter schema public owner to pg_database_owner; alter database {place.name} owner to app_owner")
 
     answer = place.answer(want(entry))
     place.sql("set role app_owner; create table public.first ()")

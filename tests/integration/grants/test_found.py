@@ -61,6 +61,7 @@ def ended(place: Place, answer: GrantAnswer) -> GrantAnswer:
 @pytest.mark.parametrize("what", BY_HAND)
 def test_what_was_given_by_hand_before_it_was_declared_outlives_the_object(place: Place, what: str) -> None:
     grant, entry, holds = BY_HAND[what]
+    place.sql(f"alter database {place.name} owner to app_owner")
     place.sql(f"set role app_owner; {grant.format(database=place.name)}")
 
     answer = place.through(want(entry))
