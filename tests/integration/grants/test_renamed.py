@@ -10,7 +10,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.residual import Residual
 from cloudsql_iam_operator.core.grants.desired.entries import Entry, RoleEntry
-from cloudsql_iam_operator.core.grants.desired.ledger import recorded, rendered
+from cloudsql_iam_operator.core.grants.desired.written import recorded, rendered
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer

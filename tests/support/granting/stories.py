@@ -15,7 +15,8 @@ from cloudsql_iam_operator.api.names import API_VERSION, GRANT, Key
 from cloudsql_iam_operator.api.parsing.grant import parse_grant
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_of
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, recorded, rendered
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.grants.desired.written import recorded, rendered
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory
 from support.granting.setting import Place, Setting
 from support.granting.story_ground import GROUND, SPECS, THINGS, Thing

@@ -9,7 +9,8 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server, recorded
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
+from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.record import record_in

@@ -14,8 +14,9 @@ from cloudsql_iam_operator.core.grants.decided.approval import Approval, approva
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, check_size, ledger_of, less, overlap, united
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, overlap, united
 from cloudsql_iam_operator.core.grants.desired.record import GrantRecord, grant_record_in
+from cloudsql_iam_operator.core.grants.desired.written import check_size
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.visibility import visible
@@ -127,7 +128,7 @@ class GrantReconciler:
         if verdict.taken and not (verdict.why and is_kept(verdict.why, instance)):
             await self._withdraw(visit, instance, verdict)
         elif verdict.why is not None:
-            await visit.layers.hold(ConditionType.ACCESS_ALLOWED, _told(verdict.why))
+            await visit.layers.hold(ConditionType.ACCESS_ALLOWED, _raise(verdict.why))
 
     async def _withdraw(self, visit: Visit, instance: CloudSQLInstance, verdict: Verdict) -> None:
         why = verdict.why
@@ -277,27 +278,23 @@ class GrantReconciler:
 async def _read(visit: Visit) -> DatabaseGrant:
     spec, record = readable(visit.live, DatabaseGrant), visit.record
     if record.ledger and (spec.instance, spec.database) != (visit.live.instance, record.database or spec.database):
-        text = "spec.instanceRef and spec.database cannot be changed: make another DatabaseGrant"
-        raise Refused(Reason.INVALID_SPEC, text)
+        raise Refused(Reason.INVALID_SPEC, "instanceRef and database cannot be changed: make another DatabaseGrant")
     return spec
 
 
-async def _told(why: Withdrawn) -> None:
+async def _raise(why: Withdrawn) -> None:
     raise why
 
 
 def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tuple[Problem, ...]) -> None:
-    found = worst(problems)
-    if found is not None:
-        reason, text = found
-        visit.layers.note(ConditionType.GRANTS_APPLIED, reason, "; ".join((text, *answer.notes)))
+    if (found := worst(problems)) is not None:
+        visit.layers.note(ConditionType.GRANTS_APPLIED, found[0], "; ".join((found[1], *answer.notes)))
     elif answer.planned:
         standing = visit.approval(answer)
         visit.layers.note(ConditionType.GRANTS_APPLIED, *waits_for_approval(visit.live.key, standing, answer))
     elif expired(spec):
-        visit.layers.note(
-            ConditionType.GRANTS_APPLIED, Reason.EXPIRED, f"expired at {spec.expires_at}: nothing is held"
-        )
+        text = f"expired at {spec.expires_at}: nothing is held"
+        visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.EXPIRED, text)
     else:
         text = "; ".join(("the database shows all privileges", *answer.notices, *answer.notes))
         visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, text)

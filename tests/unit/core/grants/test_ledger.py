@@ -16,15 +16,13 @@ from cloudsql_iam_operator.core.grants.desired.entries import Entries, entries_o
 from cloudsql_iam_operator.core.grants.desired.ledger import (
     AppliedEntry,
     Ledger,
-    check_size,
     entries_from,
     ledger_of,
     less,
     of_roles,
-    recorded,
-    rendered,
     united,
 )
+from cloudsql_iam_operator.core.grants.desired.written import check_size, recorded, rendered
 
 ABOUT = {"uid": "u", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z", "name": "g", "namespace": "team"}
 

@@ -12,8 +12,9 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, plan
 from cloudsql_iam_operator.core.grants.desired.entries import Entries, Entry
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, recorded, rendered
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of
 from cloudsql_iam_operator.core.grants.desired.privileges import BITS, OPTION_SHIFT, PLAIN, with_option
+from cloudsql_iam_operator.core.grants.desired.written import recorded, rendered
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Catalog, Holding, Role, Server, Snapshot
 from support.granting.wording import NOTHING, caused, key, table, want

@@ -10,7 +10,8 @@ from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.api.names import API_VERSION, FINALIZER, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, held_back, stale
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, recorded, united
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, united
+from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason

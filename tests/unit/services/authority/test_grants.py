@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, USER
-from cloudsql_iam_operator.core.grants.desired.ledger import recorded
+from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
 from unit.services.authority.ground import (

@@ -3,19 +3,13 @@
 It is kept by lists, as a spec has them: pairs of role and name are never written out, so no record outgrows its spec.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry, RoleEntry
-from cloudsql_iam_operator.core.reasons import Reason
-
-RECORD_BYTES = 256 * 1024
-"""Most bytes of a record as JSON. The API server stores an object of 1.5 MiB, and the spec is in that too."""
 
 FUTURE = "Future"
 """Prefix of the kind of default privileges: FutureTable."""
@@ -70,13 +64,13 @@ def ledger_of(entries: Entries) -> Ledger:
 
 def united(*ledgers: Iterable[AppliedEntry]) -> Ledger:
     """All that the ledgers record, in few entries; the same whatever it is united from, and united again."""
-    alike = _alike((entry for ledger in ledgers for entry in ledger), _words)
-    return frozenset(entry for same in alike.values() for entry in _fewest(same))
+    groups = alike((entry for ledger in ledgers for entry in ledger), _words)
+    return frozenset(entry for same in groups.values() for entry in _fewest(same))
 
 
 def less(ledger: Ledger, other: Ledger) -> Ledger:
     """What the ledger records, for role and name, and the other does not."""
-    said = _alike(other, _words)
+    said = alike(other, _words)
     left: list[AppliedEntry] = []
     for entry in ledger - other:
         pieces = [entry]
@@ -94,6 +88,14 @@ def overlap(ledger: Ledger, other: Ledger) -> Ledger:
 def roles_in(ledger: Ledger) -> frozenset[str]:
     """Every role that something is recorded for."""
     return frozenset(role for entry in ledger for role in entry.roles)
+
+
+def alike(entries: Iterable[AppliedEntry], words: Callable[[AppliedEntry], Any]) -> dict[Any, list[AppliedEntry]]:
+    """The entries by what `words` gives of each, in the order they come."""
+    groups: dict[Any, list[AppliedEntry]] = {}
+    for entry in entries:
+        groups.setdefault(words(entry), []).append(entry)
+    return groups
 
 
 def of_roles(ledger: Ledger, keep: Callable[[str], bool]) -> Ledger:
@@ -149,62 +151,6 @@ def entries_from(ledger: Iterable[AppliedEntry]) -> Entries:
     return Entries(tuple(privileges), tuple(memberships))
 
 
-def rendered(ledger: Ledger) -> list[dict[str, Any]]:
-    """The ledger as `status.applied`: to whom, in which schemas, what; sorted, absent fields left out.
-
-    Roles and schemas are written once for all that is the same for them, as a spec does.
-    """
-    by_schemas: dict[AppliedEntry, set[str]] = {}
-    for entry in granted(ledger):
-        by_schemas.setdefault(replace(entry, schema=""), set()).add(entry.schema)
-    by_roles: dict[tuple[str, ...], dict[tuple[str, ...], list[AppliedEntry]]] = {}
-    for entry, schemas in sorted(by_schemas.items()):
-        by_roles.setdefault(entry.roles, {}).setdefault(tuple(sorted(schemas)), []).append(entry)
-    return [
-        {"roles": list(roles), "places": [_place(schemas, what) for schemas, what in sorted(places.items())]}
-        for roles, places in sorted(by_roles.items())
-    ] + _identities(ledger - granted(ledger))
-
-
-def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
-    """The ledger from `status.applied`."""
-    items = list(applied)
-    known = (
-        AppliedEntry(KNOWN + named["kind"], (), (), named.get("schema", ""), (name,), oid=int(oid))
-        for one in items
-        for named in one.get("oids", ())
-        for name, oid in zip(named["names"], named["oids"], strict=True)
-    )
-    entries = (
-        AppliedEntry(
-            grant["kind"],
-            tuple(one["roles"]),
-            tuple(grant["privileges"]),
-            schema,
-            tuple(grant.get("names", ("",))),
-            tuple(grant.get("except", ())),
-            tuple(grant.get("columns", ())),
-            bool(grant.get("option", False)),
-        )
-        for one in items
-        for place in one["places"]
-        for schema in place.get("schemas", ("",))
-        for grant in place["grants"]
-    )
-    return united(known, entries)
-
-
-def check_size(ledger: Ledger) -> None:
-    """Refuse what cannot be recorded, and therefore not be taken back one day."""
-    size = len(json.dumps(rendered(ledger), ensure_ascii=False, separators=(",", ":")).encode())
-    if size > RECORD_BYTES:
-        raise Refused(
-            Reason.INVALID_SPEC,
-            f"the record of what this object grants would take {size // 1024} KiB of its status, and "
-            f"{RECORD_BYTES // 1024} KiB are the most: split it into several objects, or name fewer things with `*`",
-        )
-
-
 def _applied(entry: Entry) -> AppliedEntry:
     kind = FUTURE + entry.kind.value if entry.future else entry.kind.value
     names = entry.owners if entry.future else entry.names or ("",)
@@ -237,24 +183,17 @@ def _words(entry: AppliedEntry) -> AppliedEntry:
     return replace(entry, roles=(), names=(EVERY,) if entry.names == (EVERY,) else ())
 
 
-def _alike(entries: Iterable[AppliedEntry], words: Callable[[AppliedEntry], Any]) -> dict[Any, list[AppliedEntry]]:
-    alike: dict[Any, list[AppliedEntry]] = {}
-    for entry in entries:
-        alike.setdefault(words(entry), []).append(entry)
-    return alike
-
-
 def _fewest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:
     """Entries of the same words folded over names, then over roles, until nothing more can be."""
     found = _largest(entries)
     while len(found) > 1:
         over_names = [
             replace(same[0], names=_sorted(name for one in same for name in one.names))
-            for same in _alike(found, lambda entry: entry.roles).values()
+            for same in alike(found, lambda entry: entry.roles).values()
         ]
         over_roles = [
             replace(same[0], roles=_sorted(role for one in same for role in one.roles))
-            for same in _alike(over_names, lambda entry: entry.names).values()
+            for same in alike(over_names, lambda entry: entry.names).values()
         ]
         before, found = found, _largest(over_roles)
         if set(before) == set(found):
@@ -277,34 +216,3 @@ def _without(entry: AppliedEntry, taken: AppliedEntry) -> Iterator[AppliedEntry]
         yield replace(entry, roles=roles)
     if shared and names:
         yield replace(entry, roles=shared, names=names)
-
-
-def _identities(known: Ledger) -> list[dict[str, Any]]:
-    """What names stood for, as the last item: oids beside their names."""
-    alike = _alike(sorted(known), lambda entry: (entry.kind, entry.schema))
-    listed = [
-        {
-            "kind": kind.removeprefix(KNOWN),
-            **({"schema": schema} if schema else {}),
-            "names": [name for entry in same for name in entry.names],
-            "oids": [entry.oid for entry in same for _ in entry.names],
-        }
-        for (kind, schema), same in alike.items()
-    ]
-    return [{"roles": [], "places": [], "oids": listed}] if listed else []
-
-
-def _place(schemas: tuple[str, ...], what: Iterable[AppliedEntry]) -> dict[str, Any]:
-    where = {} if schemas == ("",) else {"schemas": list(schemas)}
-    return {**where, "grants": [_grant(entry) for entry in what]}
-
-
-def _grant(entry: AppliedEntry) -> dict[str, Any]:
-    return {
-        "kind": entry.kind,
-        "privileges": list(entry.privileges),
-        **({} if entry.names == ("",) else {"names": list(entry.names)}),
-        **({"except": list(entry.excluded)} if entry.excluded else {}),
-        **({"columns": list(entry.columns)} if entry.columns else {}),
-        **({"option": True} if entry.option else {}),
-    }

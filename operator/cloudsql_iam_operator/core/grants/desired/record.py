@@ -8,7 +8,8 @@ from typing import Any
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import AccessRule, ConnectionName
 from cloudsql_iam_operator.core.access.admission import Admission, admission_in
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_roles, recorded, rendered, roles_in
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_roles, roles_in
+from cloudsql_iam_operator.core.grants.desired.written import recorded, rendered
 
 
 @dataclass(frozen=True, slots=True)
