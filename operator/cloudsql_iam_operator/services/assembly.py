@@ -1,6 +1,5 @@
 """How the parts are put together. What each does is in the module of its name."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,15 +21,22 @@ from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
 from cloudsql_iam_operator.services.runtime.departures import Departures
 from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Reconciler
 from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
+from cloudsql_iam_operator.services.runtime.line import Room
+from cloudsql_iam_operator.services.runtime.ranks import Rank
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
 
 PREVIEW_THREADS = 8
+CLUSTER_THREADS = 12
+"""Calls to the API server at a time, beside those to the outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the process brings along: the cluster, the fence before every write, who counts, and settings."""
+    """What the process brings along: the cluster, the fence before every write, who counts, and settings.
+
+    `room` is how many reconciles, and how many calls to the outside, may run at a time.
+    """
 
     cluster: Cluster
     namespace: str
@@ -40,7 +46,7 @@ class Wiring:
     endpoints: Endpoints
     cluster_id: str
     pool: Callable[[], str]
-    threads: int
+    room: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ class Parts:
 
 def assemble(wiring: Wiring) -> Parts:
     """The parts, connected. Call in the event loop that they will belong to."""
-    threads = Threads(wiring.threads)
+    workers, size = wiring.room
+    threads = Threads(size, CLUSTER_THREADS)
     identities = Identities(wiring.endpoints, wiring.fence, wiring.called)
     connectors = Connectors(_given(wiring.endpoints.sqladmin))
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
@@ -67,7 +74,9 @@ def assemble(wiring: Wiring) -> Parts:
         USER.name: users,
         GRANT.name: GrantReconciler(systems),
     }
-    queue: WorkQueue[Key] = WorkQueue(Backoff(), asyncio.get_running_loop().time)
+    room = Room(workers, max(1, workers // 2))  # a namespace has at most half of it
+    queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
+    systems.lanes.tell = lambda key: queue.add(key, Rank.FIRST)
     engine = Engine(systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher))
 
     def close() -> None:

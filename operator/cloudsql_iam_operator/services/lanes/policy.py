@@ -12,7 +12,8 @@ from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, plan
 from cloudsql_iam_operator.core.iam.removals import Removal, removals_allowed, stopped
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
+from cloudsql_iam_operator.services.lanes.pace import Pace
 from cloudsql_iam_operator.services.lanes.policy_wants import (
     BindingsAnswer,
     Outcome,
@@ -43,7 +44,7 @@ class PolicyLane:
         self._retry = Retry()
         self._circuit = Circuit()
         self._writers: dict[int, PolicyWriter] = {}
-        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace())
+        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace(), neighbours.tell)
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
 

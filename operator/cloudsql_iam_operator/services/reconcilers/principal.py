@@ -72,10 +72,11 @@ class Principals:
             return AccountProof.NONE
         if not _asks_for_proof(instance):
             return AccountProof.ANNOTATED
-        google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
-        pool = await self.threads.call(self.pool, timeout=IAM_SECONDS)
+        outside = self.threads.of(str(instance.connection))
+        google = await outside.call(self.identities.of, instance, timeout=IAM_SECONDS)
+        pool = await outside.call(self.pool, timeout=IAM_SECONDS)
         workload = Workload(pool, spec.metadata.key.namespace, spec.principal.name)
-        admitted = await self.threads.call(google.service_accounts.admits, who.email, workload, timeout=IAM_SECONDS)
+        admitted = await outside.call(google.service_accounts.admits, who.email, workload, timeout=IAM_SECONDS)
         return AccountProof.VERIFIED if admitted else AccountProof.ANNOTATED
 
     def _with_remedy(self, refused: Refused, request: UserRequest, instance: CloudSQLInstance) -> Refused:

@@ -15,16 +15,19 @@ from cloudsql_iam_operator.api.names import KINDS, Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
+from cloudsql_iam_operator.services.runtime import ranks
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
-from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.ranks import Rank
+from cloudsql_iam_operator.services.runtime.registry import Live, News, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.turns import Turns
 from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-FINALIZER_SECONDS = 5.0
-"""How long to wait for the watch to show our finalizer before trying again."""
+BREATH = 100
+"""Objects of a full list that are looked through before the event loop turns again."""
 
 NEAR_SECONDS = 30.0
 """The longest pause where no watch shows the mending, and a reconcile costs a call to the API server only."""
@@ -66,7 +69,7 @@ class Outside:
 
 
 class Engine:
-    """Workers over one queue of keys. Belongs to one event loop."""
+    """Reconciles over one queue of keys. Belongs to one event loop."""
 
     def __init__(
         self, registry: Registry, queue: WorkQueue[Key], reconcilers: Mapping[str, Reconciler], outside: Outside
@@ -77,26 +80,31 @@ class Engine:
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
-        self._ended: set[str] = set()
-        """Uids that vanished since the last full list began, which may still show them."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
         """A watch or a list showed this object."""
+        if self._registry.has_ended(uid_of(body)):
+            return
         former = self._registry.former(key, body)
         if former is not None:
             self.vanished(key, former.uid)
-        if self._registry.put(key, body):
-            self._queue.add(key)
-            self._wake(key)
+        news = self._registry.put(key, body)
+        live = self._registry.get(key)
+        if live is None or news is News.NOTHING:
+            return
+        rank = Rank.EDIT if news is News.EDITED else _rank(live)
+        if live.held:
+            self._queue.add(key, rank)
+        if news is not News.HELD:
+            self._wake(key, min(rank, Rank.FIRST))
 
     def vanished(self, key: Key, uid: str) -> None:
         """The object exists no more; another of its name may."""
         if self._knows(key, uid):
-            self._wake(key)
-            self._registry.remove(key)
+            self._wake(key, Rank.EDIT)
             self._queue.forget(key)
+        self._registry.end(key, uid)
         self._gone.pop(uid, asyncio.Event()).set()
-        self._ended.add(uid)
 
     async def removed(self, key: Key, uid: str) -> None:
         """Return when all that the object caused is taken away, so that its finalizer may go; or when it is gone."""
@@ -110,45 +118,41 @@ class Engine:
 
     async def relist(self) -> None:
         """Read all objects anew: a broken watch hides deletions."""
-        self._ended.clear()
         for kind in KINDS:
             known = self._registry.of_kind(kind.name)
             bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
-            found = {key_of(body): body for body in bodies if uid_of(body) not in self._ended}
+            found = {key_of(body): body for body in bodies}
             for live in known:
                 if live.key not in found:
                     self.vanished(live.key, live.uid)
-            for key, body in found.items():
+            for number, (key, body) in enumerate(found.items()):
                 self.seen(key, body)
+                if number % BREATH == 0:
+                    await asyncio.sleep(0)
         self._registry.listed = True
 
     async def work(self) -> None:
-        """Reconcile one key after another, for ever. Run as many of these as reconciles may overlap.
+        """Reconcile what the queue hands out, for ever.
 
         Raises:
             LeadershipLost: nothing outside may be written any more.
         """
-        while True:
-            key = await self._queue.take()
-            try:
-                await self._reconcile(key)
-            except LeadershipLost:
-                raise
-            except Failure as failure:
-                log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
-            except Exception as error:  # a bug in one reconciler must not stop the others
-                log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
-                await self._admit_bug(key, error)
-            finally:
-                self._queue.done(key)
+        await Turns(self._queue, self._attempt).run()
+
+    async def _attempt(self, key: Key) -> None:
+        try:
+            await self._reconcile(key)
+        except LeadershipLost:
+            raise
+        except Failure as failure:
+            log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
+        except Exception as error:  # a bug in one reconciler must not stop the others
+            log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
+            await self._admit_bug(key, error)
 
     async def _reconcile(self, key: Key) -> None:
         live = self._registry.get(key)
-        if live is None:
-            return
-        if not live.held:
-            if not live.deleting:
-                self._queue.add_after(key, FINALIZER_SECONDS)
+        if live is None or not live.held:
             return
         began = asyncio.get_running_loop().time()
         report = await self._report(live)
@@ -156,6 +160,8 @@ class Engine:
             return
         await self._store(live, report)
         self._count(key.kind, report, asyncio.get_running_loop().time() - began)
+        if not self._knows(key, live.uid):
+            return
         if live.deleting and report.holds:
             self._queue.forget(key)
             self._gone.setdefault(live.uid, asyncio.Event()).set()
@@ -179,7 +185,8 @@ class Engine:
             self.seen(live.key, body)
             return None
         self._registry.put(live.key, body)
-        return await reconciler.remove(self._registry.get(live.key) or live)
+        now = self._registry.get(live.key)
+        return await reconciler.remove(now) if now is not None else None
 
     async def _store(self, live: Live, report: Report) -> None:
         status = status_of(live, report, datetime.now(UTC))
@@ -187,16 +194,16 @@ class Engine:
         if live.deleting and report.holds:
             await self._post(_warnings(live, report))
             return
-        if status == stored_now.status:
+        if status == stored_now.status or not self._knows(live.key, live.uid):
             return
         apply = self._outside.cluster.apply_status
         stored = await self._outside.threads.call(apply, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
         if stored is None:
             return
         self._registry.put(live.key, stored)
-        await self._post([*_warnings(live, report), *_notices(live, report)])
         if _readiness(live.status) != _readiness(status):
-            self._wake(live.key)
+            self._wake(live.key, Rank.EDIT if live.ready else min(ranks.current(), Rank.FIRST))
+        await self._post([*_warnings(live, report), *_notices(live, report)])
 
     async def _post(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
@@ -216,21 +223,22 @@ class Engine:
         except Exception:  # it may be the status that is wrong
             log.exception("%s: the unexpected error is not in its status", key)
 
-    def _wake(self, key: Key) -> None:
+    def _wake(self, key: Key, rank: Rank) -> None:
         for dependent in self._registry.dependents(key):
-            self._queue.add(dependent)
+            self._queue.add(dependent, rank)
 
     def _plan(self, live: Live, report: Report) -> None:
         key = live.key
         waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
+        rank = Rank.EDIT if live.deleting else Rank.FIRST if waits else Rank.CHECK
         if waits and report.again is None:
             near = live.deleting or any(f.reason in IN_THE_CLUSTER for f in report.findings)
-            self._queue.retry(key, NEAR_SECONDS if near else math.inf)
+            self._queue.retry(key, NEAR_SECONDS if near else math.inf, rank)
             return
         if not waits:
             self._queue.succeeded(key)
         seconds = report.again if report.again is not None else 300.0
-        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads a herd
+        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0), rank)  # noqa: S311 - spreads a herd
 
 
 def uid_of(body: Mapping[str, Any]) -> str:
@@ -242,6 +250,14 @@ def key_of(body: Mapping[str, Any]) -> Key:
     """The key of an object's body."""
     metadata = body["metadata"]
     return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+
+
+def _rank(live: Live) -> Rank:
+    """How pressing an object is that was not known: at a restart most are as they should be."""
+    handled = live.status.get("observedGeneration", -1)
+    if live.deleting or (handled > 0 and handled != live.generation):
+        return Rank.EDIT
+    return Rank.CHECK if live.ready else Rank.FIRST
 
 
 def _reason(report: Report) -> str:

@@ -1,15 +1,31 @@
 """The live objects of our kinds as last seen, and who refers to whom. Filled by watches and full lists."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
-from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
+from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FINALIZER, GIVE_UP, GRANT, INSTANCE, USER, Key
+from cloudsql_iam_operator.api.names import (
+    ALLOW_REMOVALS,
+    APPROVE,
+    FINALIZER,
+    GIVE_UP,
+    GRANT,
+    INSTANCE,
+    KINDS,
+    USER,
+    Key,
+)
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.services.runtime.references import References, users_in
+
+ENDED_SECONDS = 3600.0
+"""How long an object's end is remembered: longer than any list or call that may still show it."""
 
 Parsed = CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
@@ -60,39 +76,73 @@ class Live:
         )
 
 
-class Registry:
-    """Objects by key. Belongs to one event loop; never blocks."""
+class News(Enum):
+    """What a body tells that was not known."""
 
-    def __init__(self) -> None:
-        self._objects: dict[Key, Live] = {}
+    NOTHING = "nothing but its status"
+    NEW = "an object"
+    HELD = "its finalizer"
+    EDITED = "another intent"
+
+
+class Registry:
+    """Objects by key. Belongs to one event loop; never blocks.
+
+    An object has one end: what is told of it later, by a watch, a list or a call that took long, is not believed.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[str, dict[Key, Live]] = {kind.name: {} for kind in KINDS}
+        self._references = References()
+        self._ended: dict[str, float] = {}
         self.listed = False
 
-    def put(self, key: Key, body: Mapping[str, Any]) -> bool:
-        """Remember the object; whether anything but its status changed, so that it is to be reconciled."""
-        before = self._objects.get(key)
-        if before is not None and _version(body) < _version(before.body):
-            return False
-        self._objects[key] = Live(key, body, parse(key, body))
-        return before is None or _intent(before.body) != _intent(body)
+    def put(self, key: Key, body: Mapping[str, Any]) -> News:
+        """Remember the object as shown, unless it has ended or was seen younger; what is new about it."""
+        before = self.get(key)
+        if self.has_ended(str(body["metadata"]["uid"])):
+            return News.NOTHING
+        body = _slim(body)
+        if before is not None and (_version(body) < _version(before.body) or body == before.body):
+            return News.NOTHING
+        live = Live(key, body, parse(key, body))
+        self._kinds[key.kind][key] = live
+        self._references.replace(key, before.spec if before else None, live.spec)
+        if before is None:
+            return News.NEW
+        return _news(before.body, body)
 
     def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
         """The object that had this name before the one shown, whose end no watch showed."""
-        known = self._objects.get(key)
+        known = self.get(key)
         if known is None or known.uid == body["metadata"]["uid"] or _version(body) < _version(known.body):
             return None
         return known
 
-    def remove(self, key: Key) -> None:
-        """The object is gone."""
-        self._objects.pop(key, None)
+    def end(self, key: Key, uid: str) -> None:
+        """The object exists no more; another of its name may."""
+        known = self.get(key)
+        if known is not None and known.uid == uid:
+            self._references.replace(key, known.spec, None)
+            del self._kinds[key.kind][key]
+        now = self._clock()
+        self._ended.pop(uid, None)
+        self._ended[uid] = now
+        while now - next(iter(self._ended.values())) > ENDED_SECONDS:
+            del self._ended[next(iter(self._ended))]
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether the end of that object was seen."""
+        return uid in self._ended
 
     def get(self, key: Key) -> Live | None:
         """The object as last seen."""
-        return self._objects.get(key)
+        return self._kinds[key.kind].get(key)
 
     def of_kind(self, kind: str) -> tuple[Live, ...]:
         """All objects of a kind, in no order that means anything."""
-        return tuple(live for key, live in self._objects.items() if key.kind == kind)
+        return tuple(self._kinds[kind].values())
 
     def instance(self, name: str) -> Live | None:
         """The CloudSQLInstance of that name."""
@@ -104,41 +154,53 @@ class Registry:
 
     def users_of(self, instance: str) -> Iterator[tuple[Live, CloudSQLIAMUser]]:
         """Readable users that name the instance."""
-        for live in self._objects.values():
-            if isinstance(live.spec, CloudSQLIAMUser) and live.spec.instance == instance:
+        for key in self._references.on(USER.name, instance):
+            live = self._kinds[USER.name][key]
+            if isinstance(live.spec, CloudSQLIAMUser):
                 yield live, live.spec
 
     def grants_of(self, instance: str) -> Iterator[tuple[Live, DatabaseGrant]]:
         """Readable grants that name the instance."""
-        for live in self._objects.values():
-            if isinstance(live.spec, DatabaseGrant) and live.spec.instance == instance:
-                yield live, live.spec
+        yield from self._grants(self._references.on(GRANT.name, instance))
 
     def grants_to(self, user: Key) -> Iterator[tuple[Live, DatabaseGrant]]:
         """Readable grants of which the user is a grantee."""
-        for live in self._objects.values():
-            if not isinstance(live.spec, DatabaseGrant) or live.key.namespace != user.namespace:
-                continue
-            if UserRef(user.name) in live.spec.grantees:
-                yield live, live.spec
+        yield from self._grants(self._references.to(user))
 
     def dependents(self, key: Key) -> tuple[Key, ...]:
         """Keys whose standing may change when this object's does."""
         if key.kind == INSTANCE.name:
-            users = [live.key for live, _ in self.users_of(key.name)]
-            return (*users, *(live.key for live, _ in self.grants_of(key.name)))
+            return (*self._references.on(USER.name, key.name), *self._references.on(GRANT.name, key.name))
         if key.kind == USER.name:
-            return tuple(live.key for live, _ in self.grants_to(key))
-        if key.kind == GRANT.name:
-            live = self.get(key)
-            spec = live.spec if live else None
-            names = (g.name for g in spec.grantees if isinstance(g, UserRef)) if isinstance(spec, DatabaseGrant) else ()
-            return tuple(k for k in (Key(USER.name, key.namespace, name) for name in names) if self._terminating(k))
-        return ()
+            return self._references.to(key)
+        live = self.get(key)
+        users = users_in(key, live.spec) if live else ()
+        return tuple(user for user in users if self._terminating(user))
+
+    def _grants(self, keys: tuple[Key, ...]) -> Iterator[tuple[Live, DatabaseGrant]]:
+        for key in keys:
+            live = self._kinds[GRANT.name][key]
+            if isinstance(live.spec, DatabaseGrant):
+                yield live, live.spec
 
     def _terminating(self, key: Key) -> bool:
         live = self.get(key)
         return live is not None and live.deleting
+
+
+def _slim(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body without what nobody here reads, which is as large as the rest: who manages which field."""
+    metadata = body["metadata"]
+    if "managedFields" not in metadata:
+        return body
+    return {**body, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+
+
+def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
+    was, now = _intent(before), _intent(body)
+    if was == now:
+        return News.NOTHING
+    return News.EDITED if was[1:] != now[1:] else News.HELD
 
 
 def _version(body: Mapping[str, Any]) -> int:
@@ -149,10 +211,10 @@ def _intent(body: Mapping[str, Any]) -> tuple[object, ...]:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     return (
+        FINALIZER in metadata.get("finalizers", ()),
         metadata.get("uid"),
         metadata.get("generation"),
         metadata.get("deletionTimestamp"),
-        FINALIZER in metadata.get("finalizers", ()),
         annotations.get(REQUESTED_AT),
         annotations.get(APPROVE),
         annotations.get(GIVE_UP),

@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.users.plan import (
     UserWant,
 )
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.lane import Pace
+from cloudsql_iam_operator.services.lanes.pace import Pace
 from cloudsql_iam_operator.services.lanes.retry import Retry
 from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
 from cloudsql_iam_operator.services.runtime.threads import Threads

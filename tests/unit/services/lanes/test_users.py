@@ -136,7 +136,7 @@ def test_users_are_announced_before_the_first_is_made() -> None:
 
     run(story, instance, UserNeighbours(dict, announce))
 
-    assert told == [({key(1): "u1@p.iam", key(2): "u2@p.iam"}, 0)]
+    assert told == [({key(1): "u1@p.iam"}, 0), ({key(2): "u2@p.iam"}, 0)]
 
 
 def test_a_user_that_is_recorded_as_ours_is_made_again_without_announcement() -> None:
