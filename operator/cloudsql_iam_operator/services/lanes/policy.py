@@ -45,6 +45,7 @@ class PolicyLane:
         self._circuit = Circuit()
         self._writers: dict[int, PolicyWriter] = {}
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace(), neighbours.tell)
+        self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
 
@@ -90,7 +91,9 @@ class PolicyLane:
                 result = PassResult(dict.fromkeys(part, failure), clean=False)
             answers |= result.answers
             clean = clean and result.clean
-        return PassResult(answers, clean)
+        still = frozenset(key for key, told in answers.items() if told == self._told.get(key))
+        self._told = answers
+        return PassResult(answers, clean, still)
 
     def _parts(self, wants: Wants) -> list[tuple[PolicyWriter, Wants]]:
         """What is wanted by who writes it: nobody's binding is written as somebody else."""
