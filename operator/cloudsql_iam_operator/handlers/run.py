@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings
 from cloudsql_iam_operator.handlers.watching import watch
-from cloudsql_iam_operator.services.assembly import Parts, Wiring, assemble
+from cloudsql_iam_operator.services.assembly import Limits, Parts, Wiring, assemble
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
         endpoints=settings.endpoints,
         cluster_id=settings.cluster_id,
         pool=workload_pool(settings.workload_pool),
-        room=(settings.workers, settings.threads),
+        limits=Limits(settings.workers, settings.threads, settings.sessions),
     )
 
 

@@ -32,11 +32,17 @@ CLUSTER_THREADS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
-    """What the process brings along: the cluster, the fence before every write, who counts, and settings.
+class Limits:
+    """How many may be at a time: reconciles, calls to the outside, sessions of one instance."""
 
-    `room` is how many reconciles, and how many calls to the outside, may run at a time.
-    """
+    workers: int
+    threads: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the process brings along: the cluster, the fence before every write, who counts, and settings."""
 
     cluster: Cluster
     namespace: str
@@ -46,7 +52,7 @@ class Wiring:
     endpoints: Endpoints
     cluster_id: str
     pool: Callable[[], str]
-    room: tuple[int, int]
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,8 @@ class Parts:
 
 def assemble(wiring: Wiring) -> Parts:
     """The parts, connected. Call in the event loop that they will belong to."""
-    workers, size = wiring.room
-    threads = Threads(size, CLUSTER_THREADS)
+    limits = wiring.limits
+    threads = Threads(limits.threads, CLUSTER_THREADS)
     identities = Identities(wiring.endpoints, wiring.fence, wiring.called)
     connectors = Connectors(_given(wiring.endpoints.sqladmin))
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
@@ -74,10 +80,12 @@ def assemble(wiring: Wiring) -> Parts:
         USER.name: users,
         GRANT.name: GrantReconciler(systems),
     }
-    room = Room(workers, max(1, workers // 2))  # a namespace has at most half of it
+    room = Room(limits.workers, max(1, limits.workers // 2))  # a namespace has at most half of it
     queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
+    systems.lanes.sessions = limits.sessions
     systems.lanes.tell = lambda key: queue.add(key, Rank.FIRST)
     engine = Engine(systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher))
+    engine.press = systems.lanes.press
 
     def close() -> None:
         accesses.close()

@@ -28,7 +28,8 @@ from cloudsql_iam_operator.services.lanes.pace import Pace
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.lanes.retry import Retry
-from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")

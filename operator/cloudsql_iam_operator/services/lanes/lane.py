@@ -132,6 +132,13 @@ class Lane(Generic[K, W, A]):
         """Whether something stands for this key."""
         return key in self._wants
 
+    def press(self, key: K) -> None:
+        """Let who waits for this key go ahead as an edit does: something more pressing waits for it to end."""
+        for waiter in self._waiters.get(key, ()):
+            waiter.rank = Rank.EDIT
+            self._gathering.note(Rank.EDIT, self._loop.time())
+            self._stirred.set()
+
     def rank(self, key: K) -> Rank:
         """How pressing the answer for this key is."""
         return min((waiter.rank for waiter in self._waiters.get(key, ())), default=Rank.CHECK)

@@ -18,15 +18,16 @@ from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
-from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.slots import Slots
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
 
-PASSES_AT_A_TIME = 2
-"""Databases of one instance that are worked on at a time."""
+SESSIONS = 2
+"""Sessions of one instance at a time, one for each database that is worked on."""
 
 Place = tuple[str, ConnectionName]
 """A CloudSQLInstance by name, and where it is. Two of one place may differ in how the operator gets in there."""
@@ -41,6 +42,7 @@ class Lanes:
         self._registry = registry
         self._threads = threads
         self._announce = announce
+        self.sessions = SESSIONS
         self.tell: Callable[[Key], None] = nobody
         """Called for objects of which a pass that they did not ask for found something else than before."""
         self._policies: dict[str, PolicyLane] = {}
@@ -81,7 +83,7 @@ class Lanes:
         connection, place = instance.connection, _place(instance)
         self._ways[place] = access
         if (place, name) not in self._databases:
-            slots = self._slots.setdefault(connection, Slots(PASSES_AT_A_TIME, 1))
+            slots = self._slots.setdefault(connection, Slots(self.sessions, 1))
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
@@ -89,6 +91,15 @@ class Lanes:
                 Passes(self._threads.of(str(connection)), slots, tell=self._told),
             )
         return self._databases[place, name]
+
+    def press(self, key: Key) -> None:
+        """Let what waits for this object anywhere go ahead: it was edited or deleted meanwhile."""
+        for policy in self._policies.values():
+            policy.press(key)
+        for users in self._users.values():
+            users.press(key)
+        for database in self._databases.values():
+            database.press(key)
 
     def forget(self, key: Key) -> None:
         """Want nothing more for this object anywhere, and leave the outside as it is."""

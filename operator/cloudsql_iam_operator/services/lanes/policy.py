@@ -71,6 +71,10 @@ class PolicyLane:
         await self._lane.submit(key, PolicyWant(owned=owned, policies=policies))
         self._lane.forget(key)
 
+    def press(self, key: Key) -> None:
+        """Let who waits for the object go ahead as an edit does."""
+        self._lane.press(key)
+
     def forget(self, key: Key) -> None:
         """Leave the object's bindings as they are and want nothing for it."""
         self._lane.forget(key)

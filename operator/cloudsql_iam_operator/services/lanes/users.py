@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import assert_never
 
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.claims import UserClaim, folded
+from cloudsql_iam_operator.core.users.claims import folded
 from cloudsql_iam_operator.core.users.plan import (
     Change,
     CreateUser,
@@ -21,14 +21,14 @@ from cloudsql_iam_operator.core.users.plan import (
     Ground,
     Ownership,
     UsersPlan,
-    UserStanding,
     UserWant,
     plan_users,
 )
 from cloudsql_iam_operator.core.users.principals import kept
-from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.pace import Pace
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, UserAnswer, UserNeighbours
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -48,52 +48,6 @@ REFUSED_SECONDS = 60.0
 
 BUSY = Retry(first=1.0, longest=20.0, total=120.0)
 """How long to keep trying while somebody else's operation runs on the instance."""
-
-
-class InstanceUsers(Protocol):
-    """What reads and writes users; everything blocks."""
-
-    def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
-        """All users of the instance."""
-        ...
-
-    def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
-        """Make a user, and wait for it."""
-        ...
-
-    def grant_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
-        """Give database roles to a user, and wait for it."""
-        ...
-
-    def delete_user(self, connection: ConnectionName, name: str) -> None:
-        """Delete a user, and wait for it."""
-        ...
-
-
-async def _unannounced(keys: Mapping[Key, str]) -> None:
-    """Tell nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserNeighbours:
-    """What a pass asks and says about objects.
-
-    `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
-    which objects which usernames are about to be: what it records lets a restarted process know them for its own.
-    `tell` is called for objects of which a pass that they did not ask for found something else.
-    """
-
-    claims: Callable[[], Mapping[Key, UserClaim]]
-    announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
-    tell: Callable[[Key], None] = nobody
-
-
-@dataclass(frozen=True, slots=True)
-class UserAnswer:
-    """How an object's user stands, and the change that was made for it in this pass, if any."""
-
-    standing: UserStanding
-    change: Change | None
 
 
 class UsersLane:
@@ -153,6 +107,10 @@ class UsersLane:
     def act_as(self, instance: InstanceUsers) -> None:
         """Read and write as another identity from the next pass on."""
         self._instance = instance
+
+    def press(self, key: Key) -> None:
+        """Let who waits for the object go ahead as an edit does."""
+        self._lane.press(key)
 
     def forget(self, key: Key) -> None:
         """Leave the object's user as it is and want nothing for it."""

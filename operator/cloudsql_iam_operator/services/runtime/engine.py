@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -80,6 +80,8 @@ class Engine:
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
+        self.press: Callable[[Key], None] = _nobody
+        """Called for objects that were edited or deleted, which may be waiting for something."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
         """A watch or a list showed this object."""
@@ -95,6 +97,8 @@ class Engine:
         rank = Rank.EDIT if news is News.EDITED else _rank(live)
         if live.held:
             self._queue.add(key, rank)
+        if rank is Rank.EDIT:
+            self.press(key)
         if news is not News.HELD:
             self._wake(key, min(rank, Rank.FIRST))
 
@@ -239,6 +243,10 @@ class Engine:
             self._queue.succeeded(key)
         seconds = report.again if report.again is not None else 300.0
         self._queue.add_after(key, seconds * random.uniform(0.9, 1.0), rank)  # noqa: S311 - spreads a herd
+
+
+def _nobody(key: Key) -> None:
+    """Nobody lets anything go ahead."""
 
 
 def uid_of(body: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from cloudsql_iam_operator.core.users.plan import (
 from cloudsql_iam_operator.core.users.principals import UserType
 from cloudsql_iam_operator.services.lanes.pace import Pace
 from cloudsql_iam_operator.services.lanes.retry import Retry
-from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")

@@ -296,3 +296,17 @@ def test_what_is_forgotten_is_not_wanted_and_not_looked_at() -> None:
         assert not world.lane.wants("a")
 
     hurried(story())
+
+
+def test_who_waits_for_an_object_that_is_edited_meanwhile_goes_ahead() -> None:
+    async def story() -> None:
+        world = World(seconds=0.2, at_most=1)
+        calls = [Call(f"{number}", 1, Rank.FIRST, 450.0) for number in range(50)]
+        waiting = [asyncio.create_task(call.make(world)) for call in calls]
+        await asyncio.sleep(1.0)
+        world.lane.press("49")
+        await asyncio.gather(*waiting)
+
+        assert sum(call.answered < calls[49].answered for call in calls) <= 6
+
+    hurried(story())

@@ -13,7 +13,8 @@ from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import CreateUser, DatabaseUser, Ownership, UserStanding
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.users import UserAnswer, UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer, UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from unit.services.lanes.instance import Instance, key, run, want
 
 
