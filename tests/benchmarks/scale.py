@@ -24,7 +24,6 @@ from e2e.waiting import eventually
 
 SIZES = (200, 1000, 5000)
 PROJECTS, INSTANCES = 4, 2
-INTERVAL = 120
 EDITS = 20
 LIMIT = 3600.0
 OPERATOR = "cloudsql_iam_operator run"
@@ -41,8 +40,11 @@ def measure() -> Sequence[Figure]:
     try:
         stage = Stage(parts, Cloud(parts.directory))
         namespaces = [f"fleet-of-{size}" for size in sizes]
-        _instances(stage, namespaces)
-        rounds = [_Round(Fleet(stage, name, size // 2, PLACES)) for name, size in zip(namespaces, sizes, strict=True)]
+        for name in namespaces:
+            stage.chain.kubectl.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        rounds = [
+            _Round(stage, Fleet(stage, name, size // 2, PLACES)) for name, size in zip(namespaces, sizes, strict=True)
+        ]
         figures = [figure for each in rounds for figure in each.play()]
         return [*figures, *_growth(rounds[0], rounds[-1])]
     finally:
@@ -52,14 +54,17 @@ def measure() -> Sequence[Figure]:
 class _Round:
     """One fleet from apply to gone."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, stage: Stage, fleet: Fleet) -> None:
+        self.stage = stage
         self.fleet = fleet
         self.objects = 2 * fleet.size
+        self.interval = max(30, self.objects // 25)
         self.seconds = 0.0
         self.processor = 0.0
 
     def play(self) -> Sequence[Figure]:
         """Measure, and leave nothing behind."""
+        _instances(self.stage, self.interval)
         figures = [*self._wave(), *self._rest(), *self._edits(), *self._restart(), self._memory(), self._deletion()]
         return [Figure(f"{self.objects}: {f.what}", f.value, f.unit, f.limit) for f in figures]
 
@@ -84,7 +89,7 @@ class _Round:
         self._settled()
         start, versions, began = self.fleet.position(), self.fleet.versions(), time.monotonic()
         eventually(lambda: self.fleet.calls(start).all(LIST) >= 2 * len(PLACES), "two looks at all users", LIMIT)
-        intervals = (time.monotonic() - began) / INTERVAL
+        intervals = (time.monotonic() - began) / self.interval
         calls = self.fleet.calls(start)
         changed = sum(self.fleet.versions().get(name) != version for name, version in versions.items())
         return [
@@ -151,13 +156,11 @@ def enlarged(config: dict[str, Any], users: int) -> dict[str, Any]:
     return config
 
 
-def _instances(stage: Stage, namespaces: Sequence[str]) -> None:
-    for name in namespaces:
-        stage.chain.kubectl.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+def _instances(stage: Stage, interval: int) -> None:
     for place in PLACES:
         rule = {
             "name": "fleet",
-            "namespaces": {"names": list(namespaces)},
+            "namespaces": {"selector": {}},
             "principals": {"serviceAccounts": [f"u-*@{place.project}.iam.gserviceaccount.com"]},
             "databases": ["orders"],
             "schemas": ["app"],
@@ -168,7 +171,7 @@ def _instances(stage: Stage, namespaces: Sequence[str]) -> None:
             "connectionName": f"{place.project}:europe-west1:{place.name}",
             "admin": {"database": {"ownerRoles": ["app_owner"]}},
             "access": [rule],
-            "interval": f"{INTERVAL}s",
+            "interval": f"{interval}s",
         }
         stage.chain.kubectl.declare({"apiVersion": API, "kind": "CloudSQLInstance", "metadata": metadata, "spec": spec})
 
