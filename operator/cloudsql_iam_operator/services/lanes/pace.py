@@ -8,7 +8,7 @@ from cloudsql_iam_operator.services.runtime.ranks import Rank
 WAVE = 8
 """New wants in one pass from which more are expected."""
 
-STRETCHES = 3
+STRETCHES = 2
 CHECKS = 12.0
 """How much longer is gathered for periodic checks, which nobody waits for, so that one pass serves all of them."""
 

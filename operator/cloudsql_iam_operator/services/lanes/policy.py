@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 Wants = Mapping[Key, PolicyWant]
 
 
+PACE = Pace(quiet=1.0)
+"""A policy takes minutes to act, and a project has few writes a minute: users of a wave are waited for longer."""
+
+
 class PolicyLane:
     """Bindings of one project. Belongs to one event loop."""
 
@@ -44,7 +48,7 @@ class PolicyLane:
         self._retry = Retry()
         self._circuit = Circuit()
         self._writers: dict[int, PolicyWriter] = {}
-        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace(), neighbours.tell)
+        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or PACE, neighbours.tell)
         self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
