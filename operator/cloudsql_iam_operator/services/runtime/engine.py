@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 FINALIZER_SECONDS = 5.0
 """How long to wait for the watch to show our finalizer before trying again."""
+
+ENDED_SECONDS = 600.0
+"""How long the end of an object is remembered: longer than any list takes."""
 
 NEAR_SECONDS = 30.0
 """The longest pause where no watch shows the mending, and a reconcile costs a call to the API server only."""
@@ -83,11 +87,13 @@ class Engine:
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
-        self._ended: set[str] = set()
-        """Uids that vanished since the last full list began, which may still show them."""
+        self._ended: dict[str, float] = {}
+        """When uids vanished, for as long as a list that was asked for before may still show them."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
-        """A watch or a list showed this object."""
+        """A watch or a list showed this object; one that has ended does not come back by a list that came late."""
+        if uid_of(body) in self._ended:
+            return
         former = self._registry.former(key, body)
         if former is not None:
             self.vanished(key, former.uid)
@@ -107,7 +113,7 @@ class Engine:
             if not released.is_set():
                 self._depart(live, live.status)
         released.set()
-        self._ended.add(uid)
+        self._ended[uid] = time.monotonic()
 
     def _depart(self, live: Live, status: Mapping[str, Any]) -> None:
         """Take back what an object caused that vanished before: somebody took its finalizer off, or it was missed."""
@@ -132,7 +138,8 @@ class Engine:
 
     async def relist(self) -> None:
         """Read all objects anew: a broken watch hides deletions."""
-        self._ended.clear()
+        now = time.monotonic()
+        self._ended = {uid: at for uid, at in self._ended.items() if now - at < ENDED_SECONDS}
         for kind in KINDS:
             known = self._registry.of_kind(kind.name)
             bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)

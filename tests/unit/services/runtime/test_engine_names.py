@@ -108,3 +108,14 @@ def test_a_full_list_from_before_an_objects_making_does_not_forget_it() -> None:
             scene.show(body())
 
     assert play(story, act).registry.get(KEY) is not None
+
+
+def test_an_object_that_ended_does_not_come_back_by_whatever_shows_it_late() -> None:
+    story = Told(HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        scene.engine.vanished(KEY, "u1")
+        scene.engine.seen(KEY, body(resourceVersion="4", **DELETING))
+
+    assert play(story, act).registry.get(KEY) is None
