@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
+from cloudsql_iam_operator.api.grant import Grantee, UserRef
 from cloudsql_iam_operator.api.names import APPROVE, Key
 from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
@@ -129,8 +129,3 @@ def worst(problems: Sequence[Problem]) -> tuple[Reason, str] | None:
     ranked = sorted(problems, key=lambda p: p.reason.standing is not Standing.STALLED)
     reason = ranked[0].reason
     return reason, "; ".join(dict.fromkeys(p.message for p in ranked if p.reason is reason))
-
-
-def user_names(spec: DatabaseGrant) -> list[str]:
-    """CloudSQLIAMUsers that the grant names."""
-    return [grantee.name for grantee in spec.grantees if isinstance(grantee, UserRef)]

@@ -141,12 +141,6 @@ class Registry:
             if isinstance(live.spec, CloudSQLIAMUser) and live.spec.instance == instance:
                 yield live, live.spec
 
-    def grants_of(self, instance: str) -> Iterator[tuple[Live, DatabaseGrant]]:
-        """Readable grants that name the instance."""
-        for live in self._objects.values():
-            if isinstance(live.spec, DatabaseGrant) and live.spec.instance == instance:
-                yield live, live.spec
-
     def grants_to(self, user: Key) -> Iterator[tuple[Live, DatabaseGrant]]:
         """Readable grants of which the user is a grantee."""
         for live in self._objects.values():
