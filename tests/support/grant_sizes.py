@@ -15,7 +15,8 @@ def grantees(count: int) -> list[Json]:
 
 
 def table(**fields: Any) -> Json:
-    return {"kind": "Table", "schema": "app", "names": ["*"], "privileges": ["SELECT"], **fields}
+    said = {"kind": "Table", "schema": "app", "names": ["*"], "privileges": ["SELECT"], **fields}
+    return {field: value for field, value in said.items() if value is not None}
 
 
 def columns(names: int, count: int) -> Json:
@@ -36,32 +37,24 @@ def public(count: int, names: int) -> Json:
 
 
 def pairs() -> Iterator[tuple[str, Json, Json]]:
-    """What multiplies, changes to a minimal grant that reach 20,000, and such that reach just more."""
-    few, one = grantees(20), grantees(1)
-    yield "columns", {"grantees": few, "grants": [columns(10, 100)]}, {"grantees": few, "grants": [columns(10, 101)]}
-    yield "schemas", {"grantees": few, "grants": [schemas(50, 20)]}, {"grantees": few, "grants": [schemas(50, 21)]}
-    yield (
-        "except",
-        {"grantees": grantees(100), "grants": [table(**{"except": named("x", 99)})] * 2},
-        {"grantees": grantees(100), "grants": [table(**{"except": named("x", 99)})] * 2 + [table()]},
-    )
+    """What multiplies, changes to a minimal grant that reach 1,000,000, and such that reach just more."""
+    many = {"grantees": grantees(100)}
+    half, most = [schemas(100, 50)], [schemas(100, 100)]
+    yield "columns", many | {"grants": [columns(50, 200)]}, many | {"grants": [columns(51, 200)]}
+    yield "schemas", many | {"grants": most}, many | {"grants": [*most, table()]}
+    left_out = {"schemas": named("s", 100), "schema": None, "except": named("x", 99)}
+    yield "except", many | {"grants": [table(**left_out)]}, many | {"grants": [table(**left_out), table()]}
     yield (
         "future",
-        {"grantees": grantees(100), "grants": None, "future": [future(50)] * 4},
-        {"grantees": grantees(100), "grants": None, "future": [future(50)] * 4 + [future(1)]},
+        many | {"grants": [*half, table()], "future": [future(50)] * 99 + [future(49)]},
+        many | {"grants": [*half, table()], "future": [future(50)] * 100},
     )
     yield (
         "public",
-        {"grantees": one, "grants": None, "public": [public(100, 100)] * 2},
-        {"grantees": one, "grants": [table()], "public": [public(100, 100)] * 2},
+        many | {"grants": [*half, table()], "public": [public(100, 100)] * 49 + [public(100, 99)]},
+        many | {"grants": [*half, table()], "public": [public(100, 100)] * 50},
     )
-    yield (
-        "preset",
-        {"grantees": grantees(100), "grants": None, "preset": "read", "schemas": named("s", 33)},
-        {"grantees": grantees(100), "grants": None, "preset": "read", "schemas": named("s", 34)},
-    )
-    yield (
-        "entries",
-        {"grantees": grantees(100), "grants": [table()] * 200},
-        {"grantees": grantees(100), "grants": [table()] * 200, "memberships": [{"role": "m"}]},
-    )
+    preset = {"grants": [schemas(100, 94)] + [table()] * 6, "preset": "read"}
+    yield "preset", many | preset | {"schemas": named("s", 99)}, many | preset | {"schemas": named("s", 100)}
+    entries = many | {"grants": [schemas(1, 50)] * 200}
+    yield "entries", entries, entries | {"memberships": [{"role": "m"}]}
