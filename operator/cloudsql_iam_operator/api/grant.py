@@ -35,6 +35,8 @@ class ObjectKind(StrEnum):
     RELATION = "Relation"
     COLUMN = "Column"
     SEQUENCE = "Sequence"
+    FUNCTION = "Function"
+    PROCEDURE = "Procedure"
     ROUTINE = "Routine"
     TYPE = "Type"
     FOREIGN_SERVER = "ForeignServer"

@@ -44,6 +44,8 @@ SHAPES: Mapping[ObjectKind, KindShape] = MappingProxyType(
         ObjectKind.RELATION: _of_schema(*_RELATION),
         ObjectKind.COLUMN: KindShape(True, True, False, ("SELECT", "INSERT", "UPDATE", "REFERENCES")),
         ObjectKind.SEQUENCE: _of_schema("USAGE", "SELECT", "UPDATE"),
+        ObjectKind.FUNCTION: _of_schema("EXECUTE"),
+        ObjectKind.PROCEDURE: _of_schema("EXECUTE"),
         ObjectKind.ROUTINE: _of_schema("EXECUTE"),
         ObjectKind.TYPE: _of_schema("USAGE"),
         ObjectKind.FOREIGN_SERVER: _of_database("USAGE"),
@@ -55,6 +57,9 @@ SHAPES: Mapping[ObjectKind, KindShape] = MappingProxyType(
     }
 )
 """The shape of every kind."""
+
+ROUTINES = (ObjectKind.FUNCTION, ObjectKind.PROCEDURE)
+"""Kinds that Routine stands for; all three are named with the types of their arguments. Aggregates are functions."""
 
 FUTURE_KINDS = (
     ObjectKind.TABLE,
@@ -80,6 +85,8 @@ PUBLIC_KINDS = (
     ObjectKind.MATERIALIZED_VIEW,
     ObjectKind.RELATION,
     ObjectKind.SEQUENCE,
+    ObjectKind.FUNCTION,
+    ObjectKind.PROCEDURE,
     ObjectKind.ROUTINE,
     ObjectKind.TYPE,
     ObjectKind.LANGUAGE,

@@ -43,7 +43,7 @@ def test_a_signature_with_precise_types_and_a_weird_name_is_resolved(place: Plac
 
     assert answer.problems == ()
     assert answer.executed == (
-        'GRANT EXECUTE ON ROUTINE "app"."Weird "" Fn"("pg_catalog"."_numeric", "app"."state") TO "x"',
+        'GRANT EXECUTE ON FUNCTION "app"."Weird "" Fn"("pg_catalog"."_numeric", "app"."state") TO "x"',
     )
 
 

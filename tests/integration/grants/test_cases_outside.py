@@ -104,7 +104,7 @@ def test_what_public_holds_is_taken_once_and_stays_taken(place: Place) -> None:
     second = place.answer(wanted)
 
     assert sorted(first.executed) == [
-        'REVOKE EXECUTE ON ROUTINE "app"."f"("pg_catalog"."int4") FROM PUBLIC',
+        'REVOKE EXECUTE ON FUNCTION "app"."f"("pg_catalog"."int4") FROM PUBLIC',
         f'REVOKE TEMPORARY, CONNECT ON DATABASE "{place.name}" FROM PUBLIC',
     ]
     assert (first.problems, first.ledger) == ((), frozenset())

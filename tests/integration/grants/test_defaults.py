@@ -22,7 +22,7 @@ WANTED = want(
 GRANTED = (
     'GRANT USAGE ON SCHEMA "app" TO "x"',
     'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"',
-    'GRANT EXECUTE ON ROUTINE "app"."f"("pg_catalog"."int4") TO "x"',
+    'GRANT EXECUTE ON FUNCTION "app"."f"("pg_catalog"."int4") TO "x"',
 )
 REVOKED = tuple(text.replace("GRANT", "REVOKE").replace(" TO ", " FROM ") for text in GRANTED)
 

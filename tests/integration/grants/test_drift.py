@@ -213,7 +213,7 @@ def test_a_right_on_a_column_a_schema_and_objects_to_come_drift_alike(place: Pla
         0,
         (
             'GRANT USAGE ON SCHEMA "app" TO "x"',
-            'GRANT EXECUTE ON ROUTINE "app"."f"("pg_catalog"."int4") TO "x"',
+            'GRANT EXECUTE ON FUNCTION "app"."f"("pg_catalog"."int4") TO "x"',
             'ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "app" GRANT SELECT ON TABLES TO "x"',
             'GRANT SELECT ("note") ON TABLE "app"."orders" TO "x"',
         ),

@@ -160,7 +160,7 @@ def test_taking_from_everybody_leaves_extensions_out(place: Place) -> None:
     answer = place.answer(dataclasses.replace(want(), entries=dataclasses.replace(NOTHING, public=taken)))
 
     assert answer.problems == ()
-    assert answer.executed == ('REVOKE EXECUTE ON ROUTINE "public"."mine"() FROM PUBLIC',)
+    assert answer.executed == ('REVOKE EXECUTE ON FUNCTION "public"."mine"() FROM PUBLIC',)
 
 
 def test_a_creator_that_nobody_can_be_is_waited_for_only_once_it_has_made_something(place: Place) -> None:

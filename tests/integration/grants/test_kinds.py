@@ -49,8 +49,8 @@ def test_a_routine_wildcard_takes_in_overloads_and_procedures_and_converges(plac
     second = place.answer(wanted)
 
     assert first.executed == (
-        'GRANT EXECUTE ON ROUTINE "app"."f"("pg_catalog"."int4"), "app"."f"("pg_catalog"."text"), '
-        '"app"."tidy"() TO "x"',
+        'GRANT EXECUTE ON FUNCTION "app"."f"("pg_catalog"."int4"), "app"."f"("pg_catalog"."text") TO "x"',
+        'GRANT EXECUTE ON PROCEDURE "app"."tidy"() TO "x"',
     )
     assert (second.executed, second.problems) == ((), ())
 
@@ -66,7 +66,7 @@ def test_a_signature_names_one_overload_however_it_is_spelled(place: Place) -> N
 
     assert answer.problems == ()
     assert answer.executed == (
-        'GRANT EXECUTE ON ROUTINE "app"."Weird "" Fn"("pg_catalog"."_numeric", "app"."state"), '
+        'GRANT EXECUTE ON FUNCTION "app"."Weird "" Fn"("pg_catalog"."_numeric", "app"."state"), '
         '"app"."f"("pg_catalog"."int4") TO "x"',
     )
 
@@ -77,7 +77,7 @@ def test_an_unreadable_signature_is_not_found_and_stops_no_other(place: Place) -
     answer = place.answer(want(objects(ObjectKind.ROUTINE, "EXECUTE", names=names)))
 
     assert [problem.reason for problem in answer.problems] == [Reason.OBJECT_NOT_FOUND]
-    assert answer.executed == ('GRANT EXECUTE ON ROUTINE "app"."f"("pg_catalog"."int4") TO "x"',)
+    assert answer.executed == ('GRANT EXECUTE ON FUNCTION "app"."f"("pg_catalog"."int4") TO "x"',)
     assert place.value("select to_regclass('app.orders')::text") == "app.orders"
 
 

@@ -103,7 +103,7 @@ class Hostile:
             lock,
             f"{verb} UPDATE ({column}) ON TABLE {table} {end}",
             f"{verb} USAGE ON SEQUENCE {schema}.{quoted(self.sequence)} {end}",
-            f"{verb} EXECUTE ON ROUTINE {schema}.{quoted(self.routine)}() {end}",
+            f"{verb} EXECUTE ON FUNCTION {schema}.{quoted(self.routine)}() {end}",
             f"{verb} USAGE ON TYPE {schema}.{quoted(self.type)} {end}",
             f'ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA {schema} {verb} SELECT ON TABLES {end}',
             f"{verb} {quoted(self.group)} {end}",

@@ -11,6 +11,7 @@ from pglast import ast, parse_sql, visitors
 from cloudsql_iam_operator.adapters.postgres import session
 from cloudsql_iam_operator.adapters.postgres.statements import composed, table_lock
 from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.object_kinds import ROUTINES
 from cloudsql_iam_operator.core.grants.changes.operations import Verb
 from cloudsql_iam_operator.core.grants.changes.statements import MembershipStatement, ObjectName, PrivilegeStatement
 
@@ -122,9 +123,9 @@ TABLES = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, Objec
 
 
 @pytest.mark.parametrize("verb", list(Verb))
-@pytest.mark.parametrize("kind", [*TABLES, ObjectKind.ROUTINE, ObjectKind.TYPE])
+@pytest.mark.parametrize("kind", [*TABLES, *ROUTINES, ObjectKind.TYPE])
 def test_an_object_is_always_named_with_its_schema(kind: ObjectKind, verb: Verb) -> None:
-    types = (("pg_catalog", "int4"),) if kind is ObjectKind.ROUTINE else ()
+    types = (("pg_catalog", "int4"),) if kind in ROUTINES else ()
     columns = ("id",) if kind is ObjectKind.COLUMN else ()
     statement = PrivilegeStatement(
         verb, kind, ("USAGE",), columns, (ObjectName("app", "o", types),), ("x",), "", lockable=kind is ObjectKind.TABLE

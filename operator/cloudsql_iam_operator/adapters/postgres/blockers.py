@@ -23,7 +23,8 @@ _RELATIONS = frozenset({ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZ
 _WORDS = {
     ObjectKind.SCHEMA: "schema",
     ObjectKind.DATABASE: "database",
-    ObjectKind.ROUTINE: "routine",
+    ObjectKind.FUNCTION: "routine",
+    ObjectKind.PROCEDURE: "routine",
     ObjectKind.TYPE: "type",
 }
 

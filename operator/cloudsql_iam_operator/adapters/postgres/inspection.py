@@ -13,6 +13,7 @@ from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import reading, require_trusted
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.object_kinds import ROUTINES
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
 from cloudsql_iam_operator.core.grants.desired.identifiers import signature
@@ -39,7 +40,8 @@ Cursor = psycopg.Cursor[Row]
 
 _KINDS = {
     **RELKINDS,
-    "routine": ObjectKind.ROUTINE,
+    "function": ObjectKind.FUNCTION,
+    "procedure": ObjectKind.PROCEDURE,
     "type": ObjectKind.TYPE,
     "schema": ObjectKind.SCHEMA,
     "database": ObjectKind.DATABASE,
@@ -52,7 +54,8 @@ _KINDS = {
     "future L": ObjectKind.LARGE_OBJECT,
 }
 _NAMES = {
-    ObjectKind.ROUTINE: "routine_names",
+    ObjectKind.FUNCTION: "routine_names",
+    ObjectKind.PROCEDURE: "routine_names",
     ObjectKind.TYPE: "type_names",
 }
 
@@ -151,12 +154,13 @@ def object_names(
     for kind, rows in asked:
         for oid, schema, name, *arguments in rows:
             types = tuple(zip(*arguments[:2], strict=True)) if arguments else ()
-            found[kind, oid] = ObjectName(schema, name, types, *arguments[2:])
+            found[kind, oid] = ObjectName(schema, name, types)
     return found
 
 
 def _values(kinds: Iterable[ObjectKind]) -> list[str]:
-    return sorted(kind.value for kind in kinds)
+    """The kinds as the queries know them, which read all routines or none."""
+    return sorted({ObjectKind.ROUTINE.value if kind in ROUTINES else kind.value for kind in kinds})
 
 
 def _ask(

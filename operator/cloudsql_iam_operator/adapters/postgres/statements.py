@@ -8,6 +8,7 @@ from psycopg import sql
 
 from cloudsql_iam_operator.adapters.postgres.encoding import ESCAPED, legible
 from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.object_kinds import ROUTINES
 from cloudsql_iam_operator.core.grants.changes.operations import Verb
 from cloudsql_iam_operator.core.grants.changes.statements import (
     ALL_SCHEMAS,
@@ -43,7 +44,8 @@ _OBJECTS: dict[ObjectKind, LiteralString] = {
     ObjectKind.MATERIALIZED_VIEW: "TABLE",
     ObjectKind.COLUMN: "TABLE",
     ObjectKind.SEQUENCE: "SEQUENCE",
-    ObjectKind.ROUTINE: "ROUTINE",
+    ObjectKind.FUNCTION: "FUNCTION",
+    ObjectKind.PROCEDURE: "PROCEDURE",
     ObjectKind.TYPE: "TYPE",
     ObjectKind.FOREIGN_SERVER: "FOREIGN SERVER",
     ObjectKind.FOREIGN_DATA_WRAPPER: "FOREIGN DATA WRAPPER",
@@ -52,7 +54,6 @@ _OBJECTS: dict[ObjectKind, LiteralString] = {
     ObjectKind.PARAMETER: "PARAMETER",
     ObjectKind.TABLESPACE: "TABLESPACE",
 }
-_WORDS: dict[str, LiteralString] = {"FUNCTION": "FUNCTION", "PROCEDURE": "PROCEDURE"}
 _TO_COME: dict[ObjectKind, LiteralString] = {
     ObjectKind.TABLE: "TABLES",
     ObjectKind.SEQUENCE: "SEQUENCES",
@@ -112,7 +113,6 @@ def _renamed(statement: Statement, changed: Callable[[str], str]) -> Statement:
                 changed(name.schema),
                 changed(name.name),
                 tuple((changed(schema), changed(type_)) for schema, type_ in name.arguments),
-                name.word,
             )
             for name in statement.objects
         ),
@@ -141,9 +141,7 @@ def _privileges(statement: PrivilegeStatement) -> sql.Composed:
 
 
 def _targets(statement: PrivilegeStatement) -> sql.Composed:
-    return (
-        sql.SQL(_WORDS.get(statement.objects[0].word) or _OBJECTS[statement.kind]) + sql.SQL(" ") + _objects(statement)
-    )
+    return sql.SQL(_OBJECTS[statement.kind]) + sql.SQL(" ") + _objects(statement)
 
 
 def _objects(statement: PrivilegeStatement) -> sql.Composed:
@@ -156,10 +154,10 @@ def _object(kind: ObjectKind, name: ObjectName) -> sql.Composable:
     if kind is ObjectKind.PARAMETER:
         return sql.Identifier(*name.name.split("."))
     words = sql.Identifier(name.schema, name.name) if name.schema else sql.Identifier(name.name)
-    if kind is not ObjectKind.ROUTINE:
+    if kind not in ROUTINES:
         return words
     # Without a mode, PostgreSQL takes the types of a procedure for those of its OUT arguments too.
-    mode = sql.SQL("IN {}") if name.word == "PROCEDURE" else sql.SQL("{}")
+    mode = sql.SQL("IN {}") if kind is ObjectKind.PROCEDURE else sql.SQL("{}")
     types = _COMMA.join([mode.format(sql.Identifier(schema, type_)) for schema, type_ in name.arguments])
     return sql.SQL("{}({})").format(words, types)
 

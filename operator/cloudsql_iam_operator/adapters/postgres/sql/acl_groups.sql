@@ -37,7 +37,7 @@ folded (kind, schema, owner, acl, col, extended, members) as (
     group by 1, 2, 3, 4, 6
     union all
     select
-        'routine',
+        case p.prokind when 'p' then 'procedure' else 'function' end,
         p.pronamespace,
         p.proowner,
         coalesce(p.proacl, acldefault('f', p.proowner)),

@@ -18,7 +18,7 @@ found (kind, schema, owner, acl, name, role) as (
     from named n
     join pg_class c on n.classid = 'pg_class'::regclass and c.oid = n.objid
     union all
-    select 'routine', p.pronamespace, p.proowner, p.proacl, p.proname, n.role
+    select case p.prokind when 'p' then 'procedure' else 'function' end, p.pronamespace, p.proowner, p.proacl, p.proname, n.role
     from named n
     join pg_proc p on n.classid = 'pg_proc'::regclass and p.oid = n.objid
     union all

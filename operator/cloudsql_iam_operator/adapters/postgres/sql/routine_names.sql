@@ -15,21 +15,7 @@ select
         from unnest(p.proargtypes) with ordinality a (type, place)
         join pg_type t on t.oid = a.type
         order by a.place
-    ),
-    -- ROUTINE finds procedures by their OUT arguments too, and so two where one of them is meant.
-    case
-        when exists (
-            select
-            from pg_proc o
-            where
-                o.pronamespace = p.pronamespace
-                and o.proname = p.proname
-                and o.oid <> p.oid
-                and 'p' in (o.prokind, p.prokind)
-        )
-        then case p.prokind when 'p' then 'PROCEDURE' else 'FUNCTION' end
-        else ''
-    end
+    )
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
 where p.oid = any(%(oids)s::oid[])

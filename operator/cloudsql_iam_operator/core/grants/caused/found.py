@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.object_kinds import ROUTINES
 from cloudsql_iam_operator.core.grants.changes.operations import Operation, Verb
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName
 from cloudsql_iam_operator.core.grants.decided.cells import Cell, cells
@@ -159,7 +160,7 @@ def _names(cell: Cell, names: Mapping[tuple[ObjectKind, int], ObjectName], roles
 
 
 def _name(kind: ObjectKind, name: ObjectName) -> str:
-    if kind is not ObjectKind.ROUTINE:
+    if kind not in ROUTINES:
         return name.name
     arguments = ", ".join(f"{_quoted(schema)}.{_quoted(type_)}" for schema, type_ in name.arguments)
     return f"{_quoted(name.name)}({arguments})"

@@ -24,15 +24,11 @@ _KIND_ORDER = tuple(ObjectKind)
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectName:
-    """An object by name; `schema` is "" for a database or schema, `arguments` are (schema, type) of a routine's.
-
-    `word` is FUNCTION or PROCEDURE where ROUTINE could be another one too.
-    """
+    """An object by name; `schema` is "" for a database or schema, `arguments` are (schema, type) of a routine's."""
 
     schema: str
     name: str
     arguments: tuple[tuple[str, str], ...] = ()
-    word: str = ""
 
 
 ALL_SCHEMAS = ObjectName("", "")
@@ -158,15 +154,14 @@ def named(
         else:
             found = (names.get((words.kind, oid)) for oid in fold.objects)
             objects = tuple(sorted(name for name in found if name is not None))
-        for word in sorted({name.word for name in objects}):
-            alike = tuple(name for name in objects if name.word == word)
+        if objects:
             statements.append(
                 PrivilegeStatement(
                     words.verb,
                     words.kind,
                     names_of(words.mask),
                     words.columns,
-                    alike,
+                    objects,
                     tuple(sorted(roles[oid] for oid in fold.roles)),
                     reach.grantor(words.grantor, words.owner) or "",
                     words.option,

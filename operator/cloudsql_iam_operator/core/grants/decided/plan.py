@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.api.object_kinds import FUTURE_KINDS
+from cloudsql_iam_operator.api.object_kinds import FUTURE_KINDS, SHAPES
 from cloudsql_iam_operator.core.grants.changes.operations import MembershipOperation, Operation, Verb
 from cloudsql_iam_operator.core.grants.changes.statements import Statement
 from cloudsql_iam_operator.core.grants.decided.counts import Observed, Tallies
@@ -36,18 +36,7 @@ from cloudsql_iam_operator.core.grants.observed.public import SHUT_OUT, shuts_ou
 from cloudsql_iam_operator.core.grants.observed.snapshot import Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
-IN_SCHEMA = frozenset(
-    {
-        ObjectKind.SCHEMA,
-        ObjectKind.TABLE,
-        ObjectKind.VIEW,
-        ObjectKind.MATERIALIZED_VIEW,
-        ObjectKind.COLUMN,
-        ObjectKind.SEQUENCE,
-        ObjectKind.ROUTINE,
-        ObjectKind.TYPE,
-    }
-)
+IN_SCHEMA = frozenset(kind for kind, shape in SHAPES.items() if shape.in_schema)
 """Kinds of which Exclusive takes away whatever nobody declares."""
 
 

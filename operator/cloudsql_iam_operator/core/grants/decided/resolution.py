@@ -7,6 +7,7 @@ from functools import partial
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.object_kinds import ROUTINES
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.globs import Globs
 from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
@@ -33,6 +34,9 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import (
     catalog_of,
 )
 from cloudsql_iam_operator.core.reasons import Reason
+
+_TOLD_APART = frozenset({*RELATIONS, *ROUTINES})
+"""Kinds that share a space of names with others."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,7 +68,7 @@ class Resolver:
         self._kinds = {
             oid: group.kind
             for group in snapshot.groups
-            if group.kind in RELATIONS and not group.future
+            if group.kind in _TOLD_APART and not group.future
             for oid in group.members
         }
 
@@ -145,7 +149,7 @@ class Resolver:
             Wish,
             key,
             standing,
-            frozenset(kinds_of(entry.kind)),
+            frozenset({entry.kind} if entry.future else kinds_of(entry.kind)),
             mask=mask,
             roles=roles,
             owners=owners,
@@ -213,7 +217,7 @@ class Resolver:
             oid = self._snapshot.names.get((catalog, entry.schema, name))
             if oid is None:
                 missing.append(name)
-            elif catalog is Catalog.RELATION and self._kinds.get(oid, entry.kind) not in kinds:
+            elif self._kinds.get(oid, kinds[0]) not in kinds:
                 text = f"{entry.schema}.{name} is a {self._kinds[oid]}, not a {entry.kind}: change the entry's kind"
                 problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
             elif entry.columns and not self._mask_fits(entry, oid):
@@ -226,7 +230,7 @@ class Resolver:
         if missing:
             listed = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
             where = f"schema {entry.schema!r}" if entry.schema else f"database {self._snapshot.server.database!r}"
-            hints = {signature_hint(name): None for name in missing} if entry.kind is ObjectKind.ROUTINE else {}
+            hints = {signature_hint(name): None for name in missing} if catalog is Catalog.ROUTINE else {}
             text = "; ".join([f"{entry.kind} {listed} does not exist in {where}", *filter(None, hints)])
             problems.append(Problem(Reason.OBJECT_NOT_FOUND, text))
         return frozenset(found)

@@ -16,7 +16,7 @@ from cloudsql_iam_operator.api.grant import (
     Preset,
     PublicRevoke,
 )
-from cloudsql_iam_operator.api.object_kinds import SHAPES
+from cloudsql_iam_operator.api.object_kinds import ROUTINES, SHAPES
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.desired.identifiers import identifier, signature
 from cloudsql_iam_operator.core.reasons import Reason
@@ -143,7 +143,7 @@ def _present(written: GrantEntry, roles: tuple[str, ...]) -> list[Entry]:
 def _name(kind: ObjectKind, name: str) -> str:
     if name == EVERY:
         return name
-    if kind is ObjectKind.ROUTINE:
+    if kind in (*ROUTINES, ObjectKind.ROUTINE):
         signature(name)
         return name
     if kind is ObjectKind.LARGE_OBJECT and not name.isdecimal():

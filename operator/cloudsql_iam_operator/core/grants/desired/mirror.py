@@ -8,20 +8,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cloudsql_iam_operator.api.grant import ObjectKind
-from cloudsql_iam_operator.api.object_kinds import ALL
+from cloudsql_iam_operator.api.object_kinds import ALL, ROUTINES
 from cloudsql_iam_operator.core.grants.desired.entries import EVERY, Entries, Entry
 
 _RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
+_SEVERAL = {ObjectKind.RELATION: _RELATIONS, ObjectKind.ROUTINE: ROUTINES}
+_REACHED = {ObjectKind.TABLE: _RELATIONS, ObjectKind.ROUTINE: ROUTINES}
 
 
 def kinds_of(kind: ObjectKind) -> tuple[ObjectKind, ...]:
-    """Kinds of objects that entries of a kind are about."""
-    return _RELATIONS if kind is ObjectKind.RELATION else (kind,)
+    """Kinds of existing objects that entries of a kind are about."""
+    return _SEVERAL.get(kind, (kind,))
 
 
 def reached(kind: ObjectKind) -> tuple[ObjectKind, ...]:
     """Kinds of objects that default privileges of a kind are put on; foreign and partitioned tables are tables."""
-    return _RELATIONS if kind is ObjectKind.TABLE else (kind,)
+    return _REACHED.get(kind, (kind,))
 
 
 def recorded_reach(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -44,6 +44,8 @@ class Catalog(Enum):
 
 
 _CATALOGS = {
+    ObjectKind.FUNCTION: Catalog.ROUTINE,
+    ObjectKind.PROCEDURE: Catalog.ROUTINE,
     ObjectKind.ROUTINE: Catalog.ROUTINE,
     ObjectKind.TYPE: Catalog.TYPE,
     ObjectKind.FOREIGN_SERVER: Catalog.FOREIGN_SERVER,
