@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings
 from cloudsql_iam_operator.handlers.watching import watch
-from cloudsql_iam_operator.services.assembly import Parts, Wiring, assemble
+from cloudsql_iam_operator.services.assembly import Limits, Parts, Wiring, assemble
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
         endpoints=settings.endpoints,
         cluster_id=settings.cluster_id,
         pool=workload_pool(settings.workload_pool),
-        threads=settings.threads,
+        limits=Limits(settings.workers, settings.threads, settings.sessions),
     )
 
 
@@ -83,9 +83,9 @@ async def _lead(settings: Settings, parts: Parts, pulse: health.Pulse, stopped: 
     await parts.engine.relist()
     pulse.ready = True
     watching = asyncio.create_task(watch(parts.engine, parts.departures, stopped))
-    workers = [asyncio.create_task(parts.engine.work()) for _ in range(settings.workers)]
+    working = asyncio.create_task(parts.engine.work())
     relists = asyncio.create_task(_relist(parts, settings.relist))
-    tasks = [watching, *workers, relists]
+    tasks = [watching, working, relists]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

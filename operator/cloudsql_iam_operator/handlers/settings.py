@@ -22,7 +22,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of the reconciler. `relist` is seconds between full lists.
+    """Settings of the reconciler. `relist` is seconds between full lists, `sessions` how many one instance may have.
 
     `workload_pool` is `PROJECT.svc.id.goog`, "" for that of the project this process runs in.
     """
@@ -34,6 +34,7 @@ class Settings:
     log_level: str
     workers: int
     threads: int
+    sessions: int
     relist: float
     endpoints: Endpoints
     cluster_id: str
@@ -54,6 +55,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         log_level=_level(environment),
         workers=_number(environment, "WORKERS", 32),
         threads=_number(environment, "THREADS", 16),
+        sessions=_number(environment, "SESSIONS", 2),
         relist=float(_number(environment, "RELIST_SECONDS", 900)),
         endpoints=endpoints_from(environment),
         cluster_id=environment.get("CLUSTER_ID", ""),

@@ -1,6 +1,5 @@
 """How the parts are put together. What each does is in the module of its name."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +23,21 @@ from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Recon
 from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
+from cloudsql_iam_operator.services.waiting.line import Room
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 PREVIEW_THREADS = 8
+CLUSTER_THREADS = 12
+"""Calls to the API server at a time, beside those to the outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many may be at a time: reconciles, calls to the outside, sessions of one instance."""
+
+    workers: int
+    threads: int
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Wiring:
     endpoints: Endpoints
     cluster_id: str
     pool: Callable[[], str]
-    threads: int
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,8 @@ class Parts:
 
 def assemble(wiring: Wiring) -> Parts:
     """The parts, connected. Call in the event loop that they will belong to."""
-    threads = Threads(wiring.threads)
+    limits = wiring.limits
+    threads = Threads(limits.threads, CLUSTER_THREADS)
     identities = Identities(wiring.endpoints, wiring.fence, wiring.called)
     connectors = Connectors(_given(wiring.endpoints.sqladmin))
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
@@ -67,10 +80,13 @@ def assemble(wiring: Wiring) -> Parts:
         USER.name: users,
         GRANT.name: GrantReconciler(systems),
     }
-    queue: WorkQueue[Key] = WorkQueue(Backoff(), asyncio.get_running_loop().time)
-    engine = Engine(
-        systems.registry, queue, reconcilers, Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
-    )
+    room = Room(limits.workers, max(1, limits.workers // 2))  # a namespace has at most half of it
+    queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
+    systems.lanes.sessions = limits.sessions
+    systems.lanes.tell = lambda key: queue.add(key, Rank.FIRST)
+    outside = Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
+    engine = Engine(systems.registry, queue, reconcilers, outside)
+    engine.press = systems.lanes.press
 
     def close() -> None:
         accesses.close()

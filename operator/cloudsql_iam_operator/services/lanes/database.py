@@ -1,6 +1,5 @@
 """The lane of one database: all DatabaseGrants that name it, brought about by one connection in one pass."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,21 +10,31 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
-from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
+from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
+from cloudsql_iam_operator.services.waiting.slots import Slots
 
 REACH_SECONDS = 60.0
+REACHED_SECONDS = 30.0
+"""How long a database that was reached counts as reachable."""
+
 PASS_SECONDS = 180.0
 """Longest time of one pass; writing ends well before (see Limits)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before."""
+    """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before.
+
+    `tell` is called for objects of which a pass that they did not ask for found something else.
+    """
 
     threads: Threads
-    slots: asyncio.Semaphore
+    slots: Slots
     pace: Pace = field(default_factory=Pace)
+    tell: Callable[[Key], None] = nobody
 
 
 class DatabaseLane:
@@ -49,11 +58,12 @@ class DatabaseLane:
         self._claims = claims
         self._exceptions = exceptions
         self._passes = passes
+        self._reached: Readings[str, None] = Readings()
         self._memory: Memory | None = None
         self._held: Held | None = None
         self._drift: dict[Key, Drift] = {}
         self._tried: dict[Key, GrantWant] = {}
-        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace)
+        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell)
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
         """How the database stands to the want, after what could be done was done.
@@ -66,12 +76,20 @@ class DatabaseLane:
         return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
 
     async def reach(self) -> None:
-        """Log in and out.
+        """Log in and out, unless that was done lately.
 
         Raises:
             NotYet: there is no way in.
         """
-        await self._passes.threads.call(_reached, self._access(), self._database, timeout=REACH_SECONDS)
+        await self._reached.read(self._database, self._reach, max_age=REACHED_SECONDS)
+
+    async def _reach(self) -> None:
+        async with self._passes.slots.held(self._database):
+            await self._passes.threads.call(_reached, self._access(), self._database, timeout=REACH_SECONDS)
+
+    def press(self, key: Key) -> None:
+        """Let who waits for the object go ahead as an edit does."""
+        self._lane.press(key)
 
     def forget(self, key: Key) -> None:
         """Want nothing for this key any more, and take nothing back."""
@@ -89,14 +107,15 @@ class DatabaseLane:
                 access, self._database, wants, claims, self._memory, before=self._held, exceptions=exceptions
             )
 
-        async with self._passes.slots:
+        async with self._passes.slots.held(self._database):
             access = self._access()
             passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
         self._memory, self._held = passed.memory, passed.held
         for key, answer in passed.answers.items():
             if isinstance(answer, GrantAnswer) and answer.drift.privileges:
                 self._drift[key] = self._drift.get(key, Drift()).followed_by(answer.drift)
-        return PassResult(passed.answers, passed.clean)
+        still = frozenset(key for key, answer in passed.answers.items() if _nothing_new(answer))
+        return PassResult(passed.answers, passed.clean, still)
 
     def _with_drift(self, key: Key, answer: GrantAnswer) -> GrantAnswer:
         """The answer with all drift not announced yet: a pass that somebody else asked for corrects everybody's."""
@@ -117,3 +136,8 @@ class DatabaseLane:
 
 def _reached(access: Access, database: str) -> None:
     access.connect(database).close()
+
+
+def _nothing_new(answer: GrantAnswer | Exception) -> bool:
+    """Whether a pass found a key as it is declared, and did nothing for it."""
+    return isinstance(answer, GrantAnswer) and not (answer.executed or answer.problems or answer.drift.privileges)

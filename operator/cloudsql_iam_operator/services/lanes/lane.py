@@ -1,123 +1,278 @@
 """A lane: one writer for one thing in the outside world. What a pass does belongs to whoever makes the lane."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from cloudsql_iam_operator.services.runtime.turns import parked
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.pace import Gathering, Pace
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 K = TypeVar("K", bound=Hashable)
 W = TypeVar("W")
 A = TypeVar("A")
 
+RENEWED = 2 / 3
+"""The part of the age that wants are content with after which the lane looks again by itself."""
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`."""
+TICK = 0.001
+"""Seconds that are not waited for: a clock may not show the difference."""
 
-    quiet: float = 0.3
-    longest: float = 5.0
+FAILED_SECONDS = 30.0
+"""When a look that nobody asked for is tried again after it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassResult(Generic[K, A]):
-    """What a pass found: an answer or the failure for each key; `clean` when it had nothing to change."""
+    """What a pass found: an answer or the failure for each key; `clean` when it had nothing to change.
+
+    `still` are keys for which it had nothing to change, though it had for others. `left` are those it did not come to:
+    they wait for the next pass.
+    """
 
     answers: Mapping[K, A | Exception]
     clean: bool
+    still: frozenset[K] = frozenset()
+    left: frozenset[K] = frozenset()
 
 
 RunPass = Callable[[Mapping[K, W]], Awaitable[PassResult[K, A]]]
 """One pass: brings the outside to the union of all wants and answers each. Raising fails every caller alike."""
 
 
+@dataclass(slots=True)
+class _Waiter(Generic[W, A]):
+    """Who waits; `seen` once a pass began that has its want."""
+
+    future: "asyncio.Future[A]"
+    want: W
+    rank: Rank
+    came: float
+    max_age: float
+    seen: bool = False
+
+
+@dataclass(slots=True)
+class _Known(Generic[W, A]):
+    """An answer of a pass that began at that time. One that is no `news` holds for as long as it is young enough."""
+
+    want: W
+    answer: A | Exception
+    began: float
+    news: bool
+    told: bool
+
+
+@dataclass(slots=True)
+class _Running(Generic[K, W]):
+    """The pass that runs: what it saw wanted, and whom it answered."""
+
+    wants: Mapping[K, W]
+    began: float
+    answered: set[K] = field(default_factory=set)
+
+
+def nobody(key: object) -> None:
+    """Tell nobody."""
+
+
 class Lane(Generic[K, W, A]):
     """Serialises passes over one outside thing and shares each pass among its callers.
 
     Wants stand until they are replaced or forgotten: a pass is always over all of them. A caller is answered by a
-    pass that began after its call, or by the last pass when that was clean, saw the same want and is young enough.
+    pass that saw its want and began after its call, or by an earlier one that is young enough and had nothing to change
+    for it, also when that runs still. Before answers get too old the lane looks again by itself, once for all;
+    `tell` is called with every key for which it then finds something else. Belongs to one event loop.
     """
 
-    def __init__(self, run: RunPass[K, W, A], pace: Pace, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, run: RunPass[K, W, A], pace: Pace, tell: Callable[[K], None] = nobody) -> None:
         self._run = run
-        self._pace = pace
-        self._clock = clock or asyncio.get_running_loop().time
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._gathering = Gathering(pace)
+        self._stirred = asyncio.Event()
         self._wants: dict[K, W] = {}
-        self._seen: dict[K, W] = {}
-        self._answers: Mapping[K, A | Exception] = {}
-        self._clean_since: float | None = None
-        self._waiters: list[tuple[K, asyncio.Future[A]]] = []
-        self._first = self._last = 0.0
+        self._ages: dict[K, float] = {}
+        self._known: dict[K, _Known[W, A]] = {}
+        self._waiters: dict[K, list[_Waiter[W, A]]] = {}
+        self._running: _Running[K, W] | None = None
+        self._unfinished = False
         self._worker: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def submit(self, key: K, want: W, *, max_age: float = 0.0) -> A:
-        """The answer to `want`. `max_age` (seconds) lets a clean earlier pass that saw the same want serve."""
+        """The answer to `want`.
+
+        `max_age` (seconds) lets an earlier pass serve that saw the same want; what it changed is told once.
+        """
         self._wants[key] = want
-        answer = self._served(key, want, max_age)
-        if answer is not None:
-            return answer
-        self._last = self._clock()
-        if not self._waiters:
-            self._first = self._last
-        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiters.append((key, future))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
-        return await future
+        if max_age:
+            self._ages[key] = max_age
+        known = self._served(key, want, max_age)
+        if known is not None:
+            return _given(known.answer)
+        waiter: _Waiter[W, A] = _Waiter(self._loop.create_future(), want, ranks.current(), self._loop.time(), max_age)
+        self._waiters.setdefault(key, []).append(waiter)
+        self._gathering.note(waiter.rank, waiter.came)
+        self._stirred.set()
+        self._stir()
+        return await parked(waiter.future)
 
     def forget(self, key: K) -> None:
         """Want nothing for this key any more, and do not act on it."""
         self._wants.pop(key, None)
-        self._seen.pop(key, None)
+        self._ages.pop(key, None)
+        self._known.pop(key, None)
 
     def wants(self, key: K) -> bool:
         """Whether something stands for this key."""
         return key in self._wants
 
+    def press(self, key: K) -> None:
+        """Let who waits for this key go ahead as an edit does: something more pressing waits for it to end."""
+        for waiter in self._waiters.get(key, ()):
+            waiter.rank = Rank.EDIT
+            self._gathering.note(Rank.EDIT, self._loop.time())
+            self._stirred.set()
+
+    def rank(self, key: K) -> Rank:
+        """How pressing the answer for this key is."""
+        return min((waiter.rank for waiter in self._waiters.get(key, ())), default=Rank.CHECK)
+
     @property
     def pressed(self) -> bool:
-        """Whether somebody waits for the next pass, so that the one that runs had better end."""
-        return bool(self._waiters)
+        """Whether an edit waits for the next pass, so that the one that runs had better end."""
+        return self._gathering.pressed
 
-    def _served(self, key: K, want: W, max_age: float) -> A | None:
-        if self._clean_since is None or self._waiters or self._clock() - self._clean_since >= max_age:
+    def answer(self, key: K, answer: A | Exception, *, news: bool = True) -> None:
+        """Answer a key of the pass that runs, whose part is done. Call from the pass."""
+        running = self._running
+        if running is None or key in running.answered:
+            return
+        running.answered.add(key)
+        known = _Known(running.wants[key], answer, running.began, news or isinstance(answer, Exception), told=False)
+        before = self._known.get(key)
+        for waiter in self._waiters.pop(key, []):
+            if _may_have(waiter, known, self._loop.time()):
+                _settle(waiter.future, answer)
+                known.told = True
+            else:
+                self._waiters.setdefault(key, []).append(waiter)
+        if not self.wants(key):
+            return
+        self._known[key] = known
+        changed = before is not None and not before.news and before.answer != answer
+        if not known.told and (known.news or changed):
+            self._tell(key)
+
+    def _served(self, key: K, want: W, max_age: float) -> _Known[W, A] | None:
+        known = self._known.get(key)
+        if known is None or known.want != want or self._loop.time() - known.began >= max_age:
             return None
-        answer = self._answers.get(key)
-        if self._seen.get(key) != want or isinstance(answer, Exception):
+        if known.news and known.told:
             return None
-        return answer
+        known.told = True
+        return known
+
+    def _stir(self) -> None:
+        if self._worker is None or self._worker.done():
+            if self._timer is not None:
+                self._timer.cancel()
+            # a context of its own: the pass belongs to none of its callers
+            self._worker = self._loop.create_task(self._work(), context=contextvars.Context())
 
     async def _work(self) -> None:
-        while self._waiters:
-            await self._gather()
-            waiters, self._waiters = self._waiters, []
-            await self._pass(waiters)
+        while self._waiters or self._unfinished:
+            if self._waiters:
+                await self._gather()
+            await self._pass()
+        self._plan_look(min(self._ages.values(), default=0.0) * RENEWED)
 
     async def _gather(self) -> None:
-        while True:
-            due = min(self._last + self._pace.quiet, self._first + self._pace.longest)
-            left = due - self._clock()
-            if left <= 0:
-                return
-            await asyncio.sleep(left)
+        while (left := self._gathering.due() - self._loop.time()) > TICK:
+            self._stirred.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._stirred.wait()
 
-    async def _pass(self, waiters: list[tuple[K, "asyncio.Future[A]"]]) -> None:
-        wants = dict(self._wants)
-        began = self._clock()
-        self._clean_since = None
+    def _plan_look(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._look) if seconds else None
+
+    def _look(self) -> None:
+        if self._wants and (self._worker is None or self._worker.done()):
+            self._worker = self._loop.create_task(self._look_again(), context=contextvars.Context())
+
+    async def _look_again(self) -> None:
+        ranks.enter(Rank.CHECK)
+        failed = await self._pass()
+        if self._waiters or not failed:
+            await self._work()
+        else:
+            self._plan_look(FAILED_SECONDS)
+
+    async def _pass(self) -> bool:
+        """Run a pass and answer; whether it failed as a whole."""
+        waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        for waiter in waiting:
+            waiter.seen = True
+        ranks.enter(min((waiter.rank for waiter in waiting), default=Rank.CHECK))
+        began = self._loop.time()
+        self._gathering.begin(began, len(waiting))
+        self._running = _Running(dict(self._wants), began)
+        self._unfinished = False
         try:
-            result = await self._run(wants)
+            result = await self._run(self._running.wants)
         except Exception as error:  # noqa: BLE001 - whatever a pass dies of is the answer to its callers
-            for _, future in waiters:
-                _settle(future, error)
-            return
-        self._seen, self._answers = wants, result.answers
-        self._clean_since = began if result.clean else None
-        for key, future in waiters:
-            _settle(future, result.answers[key] if key in result.answers else _unanswered(key))
+            self._fail(error)
+            return True
+        else:
+            self._conclude(self._running, result)
+            return False
+        finally:
+            self._running = None
+            left = [(waiter.rank, waiter.came) for waiters in self._waiters.values() for waiter in waiters]
+            self._gathering.end(self._loop.time(), left)
+
+    def _conclude(self, running: _Running[K, W], result: PassResult[K, A]) -> None:
+        self._unfinished = bool(result.left)
+        for key, answer in result.answers.items():
+            self.answer(key, answer, news=not result.clean and key not in result.still)
+        for key in [key for key in self._waiters if key not in running.answered and key not in result.left]:
+            self._fail_one(key, LookupError(f"the pass gave no answer for {key}"))
+
+    def _fail(self, error: Exception) -> None:
+        for key in list(self._waiters):
+            self._fail_one(key, error)
+
+    def _fail_one(self, key: K, error: Exception) -> None:
+        """Fail those of a key whose call the pass was for."""
+        later = []
+        for waiter in self._waiters.pop(key):
+            if waiter.seen:
+                _settle(waiter.future, error)
+            else:
+                later.append(waiter)
+        if later:
+            self._waiters[key] = later
 
 
-def _unanswered(key: object) -> Exception:
-    return LookupError(f"the pass gave no answer for {key}")
+def _may_have(waiter: _Waiter[W, A], known: _Known[W, A], now: float) -> bool:
+    if waiter.seen:
+        return True
+    young = now - known.began < waiter.max_age
+    return waiter.want == known.want and young and not (known.news and known.told)
+
+
+def _given(answer: A | Exception) -> A:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _settle(future: "asyncio.Future[A]", answer: A | Exception) -> None:

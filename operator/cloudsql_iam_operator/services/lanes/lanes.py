@@ -16,17 +16,20 @@ from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.lanes.lane import nobody
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
-from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import lays_claim
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.slots import Slots
 
 log = logging.getLogger(__name__)
 
-PASSES_AT_A_TIME = 2
-"""Databases of one instance that are worked on at a time."""
+SESSIONS = 2
+"""Sessions of one instance at a time, one for each database that is worked on."""
 
 Place = tuple[str, ConnectionName]
 """A CloudSQLInstance by name, and where it is. Two of one place may differ in how the operator gets in there."""
@@ -41,10 +44,13 @@ class Lanes:
         self._registry = registry
         self._threads = threads
         self._announce = announce
+        self.sessions = SESSIONS
+        self.tell: Callable[[Key], None] = nobody
+        """Called for objects of which a pass that they did not ask for found something else than before."""
         self._policies: dict[str, PolicyLane] = {}
         self._users: dict[Place, UsersLane] = {}
         self._databases: dict[tuple[Place, str], DatabaseLane] = {}
-        self._slots: dict[ConnectionName, asyncio.Semaphore] = {}
+        self._slots: dict[ConnectionName, Slots] = {}
         self._turns: dict[ConnectionName, asyncio.Lock] = {}
         self._ways: dict[Place, Access] = {}
 
@@ -57,17 +63,20 @@ class Lanes:
                 lambda: self._registry.listed,
                 lambda: self._acknowledged(project),
                 consented=self._consented,
+                tell=self._told,
             )
-            self._policies[project] = PolicyLane(project, google.resource_manager, self._threads, neighbours)
+            threads = self._threads.of(project)
+            self._policies[project] = PolicyLane(project, google.resource_manager, threads, neighbours)
         return PolicyShare(self._policies[project], google.resource_manager)
 
     def users(self, instance: CloudSQLInstance, google: Google) -> UsersLane:
         """The lane of the instance's users; its next pass acts as the identity that the object names now."""
         place = _place(instance)
         if place not in self._users:
-            neighbours = UserNeighbours(lambda: self._usernames(instance.connection), self._announce)
+            neighbours = UserNeighbours(lambda: self._usernames(instance.connection), self._announce, self._told)
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())
-            self._users[place] = UsersLane(instance.connection, google.sqladmin, self._threads, neighbours, turn=turn)
+            threads = self._threads.of(str(instance.connection))
+            self._users[place] = UsersLane(instance.connection, google.sqladmin, threads, neighbours, turn=turn)
         self._users[place].act_as(google.sqladmin)
         return self._users[place]
 
@@ -76,15 +85,24 @@ class Lanes:
         connection, place = instance.connection, _place(instance)
         self._ways[place] = access
         if (place, name) not in self._databases:
-            slots = self._slots.setdefault(connection, asyncio.Semaphore(PASSES_AT_A_TIME))
+            slots = self._slots.setdefault(connection, Slots(self.sessions, 1))
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(self._threads, slots),
+                Passes(self._threads.of(str(connection)), slots, tell=self._told),
                 self._exceptions,
             )
         return self._databases[place, name]
+
+    def press(self, key: Key) -> None:
+        """Let what waits for this object anywhere go ahead: it was edited or deleted meanwhile."""
+        for policy in self._policies.values():
+            policy.press(key)
+        for users in self._users.values():
+            users.press(key)
+        for database in self._databases.values():
+            database.press(key)
 
     def forget(self, key: Key) -> None:
         """Want nothing more for this object anywhere, and leave the outside as it is."""
@@ -102,14 +120,14 @@ class Lanes:
             if str(place) == connection:
                 users.abandon(key, username)
 
+    def _told(self, key: Key) -> None:
+        self.tell(key)
+
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
-        records = {live.key: record_in(live.status) for live in self._live(USER)}
-        return {
-            key: record.bindings | record.foreign
-            for key, record in records.items()
-            if record.instance.rsplit(":", 2)[0] == project
-        }
+        recorded = [live for live in self._live(USER) if str(live.status.get("instance")).rsplit(":", 2)[0] == project]
+        records = {live.key: record_in(live.status) for live in recorded}
+        return {key: record.bindings | record.foreign for key, record in records.items()}
 
     def _acknowledged(self, project: str) -> bool:
         """Whether a person agreed to an unusually large removal, by annotation on an instance of the project."""

@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, orphaned, plan
 from cloudsql_iam_operator.core.iam.removals import Removal, removals_allowed, stopped
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.policy_wants import (
     BindingsAnswer,
     Outcome,
@@ -24,10 +24,15 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
 from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
 
 log = logging.getLogger(__name__)
 
 Wants = Mapping[Key, PolicyWant]
+
+
+PACE = Pace(quiet=1.0)
+"""A policy takes minutes to act, and a project has few writes a minute: users of a wave are waited for longer."""
 
 
 class PolicyLane:
@@ -43,7 +48,8 @@ class PolicyLane:
         self._retry = Retry()
         self._circuit = Circuit()
         self._writers: dict[int, PolicyWriter] = {}
-        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or Pace())
+        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or PACE, neighbours.tell)
+        self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
         self.orphans: frozenset[BindingRef] | None = None
@@ -71,6 +77,10 @@ class PolicyLane:
         await self._lane.submit(key, PolicyWant(owned=owned, policies=policies))
         self._lane.forget(key)
 
+    def press(self, key: Key) -> None:
+        """Let who waits for the object go ahead as an edit does."""
+        self._lane.press(key)
+
     def forget(self, key: Key) -> None:
         """Leave the object's bindings as they are and want nothing for it."""
         self._lane.forget(key)
@@ -91,7 +101,9 @@ class PolicyLane:
                 result = PassResult(dict.fromkeys(part, failure), clean=False)
             answers |= result.answers
             clean = clean and result.clean
-        return PassResult(answers, clean)
+        still = frozenset(key for key, told in answers.items() if told == self._told.get(key))
+        self._told = answers
+        return PassResult(answers, clean, still)
 
     def _parts(self, wants: Wants) -> list[tuple[PolicyWriter, Wants]]:
         """What is wanted by who writes it: nobody's binding is written as somebody else."""

@@ -9,6 +9,7 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.services.lanes.lane import nobody
 
 
 class Policies(Protocol):
@@ -55,13 +56,15 @@ class PolicyNeighbours:
 
     `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once;
     `acknowledged` is whether a person agreed to an unusually large removal; `consented` is whether an object
-    itself asks for what it had to be taken away: it is being deleted, or its end has come.
+    itself asks for what it had to be taken away: it is being deleted, or its end has come. `tell` is called
+    for objects of which a pass that they did not ask for found something else.
     """
 
     claims: Callable[[], Mapping[Key, frozenset[BindingRef]]]
     listed: Callable[[], bool]
     acknowledged: Callable[[], bool] = lambda: False
     consented: Callable[[Key], bool] = lambda key: True
+    tell: Callable[[Key], None] = nobody
 
 
 @dataclass(frozen=True, slots=True)

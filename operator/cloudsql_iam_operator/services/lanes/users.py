@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import assert_never
 
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.claims import UserClaim, folded
+from cloudsql_iam_operator.core.users.claims import folded
 from cloudsql_iam_operator.core.users.plan import (
     Change,
     CreateUser,
@@ -21,14 +21,15 @@ from cloudsql_iam_operator.core.users.plan import (
     Ground,
     Ownership,
     UsersPlan,
-    UserStanding,
     UserWant,
     plan_users,
 )
 from cloudsql_iam_operator.core.users.principals import kept
-from cloudsql_iam_operator.services.lanes.lane import Lane, Pace, PassResult
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, UserAnswer, UserNeighbours
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -37,57 +38,16 @@ CHANGE_SECONDS = 660.0
 """Longer than an operation is polled."""
 
 PASS_SECONDS = 30.0
-"""After this long a pass starts no further change, so that a thousand new users do not hold up the next edit."""
+"""After this long a pass makes no further change: the rest waits for the next one, which sees the users anew."""
+
+AT_ONCE = 10
+"""Users that are announced together and then made, before it is seen whether something more pressing waits."""
 
 REFUSED_SECONDS = 60.0
 """How long a user whose making Google refused is not tried again."""
 
 BUSY = Retry(first=1.0, longest=20.0, total=120.0)
 """How long to keep trying while somebody else's operation runs on the instance."""
-
-
-class InstanceUsers(Protocol):
-    """What reads and writes users; everything blocks."""
-
-    def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
-        """All users of the instance."""
-        ...
-
-    def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
-        """Make a user, and wait for it."""
-        ...
-
-    def grant_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
-        """Give database roles to a user, and wait for it."""
-        ...
-
-    def delete_user(self, connection: ConnectionName, name: str) -> None:
-        """Delete a user, and wait for it."""
-        ...
-
-
-async def _unannounced(keys: Mapping[Key, str]) -> None:
-    """Tell nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserNeighbours:
-    """What a pass asks and says about objects.
-
-    `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for which
-    objects which usernames are about to be: what it records lets a restarted process know them for its own.
-    """
-
-    claims: Callable[[], Mapping[Key, UserClaim]]
-    announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
-
-
-@dataclass(frozen=True, slots=True)
-class UserAnswer:
-    """How an object's user stands, and the change that was made for it in this pass, if any."""
-
-    standing: UserStanding
-    change: Change | None
 
 
 class UsersLane:
@@ -115,7 +75,7 @@ class UsersLane:
         self._ours: dict[str, Ownership] = {}
         self._granted: dict[str, frozenset[str]] = {}
         self._refused: dict[CreateUser, tuple[Refused, float]] = {}
-        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._in_turn, pace or Pace())
+        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._in_turn, pace or Pace(), neighbours.tell)
         self.observed: tuple[DatabaseUser, ...] | None = None
         """Users as last listed; None before the first pass."""
 
@@ -148,6 +108,10 @@ class UsersLane:
         """Read and write as another identity from the next pass on."""
         self._instance = instance
 
+    def press(self, key: Key) -> None:
+        """Let who waits for the object go ahead as an edit does."""
+        self._lane.press(key)
+
     def forget(self, key: Key) -> None:
         """Leave the object's user as it is and want nothing for it."""
         self._lane.forget(key)
@@ -169,30 +133,50 @@ class UsersLane:
             self._heed(failure)
             raise
         planned = self._planned(wants, self.observed)
+        for key, refusal in planned.refusals.items():
+            self._lane.answer(key, refusal)
+        for key in planned.standing.keys() - planned.changes.keys():
+            self._conclude(wants, planned, key)
         unknown = {key for key, want in wants.items() if want.ownership is not Ownership.CREATED}
-        failures = await self._changed(planned.changes, unknown)
-        self._remember(wants, planned, failures)
-        answers: dict[Key, UserAnswer | Exception] = {**planned.refusals, **failures}
-        for key, standing in planned.standing.items():
-            answers.setdefault(key, UserAnswer(standing, planned.changes.get(key)))
-        return PassResult(answers, clean=not planned.changes)
+        left = await self._changed(wants, planned, unknown)
+        return PassResult({}, clean=not planned.changes, left=left)
 
-    async def _changed(self, changes: Mapping[Key, Change], unknown: set[Key]) -> dict[Key, Failure]:
-        """Make the changes, as far as time allows; the failure of each that was not made.
+    async def _changed(
+        self, wants: Mapping[Key, UserWant], planned: UsersPlan[Key], unknown: set[Key]
+    ) -> frozenset[Key]:
+        """Make the changes, as far as time allows, and answer each; those that are left for the next pass.
 
         `unknown` are keys whose objects do not record the user as theirs yet.
         """
-        failures = self._still_refused(changes)
-        failures |= await self._announced({k: c for k, c in changes.items() if k in unknown and k not in failures})
-        due = [(key, change) for key, change in changes.items() if key not in failures]
+        failures = self._still_refused(planned.changes)
+        for key, failure in failures.items():
+            self._lane.answer(key, failure)
+        due = sorted(planned.changes.keys() - failures.keys(), key=lambda key: (self._lane.rank(key), key))
         end = asyncio.get_running_loop().time() + PASS_SECONDS
-        for position, (key, change) in enumerate(due):
-            if asyncio.get_running_loop().time() > end:
-                text = f"{len(due) - position} changes of users wait for instance {self._connection}"
-                failures |= {late: NotYet(Reason.PROGRESSING, text, 1.0) for late, _ in due[position:]}
-                break
-            failures |= await self._made(key, change)
-        return failures
+        for position, first in enumerate(due):
+            if position % AT_ONCE == 0:
+                if position and (self._lane.pressed or asyncio.get_running_loop().time() > end):
+                    return frozenset(due[position:])
+                chunk = due[position : position + AT_ONCE]
+                failures |= await self._announced({k: planned.changes[k] for k in chunk if k in unknown})
+            if first not in failures:
+                failures |= await self._made(first, planned.changes[first])
+            self._conclude(wants, planned, first, failures.get(first))
+        return frozenset()
+
+    def _conclude(
+        self, wants: Mapping[Key, UserWant], planned: UsersPlan[Key], key: Key, failure: Failure | None = None
+    ) -> None:
+        """Remember how a key's user stands now, and answer."""
+        if failure is not None:
+            self._lane.answer(key, failure)
+            return
+        standing, change = planned.standing[key], planned.changes.get(key)
+        forgotten = not self._lane.wants(key)  # meanwhile: what was abandoned must not be ours again
+        if standing.present and standing.ownership is not Ownership.NONE and not forgotten:
+            name = wants[key].claim.whole
+            self._ours[name], self._granted[name] = standing.ownership, standing.granted
+        self._lane.answer(key, UserAnswer(standing, change), news=change is not None)
 
     def _still_refused(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
         now = asyncio.get_running_loop().time()
@@ -210,13 +194,14 @@ class UsersLane:
 
     async def _announced(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
         new = {key: change.name for key, change in changes.items() if isinstance(change, CreateUser)}
-        if not new:
-            return {}
-        try:
-            await self._neighbours.announce(new)
-        except Failure as failure:
-            return dict.fromkeys(new, failure)
-        return {}
+        told = await asyncio.gather(
+            *(self._neighbours.announce({key: name}) for key, name in new.items()), return_exceptions=True
+        )
+        failures = {key: failure for key, failure in zip(new, told, strict=True) if failure is not None}
+        for failure in failures.values():
+            if not isinstance(failure, Failure):
+                raise failure
+        return {key: failure for key, failure in failures.items() if isinstance(failure, Failure)}
 
     async def _made(self, key: Key, change: Change) -> dict[Key, Failure]:
         """Make a change; {} when it was made, else the key's failure."""
@@ -261,17 +246,6 @@ class UsersLane:
 
     async def _write(self, function: Callable[..., None], *args: object) -> None:
         await self._threads.call(function, self._connection, *args, timeout=CHANGE_SECONDS)
-
-    def _remember(
-        self, wants: Mapping[Key, UserWant], planned: UsersPlan[Key], failures: Mapping[Key, Failure]
-    ) -> None:
-        for key, standing in planned.standing.items():
-            forgotten = not self._lane.wants(key)  # meanwhile: what was abandoned must not be ours again
-            if forgotten or key in failures:
-                continue
-            if standing.present and standing.ownership is not Ownership.NONE:
-                name = wants[key].claim.whole
-                self._ours[name], self._granted[name] = standing.ownership, standing.granted
 
     def _require_quota(self) -> None:
         left = self._circuit.left(asyncio.get_running_loop().time())

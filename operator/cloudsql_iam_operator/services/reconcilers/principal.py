@@ -104,10 +104,11 @@ class Principals:
         Raises:
             Failure: the policy could not be read.
         """
-        google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
-        pool = await self.threads.call(self.pool, timeout=IAM_SECONDS)
+        outside = self.threads.of(str(instance.connection))
+        google = await outside.call(self.identities.of, instance, timeout=IAM_SECONDS)
+        pool = await outside.call(self.pool, timeout=IAM_SECONDS)
         admits = google.service_accounts.admits
-        return await self.threads.call(admits, email, Workload(pool, *workload), timeout=IAM_SECONDS)
+        return await outside.call(admits, email, Workload(pool, *workload), timeout=IAM_SECONDS)
 
     def _unproven(self, email: str, workload: tuple[str, str]) -> tuple[Reason, str]:
         member = Workload(self.pool(), *workload).member

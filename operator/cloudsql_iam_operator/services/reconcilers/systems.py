@@ -1,8 +1,6 @@
 """What every reconciler works with: the registry, the outside as each instance's identity sees it, the lanes."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,18 +18,11 @@ from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes
 from cloudsql_iam_operator.services.lanes.policy import PolicyShare
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 GOOGLE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """An instance as seen at a time of the monotonic clock."""
-
-    facts: InstanceFacts
-    at: float
 
 
 class Systems:
@@ -48,8 +39,7 @@ class Systems:
         self._accesses = accesses
         self.announce: Announce = _to_nobody
         self.lanes = Lanes(self.registry, threads, self._announce)
-        self._clock = time.monotonic
-        self._observed: dict[tuple[ConnectionName, str], Observation] = {}
+        self._facts: Readings[tuple[ConnectionName, str], InstanceFacts] = Readings()
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
@@ -60,7 +50,7 @@ class Systems:
         Raises:
             NotYet: this process has no Google credentials.
         """
-        return await self.threads.call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
+        return await self._calls(instance).call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
 
     async def own_username(self, instance: CloudSQLInstance) -> str:
         """The operator's own database user on the instance, which nobody is ever made a member of.
@@ -70,7 +60,7 @@ class Systems:
         if instance.admin.database.secret is not None:
             return ""
         google = await self.google(instance)
-        return await self.threads.call(google.username, timeout=GOOGLE_SECONDS)
+        return await self._calls(instance).call(google.username, timeout=GOOGLE_SECONDS)
 
     async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
         """The instance as Google shows it, at most half its interval old.
@@ -78,15 +68,16 @@ class Systems:
         Raises:
             NotYet: it does not exist, or could not be read.
         """
+        max_age = 0.0 if fresh else instance.interval / 2
         what = instance.connection, instance.admin.impersonate  # what one identity may see is not another's to know
-        seen = self._observed.get(what)
-        if seen is not None and not fresh and self._clock() - seen.at < instance.interval / 2:
-            return seen.facts
-        self._observed.pop(what, None)  # when this read fails, an older one must not speak for it
+        return await self._facts.read(what, lambda: self._read(instance), max_age=max_age)
+
+    async def _read(self, instance: CloudSQLInstance) -> InstanceFacts:
         google = await self.google(instance)
-        facts = await self.threads.call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
-        self._observed[what] = Observation(facts, self._clock())
-        return facts
+        return await self._calls(instance).call(google.sqladmin.instance, instance.connection, timeout=GOOGLE_SECONDS)
+
+    def _calls(self, instance: CloudSQLInstance) -> Threads:
+        return self.threads.of(str(instance.connection))
 
     async def gone(self, instance: CloudSQLInstance) -> bool:
         """Whether Google has the instance no more, nor then anything that was on it."""
@@ -119,7 +110,7 @@ class Systems:
             Failure: there is no way in, as the spec and the Secret stand.
         """
         facts = await self.facts(instance)
-        return await self.threads.call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
+        return await self._calls(instance).call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
 
     async def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's definition is being deleted: uninstalling revokes nothing."""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import math
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,18 +17,18 @@ from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.notices import notices_of, readiness, warnings_of
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
-from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.registry import Live, News, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.turns import Turns
 from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 log = logging.getLogger(__name__)
 
-FINALIZER_SECONDS = 5.0
-"""How long to wait for the watch to show our finalizer before trying again."""
-
-ENDED_SECONDS = 600.0
-"""How long the end of an object is remembered: longer than any list takes."""
+BREATH = 100
+"""Objects of a full list that are looked through before the event loop turns again."""
 
 NEAR_SECONDS = 30.0
 """The longest pause where no watch shows the mending, and a reconcile costs a call to the API server only."""
@@ -76,7 +75,7 @@ class Outside:
 
 
 class Engine:
-    """Workers over one queue of keys. Belongs to one event loop."""
+    """Reconciles over one queue of keys. Belongs to one event loop."""
 
     def __init__(
         self, registry: Registry, queue: WorkQueue[Key], reconcilers: Mapping[str, Reconciler], outside: Outside
@@ -87,33 +86,42 @@ class Engine:
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
-        self._ended: dict[str, float] = {}
-        """When uids vanished, for as long as a list that was asked for before may still show them."""
+        self.press: Callable[[Key], None] = _nobody
+        """Called for objects that were edited or deleted, which may be waiting for something."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
         """A watch or a list showed this object; one that has ended does not come back by a list that came late."""
-        if uid_of(body) in self._ended:
+        if self._registry.has_ended(uid_of(body)):
             return
         former = self._registry.former(key, body)
         if former is not None:
             self.vanished(key, former.uid)
-        if self._registry.put(key, body):
-            self._queue.add(key)
-            self._wake(key)
+        news = self._registry.put(key, body)
+        live = self._registry.get(key)
+        if live is None or news is News.NOTHING:
+            return
+        rank = Rank.EDIT if news is News.EDITED else _rank(live)
+        if live.held:
+            self._queue.add(key, rank)
+        if rank is Rank.EDIT:
+            self.press(key)
+        if news is not News.HELD:
+            self._wake(key, min(rank, Rank.FIRST))
 
     def vanished(self, key: Key, uid: str) -> None:
         """The object exists no more; another of its name may."""
         released = self._gone.pop(uid, asyncio.Event())
         live = self._registry.get(key)
-        if live is not None and live.uid == uid:
-            self._wake(key)
-            self._registry.remove(key)
+        if live is None or live.uid != uid:
+            self._registry.end(key, uid)
+        else:
+            self._wake(key, Rank.EDIT)
             self._queue.forget(key)
+            self._registry.end(key, uid)
             self._outside.forget(key)
             if not released.is_set():
                 self._depart(live, live.status)
         released.set()
-        self._ended[uid] = time.monotonic()
 
     def _depart(self, live: Live, status: Mapping[str, Any]) -> None:
         """Take back what an object caused that vanished before: somebody took its finalizer off, or it was missed."""
@@ -138,46 +146,41 @@ class Engine:
 
     async def relist(self) -> None:
         """Read all objects anew: a broken watch hides deletions."""
-        now = time.monotonic()
-        self._ended = {uid: at for uid, at in self._ended.items() if now - at < ENDED_SECONDS}
         for kind in KINDS:
             known = self._registry.of_kind(kind.name)
             bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
-            found = {key_of(body): body for body in bodies if uid_of(body) not in self._ended}
+            found = {key_of(body): body for body in bodies if not self._registry.has_ended(uid_of(body))}
             for live in known:
                 if live.key not in found and not live.departed:
                     self.vanished(live.key, live.uid)
-            for key, body in found.items():
+            for number, (key, body) in enumerate(found.items()):
                 self.seen(key, body)
+                if number % BREATH == 0:
+                    await asyncio.sleep(0)
         self._registry.listed = True
 
     async def work(self) -> None:
-        """Reconcile one key after another, for ever. Run as many of these as reconciles may overlap.
+        """Reconcile what the queue hands out, for ever.
 
         Raises:
             LeadershipLost: nothing outside may be written any more.
         """
-        while True:
-            key = await self._queue.take()
-            try:
-                await self._reconcile(key)
-            except LeadershipLost:
-                raise
-            except Failure as failure:
-                log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
-            except Exception as error:  # a bug in one reconciler must not stop the others
-                log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
-                await self._admit_bug(key, error)
-            finally:
-                self._queue.done(key)
+        await Turns(self._queue, self._attempt).run()
+
+    async def _attempt(self, key: Key) -> None:
+        try:
+            await self._reconcile(key)
+        except LeadershipLost:
+            raise
+        except Failure as failure:
+            log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
+        except Exception as error:  # a bug in one reconciler must not stop the others
+            log.exception("%s: unexpected error; again in %.1f s", key, self._queue.retry(key))
+            await self._admit_bug(key, error)
 
     async def _reconcile(self, key: Key) -> None:
         live = self._registry.get(key)
-        if live is None:
-            return
-        if not live.held:
-            if not live.deleting:
-                self._queue.add_after(key, FINALIZER_SECONDS)
+        if live is None or not live.held:
             return
         began = asyncio.get_running_loop().time()
         report = await self._report(live)
@@ -188,6 +191,8 @@ class Engine:
             return
         await self._store(live, report)
         self._count(key.kind, report, asyncio.get_running_loop().time() - began)
+        if not self._knows(key, live.uid):
+            return
         if live.deleting and report.holds:
             self._released(live)
         else:
@@ -198,8 +203,8 @@ class Engine:
         self._queue.forget(live.key)
         if live.departed:
             log.info("%s: what it had caused is taken back", live.key)
-            self._wake(live.key)
-            self._registry.remove(live.key)
+            self._wake(live.key, Rank.EDIT)
+            self._registry.end(live.key, live.uid)
         else:
             self._gone.setdefault(live.uid, asyncio.Event()).set()
 
@@ -234,16 +239,16 @@ class Engine:
         if status == stored_now.status:
             return
         if live.departed:
-            self._registry.put(live.key, {**stored_now.body, "status": status})
+            self._registry.depart(live, status)
             return
         apply = self._outside.cluster.apply_status
         stored = await self._outside.threads.call(apply, live.key, live.uid, status, timeout=CLUSTER_SECONDS)
         if stored is None or not self._registry.renew(live.key, stored):
             self._overtaken(live, report)
             return
-        await self._post([*warnings_of(live, report), *notices_of(live, report)])
         if readiness(live.status) != readiness(status):
-            self._wake(live.key)
+            self._wake(live.key, Rank.EDIT if live.ready else min(ranks.current(), Rank.FIRST))
+        await self._post([*warnings_of(live, report), *notices_of(live, report)])
 
     async def _post(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
@@ -263,23 +268,28 @@ class Engine:
         except Exception:  # it may be the status that is wrong
             log.exception("%s: the unexpected error is not in its status", key)
 
-    def _wake(self, key: Key) -> None:
+    def _wake(self, key: Key, rank: Rank) -> None:
         for dependent in self._registry.dependents(key):
-            self._queue.add(dependent)
+            self._queue.add(dependent, rank)
 
     def _plan(self, live: Live, report: Report) -> None:
         key = live.key
         if report.by is not None:
             self._queue.add_after(key, report.by)
         waits = any(f.reason.standing is Standing.WAITS for f in report.findings)
+        rank = Rank.EDIT if live.deleting else Rank.FIRST if waits else Rank.CHECK
         if waits and report.again is None:
             near = live.deleting or any(f.reason in IN_THE_CLUSTER for f in report.findings)
-            self._queue.retry(key, NEAR_SECONDS if near else math.inf)
+            self._queue.retry(key, NEAR_SECONDS if near else math.inf, rank)
             return
         if not waits:
             self._queue.succeeded(key)
         seconds = report.again if report.again is not None else 300.0
-        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads a herd
+        self._queue.add_after(key, seconds * random.uniform(0.9, 1.0), rank)  # noqa: S311 - spreads a herd
+
+
+def _nobody(key: Key) -> None:
+    """Nobody lets anything go ahead."""
 
 
 def uid_of(body: Mapping[str, Any]) -> str:
@@ -291,6 +301,14 @@ def key_of(body: Mapping[str, Any]) -> Key:
     """The key of an object's body."""
     metadata = body["metadata"]
     return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+
+
+def _rank(live: Live) -> Rank:
+    """How pressing an object is that was not known: at a restart most are as they should be."""
+    handled = live.status.get("observedGeneration", -1)
+    if live.deleting or (handled > 0 and handled != live.generation):
+        return Rank.EDIT
+    return Rank.CHECK if live.ready else Rank.FIRST
 
 
 def _reason(report: Report) -> str:

@@ -1,15 +1,31 @@
 """The live objects of our kinds as last seen, and who refers to whom. Filled by watches and full lists."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FINALIZER, GIVE_UP, GRANT, INSTANCE, USER, Key
+from cloudsql_iam_operator.api.names import (
+    ALLOW_REMOVALS,
+    APPROVE,
+    FINALIZER,
+    GIVE_UP,
+    GRANT,
+    INSTANCE,
+    KINDS,
+    USER,
+    Key,
+)
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.services.runtime.references import Named, References, held_by, named_by, users_in
+
+ENDED_SECONDS = 3600.0
+"""How long an object's end is remembered: longer than any list or call that may still show it."""
 
 Parsed = CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
@@ -64,6 +80,11 @@ class Live:
         return str(recorded) if recorded else declared_instance(self.body)
 
     @property
+    def named(self) -> Named:
+        """The instances and users that it names, by what it declares and what is recorded."""
+        return named_by(self.key, self.spec, self.status, (self.instance, declared_instance(self.body)))
+
+    @property
     def ready(self) -> bool:
         """Whether its Ready condition is True for the generation seen."""
         return self.status.get("observedGeneration") == self.generation and any(
@@ -71,25 +92,44 @@ class Live:
         )
 
 
-class Registry:
-    """Objects by key. Belongs to one event loop; never blocks."""
+class News(Enum):
+    """What a body tells that was not known."""
 
-    def __init__(self) -> None:
-        self._objects: dict[Key, Live] = {}
-        self._departed: set[Key] = set()
+    NOTHING = "nothing but its status"
+    NEW = "an object"
+    HELD = "its finalizer"
+    EDITED = "another intent"
+
+
+class Registry:
+    """Objects by key, those too that exist no more and hold something still. Belongs to one event loop; never blocks.
+
+    An object has one end: what is told of it later, by a watch, a list or a call that took long, is not believed.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[str, dict[Key, Live]] = {kind.name: {} for kind in KINDS}
+        self._references = References()
+        self._departed: dict[Key, Key] = {}
+        """With the keys that others knew them by."""
+        self._ended: dict[str, float] = {}
         self.listed = False
 
-    def put(self, key: Key, body: Mapping[str, Any]) -> bool:
-        """Remember the object; whether anything but its status changed, so that it is to be reconciled."""
-        before = self._objects.get(key)
-        if before is not None and _version(body) < _version(before.body):
-            return False
-        self._objects[key] = Live(key, body, parse(key, body))
-        return before is None or _intent(before.body) != _intent(body)
+    def put(self, key: Key, body: Mapping[str, Any]) -> News:
+        """Remember the object as shown, unless it has ended or was seen younger; what is new about it."""
+        before = self.get(key)
+        if self.has_ended(str(body["metadata"]["uid"])):
+            return News.NOTHING
+        body = _slim(body)
+        if before is not None and (_version(body) < _version(before.body) or body == before.body):
+            return News.NOTHING
+        self._keep(Live(key, body, parse(key, body)))
+        return News.NEW if before is None else _news(before.body, body)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
-        """Remember what was stored of a known object; whether it is known still, for it may have vanished meanwhile."""
-        known = self._objects.get(key)
+        """Remember what was read or stored of a known object; whether it is known still, for it may have ended."""
+        known = self.get(key)
         if known is None or known.uid != body["metadata"]["uid"]:
             return False
         self.put(key, body)
@@ -97,31 +137,44 @@ class Registry:
 
     def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
         """The object that had this name before the one shown, whose end no watch showed."""
-        known = self._objects.get(key)
+        known = self.get(key)
         if known is None or known.uid == body["metadata"]["uid"] or _version(body) < _version(known.body):
             return None
         return known
 
-    def remove(self, key: Key) -> None:
-        """The object is gone."""
-        self._objects.pop(key, None)
-        self._departed.discard(key)
+    def end(self, key: Key, uid: str) -> None:
+        """The object exists no more, and nothing of it is left; another of its name may."""
+        known = self.get(key)
+        if known is not None and known.uid == uid:
+            self._references.replace(key, known.named, Named())
+            del self._kinds[key.kind][key]
+            self._departed.pop(key, None)
+        now = self._clock()
+        self._ended.pop(uid, None)
+        self._ended[uid] = now
+        while now - next(iter(self._ended.values())) > ENDED_SECONDS:
+            del self._ended[next(iter(self._ended))]
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether the end of that object was seen."""
+        return uid in self._ended
 
     def depart(self, live: Live, status: Mapping[str, Any]) -> Key:
-        """Remember an object that exists no more as one that is being deleted, with this status; its key."""
+        """Remember an object that has ended as one that is being deleted, with this status; its key."""
+        self.end(live.key, live.uid)
         key = replace(live.key, uid=live.uid)
         metadata = {"deletionTimestamp": "", **live.body["metadata"], "finalizers": [FINALIZER]}
-        self._objects[key] = Live(key, {**live.body, "metadata": metadata, "status": dict(status)}, live.spec)
-        self._departed.add(key)
+        self._keep(Live(key, {**live.body, "metadata": metadata, "status": dict(status)}, live.spec))
+        self._departed[key] = replace(key, uid="")
         return key
 
     def get(self, key: Key) -> Live | None:
         """The object as last seen."""
-        return self._objects.get(key)
+        return self._kinds[key.kind].get(key)
 
     def of_kind(self, kind: str) -> tuple[Live, ...]:
         """All objects of a kind, in no order that means anything."""
-        return tuple(live for key, live in self._objects.items() if key.kind == kind)
+        return tuple(self._kinds[kind].values())
 
     def instance(self, name: str) -> Live | None:
         """The CloudSQLInstance of that name."""
@@ -133,43 +186,45 @@ class Registry:
 
     def naming(self, instance: str) -> Iterator[Live]:
         """Users and grants that were admitted on the instance, or that name it; readable or not."""
-        return (live for live in self._objects.values() if live.key.kind != INSTANCE.name and live.instance == instance)
+        return (live for kind in (USER, GRANT) for live in self._on(kind.name, instance) if live.instance == instance)
 
     def users_of(self, instance: str) -> Iterator[tuple[Live, CloudSQLIAMUser]]:
         """Readable users that name the instance."""
-        for live in self._objects.values():
+        for live in self._on(USER.name, instance):
             if isinstance(live.spec, CloudSQLIAMUser) and live.spec.instance == instance:
                 yield live, live.spec
 
     def grants_to(self, user: Key) -> Iterator[tuple[Live, DatabaseGrant]]:
         """Readable grants of which the user is a grantee."""
-        for live in self._objects.values():
-            if not isinstance(live.spec, DatabaseGrant) or live.key.namespace != user.namespace:
-                continue
-            if UserRef(user.name) in live.spec.grantees:
+        for live in self._to(user):
+            if isinstance(live.spec, DatabaseGrant) and UserRef(user.name) in live.spec.grantees:
                 yield live, live.spec
 
     def holding_for(self, user: Key) -> Iterator[Live]:
         """Grants that record something given to the user, whatever their specs say now."""
-        for live in self._objects.values():
-            if (live.key.kind, live.key.namespace) != (GRANT.name, user.namespace):
-                continue
-            if any(one.get("user") == user.name for one in live.status.get("holders", ())):
-                yield live
+        return (live for live in self._to(user) if user.name in held_by(live.status))
 
     def dependents(self, key: Key) -> tuple[Key, ...]:
         """Keys whose standing may change when this object's does."""
         if key.kind == INSTANCE.name:
             return tuple(live.key for live in self.naming(key.name))
         if key.kind == USER.name:
-            return tuple({live.key for live, _ in self.grants_to(key)} | {live.key for live in self.holding_for(key)})
-        if key.kind == GRANT.name:
-            live = self.get(key)
-            spec = live.spec if live else None
-            names = (g.name for g in spec.grantees if isinstance(g, UserRef)) if isinstance(spec, DatabaseGrant) else ()
-            users = {Key(USER.name, key.namespace, name) for name in names}
-            return tuple(k for k in (*users, *self._departed) if self._terminating(k) and replace(k, uid="") in users)
-        return ()
+            return self._references.to(replace(key, uid=""))
+        live = self.get(key)
+        users = users_in(key, live.spec) if live else frozenset()
+        departed = (one for one, known_as in self._departed.items() if known_as in users) if users else ()
+        return tuple(one for one in (*users, *departed) if self._terminating(one))
+
+    def _keep(self, live: Live) -> None:
+        before = self.get(live.key)
+        self._kinds[live.key.kind][live.key] = live
+        self._references.replace(live.key, before.named if before else Named(), live.named)
+
+    def _on(self, kind: str, instance: str) -> list[Live]:
+        return [self._kinds[kind][key] for key in self._references.on(kind, instance)]
+
+    def _to(self, user: Key) -> list[Live]:
+        return [self._kinds[GRANT.name][key] for key in self._references.to(replace(user, uid=""))]
 
     def _terminating(self, key: Key) -> bool:
         live = self.get(key)
@@ -184,6 +239,21 @@ def declared_instance(body: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
+def _slim(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body without what nobody here reads, which is as large as the rest: who manages which field."""
+    metadata = body["metadata"]
+    if "managedFields" not in metadata:
+        return body
+    return {**body, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+
+
+def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
+    was, now = _intent(before), _intent(body)
+    if was == now:
+        return News.NOTHING
+    return News.EDITED if was[1:] != now[1:] else News.HELD
+
+
 def _version(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("resourceVersion") or 0)
 
@@ -192,10 +262,10 @@ def _intent(body: Mapping[str, Any]) -> tuple[object, ...]:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     return (
+        FINALIZER in metadata.get("finalizers", ()),
         metadata.get("uid"),
         metadata.get("generation"),
         metadata.get("deletionTimestamp"),
-        FINALIZER in metadata.get("finalizers", ()),
         annotations.get(REQUESTED_AT),
         annotations.get(APPROVE),
         annotations.get(GIVE_UP),

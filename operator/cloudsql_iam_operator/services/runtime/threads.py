@@ -1,7 +1,8 @@
-"""Where blocking calls run: one bounded pool of threads. What is called is not known here."""
+"""Where blocking calls run: pools of threads, of which every place has its share. What is called is not known here."""
 
 import asyncio
 import contextvars
+import copy
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,52 +10,77 @@ from typing import TypeVar
 
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.runtime.turns import parked
+from cloudsql_iam_operator.services.waiting.slots import Slots
 
 T = TypeVar("T")
 
 
 class Threads:
-    """A pool of at most `size` threads, shared by all that talks to the outside.
+    """A pool of at most `size` threads for what is outside, and another of `cluster` for the API server's answers.
 
     Google's client and psycopg block, and neither can be cancelled: a call that is given up still runs to its end in
-    its thread, and its result is dropped.
+    its thread, and its result is dropped. A place outside (a project, an instance) has at most a quarter of the
+    threads at a time, so that one that is slow does not stop what is done for others. Belongs to one event loop.
     """
 
-    def __init__(self, size: int) -> None:
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="outside")
+    def __init__(self, size: int, cluster: int | None = None) -> None:
+        self._pools = _Pool(cluster or size, cluster or size, "cluster"), _Pool(size, max(1, size // 4), "outside")
+        self._place = ""
+
+    def of(self, place: str) -> "Threads":
+        """The same threads, for calls to one place outside."""
+        share = copy.copy(self)
+        vars(share)["_place"] = place
+        return share
 
     async def call(self, function: Callable[..., T], *args: object, timeout: float) -> T:  # noqa: ASYNC109 - see Raises
         """What the function returns or raises, run in a thread with the caller's context.
 
-        Waiting for a free thread counts too.
+        Waiting for a free thread counts too; the most pressing callers get one first. A reconcile that calls outside
+        is parked meanwhile.
 
         Raises:
             NotYet: it took longer than `timeout` seconds.
         """
+        call = self._call(function, *args, timeout=timeout)
+        return await (parked(call) if self._place else call)
+
+    async def _call(self, function: Callable[..., T], *args: object, timeout: float) -> T:  # noqa: ASYNC109
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._pool, functools.partial(context.run, function, *args))
+        pool = self._pools[bool(self._place)]
         try:
-            return await asyncio.wait_for(asyncio.shield(running), timeout)
+            async with asyncio.timeout(timeout) as limit:
+                await pool.slots.enter(self._place)
+                return await asyncio.shield(pool.start(self._place, functools.partial(context.run, function, *args)))
         except TimeoutError as error:
-            if running.done() and not running.cancelled() and running.exception() is error:
+            if not limit.expired():
                 raise
-            running.cancel()
-            running.add_done_callback(_dropped)
             name = getattr(function, "__name__", repr(function))
             text = f"{name.replace('_', ' ')} did not end within {timeout:.0f} s"
             raise NotYet(Reason.PROGRESSING_WITH_RETRY, text) from error
-        except asyncio.CancelledError:
-            running.cancel()
-            running.add_done_callback(_dropped)
-            raise
 
     def close(self) -> None:
         """Start nothing more. Calls that run are left to end by themselves."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _dropped(future: "asyncio.Future[T]") -> None:
-    """Look at the outcome of a call that nobody waits for, so that asyncio does not complain of it."""
-    if not future.cancelled():
-        future.exception()
+class _Pool:
+    """Threads, and the slots before them: a slot is free when its thread is, whether or not somebody still waits."""
+
+    def __init__(self, size: int, share: int, name: str) -> None:
+        self.executor = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self.slots = Slots(size, share)
+
+    def start(self, place: str, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run the call in a thread; its slot was entered before."""
+        running = asyncio.get_running_loop().run_in_executor(self.executor, call)
+
+        def ended(future: "asyncio.Future[T]") -> None:
+            if not future.cancelled():
+                future.exception()  # looked at, so that asyncio does not complain when nobody waits for it
+            self.slots.leave(place)
+
+        running.add_done_callback(ended)
+        return running

@@ -5,10 +5,13 @@ import heapq
 import itertools
 import math
 import random
-from collections import deque
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from cloudsql_iam_operator.services.waiting.line import Line, Room
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 K = TypeVar("K", bound=Hashable)
 
@@ -29,53 +32,56 @@ class Backoff:
 class WorkQueue(Generic[K]):
     """Keys to work on, with the semantics of client-go's work queue.
 
-    A key is queued once, never handed out twice at a time, and handed out again when it was added meanwhile. Edits
-    go ahead of periodic checks. Belongs to one event loop.
+    A key is queued once, never handed out twice at a time, and handed out again when it was added meanwhile. The most
+    pressing go first, places in turns, and no more are handed out than there is room for: work that only waits for
+    an answer is parked, leaves its room to others and is handed out again by its rank. Belongs to one event loop.
     """
 
-    def __init__(self, backoff: Backoff, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        backoff: Backoff,
+        clock: Callable[[], float] | None = None,
+        *,
+        room: Room | None = None,
+        place: Callable[[K], str] = lambda key: "",
+    ) -> None:
         self._backoff = backoff
         self._clock = clock or asyncio.get_running_loop().time
-        self._edits: deque[K] = deque()
-        self._checks: deque[K] = deque()
-        self._queued: set[K] = set()
-        self._active: set[K] = set()
-        self._again: dict[K, bool] = {}
+        self._room = room or Room(sys.maxsize, sys.maxsize)
+        self._place = place
+        self._line: Line[K] = Line()
+        self._active: dict[K, Rank] = {}
+        self._parked: set[K] = set()
+        self._again: dict[K, Rank] = {}
         self._later: list[tuple[float, int, K]] = []
-        self._due: dict[K, float] = {}
+        self._due: dict[K, tuple[float, Rank]] = {}
         self._order = itertools.count()
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
 
-    def add(self, key: K, *, edit: bool = True) -> None:
-        """Look at this key soon; `edit` puts it ahead of periodic checks."""
+    def add(self, key: K, rank: Rank = Rank.EDIT) -> None:
+        """Work on this key soon."""
         self._due.pop(key, None)
         if key in self._active:
-            self._again[key] = self._again.get(key, False) or edit
+            self._again[key] = min(self._again.get(key, rank), rank)
             return
-        if key in self._queued:
-            if edit and key in self._checks:
-                self._checks.remove(key)
-                self._edits.append(key)
-            return
-        self._queued.add(key)
-        (self._edits if edit else self._checks).append(key)
+        self._line.put(key, self._place(key), rank)
         self._changed.set()
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_after(self, key: K, seconds: float, rank: Rank = Rank.CHECK) -> None:
         """Hand this key out again after that time, unless it is handed out earlier; the earliest such time counts."""
         due = self._clock() + seconds
-        if key in self._queued or self._due.get(key, due + 1) <= due:
+        if key in self._line or self._due.get(key, (due + 1, rank))[0] <= due:
             return
-        self._due[key] = due
+        self._due[key] = due, rank
         heapq.heappush(self._later, (due, next(self._order), key))
         self._changed.set()
 
-    def retry(self, key: K, longest: float = math.inf) -> float:
-        """Look at this key again after its backoff, at most `longest` seconds; the seconds until then."""
+    def retry(self, key: K, longest: float = math.inf, rank: Rank = Rank.FIRST) -> float:
+        """Work on this key again after its backoff, at most `longest` seconds; the seconds until then."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(self._backoff.delay(self._failures[key]), longest)
-        self.add_after(key, delay)
+        self.add_after(key, delay, rank)
         return delay
 
     def succeeded(self, key: K) -> None:
@@ -89,37 +95,57 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """Keys ready to be handed out; delayed ones do not count."""
-        return len(self._queued)
+        return len(self._line)
 
-    async def take(self) -> K:
-        """The next key; call `done` with it afterwards."""
+    async def take(self) -> tuple[K, Rank]:
+        """The next key and its rank; call `done` with it afterwards. One that was parked comes again so too."""
         while True:
             self._promote()
-            for ready in (self._edits, self._checks):
-                if ready:
-                    key = ready.popleft()
-                    self._queued.discard(key)
-                    self._active.add(key)
-                    return key
+            found = self._line.take(self._room.admits)
+            if found is not None:
+                key, rank = found
+                self._parked.discard(key)
+                self._active[key] = rank
+                self._room.enter(self._place(key))
+                return found
             await self._wait()
+
+    def park(self, key: K) -> None:
+        """The work on this key waits for something, and needs no room until it is resumed."""
+        self._parked.add(key)
+        self._room.leave(self._place(key))
+        self._changed.set()
+
+    def resume(self, key: K) -> None:
+        """Hand the parked key out again, by its rank."""
+        self._line.put(key, self._place(key), self._active[key])
+        self._changed.set()
 
     def done(self, key: K) -> None:
         """The work on this key has ended, well or not."""
-        self._active.discard(key)
+        del self._active[key]
+        if key in self._parked:
+            self._parked.discard(key)
+            self._line.drop(key)
+        else:
+            self._room.leave(self._place(key))
+        self._changed.set()
         if key in self._again:
-            self.add(key, edit=self._again.pop(key))
+            self.add(key, self._again.pop(key))
 
     def _promote(self) -> None:
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
-            if self._due.get(key) == due:
-                self.add(key, edit=False)
+            planned = self._due.get(key)
+            if planned is not None and planned[0] == due:
+                self.add(key, planned[1])
 
     async def _wait(self) -> None:
         self._changed.clear()
         left = self._later[0][0] - self._clock() if self._later else None
         try:
-            await asyncio.wait_for(self._changed.wait(), None if left is None else max(left, 0.0))
+            async with asyncio.timeout(left):
+                await self._changed.wait()
         except TimeoutError:
             return

@@ -12,10 +12,10 @@ from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
 
 LOGIN = "roles/cloudsql.instanceUser"
 UNSUPPORTED = "roles/no.suchRole"

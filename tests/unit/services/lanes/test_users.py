@@ -13,7 +13,8 @@ from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import CreateUser, DatabaseUser, Ownership, UserStanding
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.users import UserAnswer, UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer, UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from unit.services.lanes.instance import Instance, key, run, want
 
 
@@ -136,7 +137,7 @@ def test_users_are_announced_before_the_first_is_made() -> None:
 
     run(story, instance, UserNeighbours(dict, announce))
 
-    assert told == [({key(1): "u1@p.iam", key(2): "u2@p.iam"}, 0)]
+    assert told == [({key(1): "u1@p.iam"}, 0), ({key(2): "u2@p.iam"}, 0)]
 
 
 def test_a_user_that_is_recorded_as_ours_is_made_again_without_announcement() -> None:

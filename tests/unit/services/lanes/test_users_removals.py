@@ -12,7 +12,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import DatabaseUser, DeleteUser, Ownership
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.users import UserNeighbours, UsersLane
+from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
+from cloudsql_iam_operator.services.lanes.users import UsersLane
 from unit.services.lanes.instance import CREATED, Instance, key, run, want
 
 

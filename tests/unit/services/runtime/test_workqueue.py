@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
+from cloudsql_iam_operator.services.waiting.line import Room
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 
 class Clock:
@@ -23,7 +25,7 @@ def test_a_key_added_twice_is_handed_out_once() -> None:
         queue.add("a")
         queue.add("b")
 
-        taken = [await queue.take(), await queue.take()]
+        taken = [(await queue.take())[0] for _ in range(2)]
 
         assert taken == ["a", "b"]
         assert len(queue) == 0
@@ -35,29 +37,30 @@ def test_a_key_added_while_it_is_worked_on_is_handed_out_again_after_it_is_done(
     async def story() -> None:
         queue: WorkQueue[str] = WorkQueue(Backoff())
         queue.add("a")
-        key = await queue.take()
+        key, _ = await queue.take()
 
         queue.add("a")
         ready_during_work = len(queue)
         queue.done(key)
 
         assert ready_during_work == 0
-        assert await queue.take() == "a"
+        assert (await queue.take())[0] == "a"
 
     run(story)
 
 
-def test_edits_go_ahead_of_periodic_checks() -> None:
+def test_edits_go_ahead_of_first_reconciles_and_these_ahead_of_periodic_checks() -> None:
     async def story() -> None:
         queue: WorkQueue[str] = WorkQueue(Backoff())
-        queue.add("check", edit=False)
-        queue.add("check, then edited", edit=False)
+        queue.add("check", Rank.CHECK)
+        queue.add("check, then edited", Rank.CHECK)
+        queue.add("first", Rank.FIRST)
         queue.add("edit")
         queue.add("check, then edited")
 
-        taken = [await queue.take() for _ in range(3)]
+        taken = [(await queue.take())[0] for _ in range(4)]
 
-        assert taken == ["edit", "check, then edited", "check"]
+        assert taken == ["edit", "check, then edited", "first", "check"]
 
     run(story)
 
@@ -77,7 +80,7 @@ def test_a_delayed_key_is_handed_out_when_its_earliest_time_has_come() -> None:
         queue.add("wake")
 
         assert not early
-        assert {await waiting, await queue.take()} == {"a", "wake"}
+        assert {(await waiting)[0], (await queue.take())[0]} == {"a", "wake"}
 
     run(story)
 
@@ -114,7 +117,78 @@ def test_a_forgotten_key_is_not_handed_out_by_its_delay() -> None:
         clock.now += 60
         queue.add("here")
 
-        assert await queue.take() == "here"
+        assert (await queue.take())[0] == "here"
+        assert len(queue) == 0
+
+    run(story)
+
+
+def test_checks_are_not_starved_by_edits_that_never_end() -> None:
+    async def story() -> list[str]:
+        queue: WorkQueue[str] = WorkQueue(Backoff())
+        queue.add("check", Rank.CHECK)
+        taken = []
+        for number in range(10):
+            queue.add(f"edit {number}")
+            taken.append((await queue.take())[0])
+        return taken
+
+    assert "check" in asyncio.run(story())
+
+
+def test_a_namespace_takes_turns_with_others_and_has_its_share_of_the_room() -> None:
+    async def story() -> None:
+        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(4, 2), place=lambda key: key.partition("/")[0])
+        for number in range(2000):
+            queue.add(f"large/{number}", Rank.FIRST)
+        queue.add("small/a", Rank.FIRST)
+        queue.add("small/b", Rank.FIRST)
+
+        taken = [(await queue.take())[0] for _ in range(4)]
+        queue.add("small/c", Rank.FIRST)
+        fifth = asyncio.create_task(queue.take())
+        await asyncio.sleep(0)
+        waits = not fifth.done()
+        queue.done("large/0")
+
+        assert sorted(taken) == ["large/0", "large/1", "small/a", "small/b"]
+        assert waits
+        assert (await fifth)[0] == "large/2"  # small has its share too
+
+    run(story)
+
+
+def test_what_is_parked_leaves_its_room_and_comes_again_by_its_rank() -> None:
+    async def story() -> None:
+        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(1, 1))
+        queue.add("waits", Rank.FIRST)
+        parked, _ = await queue.take()
+        queue.add("other")
+        queue.park(parked)
+        other, _ = await queue.take()
+
+        queue.add("third", Rank.CHECK)
+        queue.resume(parked)
+        queue.done(other)
+
+        assert await queue.take() == ("waits", Rank.FIRST)
+        queue.done("waits")
+        assert await queue.take() == ("third", Rank.CHECK)
+
+    run(story)
+
+
+def test_work_that_is_given_up_while_parked_leaves_nothing_behind() -> None:
+    async def story() -> None:
+        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(1, 1))
+        queue.add("waits")
+        await queue.take()
+        queue.park("waits")
+        queue.resume("waits")
+        queue.done("waits")
+        queue.add("next")
+
+        assert (await queue.take())[0] == "next"
         assert len(queue) == 0
 
     run(story)

@@ -1,0 +1,58 @@
+"""What a users lane asks of an instance and of objects, and what these are answered: how it comes about is its own."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.users.claims import UserClaim
+from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, UserStanding
+from cloudsql_iam_operator.services.lanes.lane import nobody
+
+
+class InstanceUsers(Protocol):
+    """What reads and writes users; everything blocks."""
+
+    def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
+        """All users of the instance."""
+        ...
+
+    def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
+        """Make a user, and wait for it."""
+        ...
+
+    def grant_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
+        """Give database roles to a user, and wait for it."""
+        ...
+
+    def delete_user(self, connection: ConnectionName, name: str) -> None:
+        """Delete a user, and wait for it."""
+        ...
+
+
+async def _unannounced(keys: Mapping[Key, str]) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserNeighbours:
+    """What a pass asks and says about objects.
+
+    `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
+    which objects which usernames are about to be: what it records lets a restarted process know them for its own.
+    `tell` is called for objects of which a pass that they did not ask for found something else.
+    """
+
+    claims: Callable[[], Mapping[Key, UserClaim]]
+    announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
+    tell: Callable[[Key], None] = nobody
+
+
+@dataclass(frozen=True, slots=True)
+class UserAnswer:
+    """How an object's user stands, and the change that was made for it in this pass, if any."""
+
+    standing: UserStanding
+    change: Change | None

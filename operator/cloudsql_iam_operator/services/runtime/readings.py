@@ -1,0 +1,54 @@
+"""What is read for many at once: one reading at a time of each thing, shared by all who came before it began."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from cloudsql_iam_operator.services.runtime.turns import parked
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Readings(Generic[K, V]):
+    """The latest reading of each thing. Belongs to one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._latest: dict[K, tuple[V, float]] = {}
+        self._running: dict[K, tuple[asyncio.Task[V], float]] = {}
+
+    async def read(self, what: K, read: Callable[[], Awaitable[V]], *, max_age: float) -> V:
+        """A reading that began at most `max_age` seconds ago; with 0 one that begins now.
+
+        What the reading raises is raised to all who waited for it, and then an older one does not speak for it.
+        """
+        came = self._clock()
+        latest = self._latest.get(what)
+        if latest is not None and came - latest[1] < max_age:
+            return latest[0]
+        while what in self._running:
+            running, began = self._running[what]
+            if came - began < max_age:
+                return await parked(asyncio.shield(running))
+            await parked(asyncio.wait({running}))
+        return await parked(asyncio.shield(self._start(what, read)))
+
+    def _start(self, what: K, read: Callable[[], Awaitable[V]]) -> "asyncio.Task[V]":
+        began = self._clock()
+        self._latest.pop(what, None)
+
+        async def reading() -> V:
+            try:
+                value = await read()
+                self._latest[what] = value, began
+            finally:
+                del self._running[what]
+            return value
+
+        # a context of its own: it goes on whoever of those who wait is gone
+        task = asyncio.get_running_loop().create_task(reading(), context=contextvars.Context())
+        self._running[what] = task, began
+        return task

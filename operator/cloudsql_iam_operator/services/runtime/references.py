@@ -1,0 +1,76 @@
+"""Which objects name which: kept while objects come and go, so that nobody walks through all to find a few."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
+from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What one object names: instances, by name, that it declares or was admitted on, and users likewise."""
+
+    instances: frozenset[str] = frozenset()
+    users: frozenset[Key] = frozenset()
+
+
+class References:
+    """By instance the keys that name it, by user the grants to it."""
+
+    def __init__(self) -> None:
+        self._on: dict[tuple[str, str], dict[Key, None]] = {}
+        self._to: dict[Key, dict[Key, None]] = {}
+
+    def on(self, kind: str, instance: str) -> tuple[Key, ...]:
+        """Objects of the kind that declare the CloudSQLInstance, or were admitted on it."""
+        return tuple(self._on.get((kind, instance), ()))
+
+    def to(self, user: Key) -> tuple[Key, ...]:
+        """DatabaseGrants that declare the CloudSQLIAMUser as a grantee, or record something given to it."""
+        return tuple(self._to.get(user, ()))
+
+    def replace(self, key: Key, before: Named, after: Named) -> None:
+        """The object of that key, which named `before`, names `after` now."""
+        if before == after:
+            return
+        for name in before.instances:
+            _drop(self._on, (key.kind, name), key)
+        for user in before.users:
+            _drop(self._to, user, key)
+        for name in after.instances:
+            self._on.setdefault((key.kind, name), {})[key] = None
+        for user in after.users:
+            self._to.setdefault(user, {})[key] = None
+
+
+def named_by(key: Key, spec: object, status: Mapping[str, Any], instances: Iterable[str]) -> Named:
+    """What an object names by spec and status; `instances` are those that it stands on."""
+    if key.kind == INSTANCE.name:
+        return Named()
+    names = frozenset(name for name in instances if name)
+    if key.kind != GRANT.name:
+        return Named(names)
+    return Named(names, users_in(key, spec) | {Key(USER.name, key.namespace, name) for name in held_by(status)})
+
+
+def users_in(key: Key, spec: object) -> frozenset[Key]:
+    """The users that a grant declares as grantees."""
+    if not isinstance(spec, DatabaseGrant):
+        return frozenset()
+    return frozenset(Key(USER.name, key.namespace, one.name) for one in spec.grantees if isinstance(one, UserRef))
+
+
+def held_by(status: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the users that a grant's status records something for."""
+    return frozenset(str(one.get("user")) for one in status.get("holders", ()) if one.get("user"))
+
+
+def _drop(index: dict[P, dict[Key, None]], place: P, key: Key) -> None:
+    keys = index[place]
+    del keys[key]
+    if not keys:
+        del index[place]

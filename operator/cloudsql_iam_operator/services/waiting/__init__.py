@@ -1,0 +1,1 @@
+"""Who waits for room, and who is next. What is waited for is not known here."""

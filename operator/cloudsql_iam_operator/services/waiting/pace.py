@@ -1,0 +1,74 @@
+"""When a lane's next pass begins: what has waited how long, and how much more is worth gathering before it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloudsql_iam_operator.services.waiting.ranks import Rank
+
+WAVE = 8
+"""New wants in one pass from which more are expected."""
+
+STRETCHES = 2
+CHECKS = 12.0
+"""How much longer is gathered for periodic checks, which nobody waits for, so that one pass serves all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`.
+
+    An edit waits for `quiet` only, whatever else comes.
+    """
+
+    quiet: float = 0.3
+    longest: float = 5.0
+
+
+class Gathering:
+    """Who came since the last pass began, and what that was like."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._first: dict[Rank, float] = {}
+        self._last = 0.0
+        self._stretch = 0
+        self._rested = float("-inf")
+
+    def note(self, rank: Rank, came: float) -> None:
+        """Somebody came."""
+        self._first.setdefault(rank, came)
+        self._last = came
+
+    @property
+    def pressed(self) -> bool:
+        """Whether an edit came."""
+        return Rank.EDIT in self._first
+
+    def due(self) -> float:
+        """When the pass begins, for those who came; never when nobody did."""
+        quiet, longest = self._pace.quiet, self._pace.longest
+        ends = [float("inf")]
+        if Rank.EDIT in self._first:
+            ends.append(self._first[Rank.EDIT] + quiet)
+        if Rank.FIRST in self._first:
+            wider = 2.0**self._stretch
+            ends.append(min(self._last + quiet * wider, self._first[Rank.FIRST] + longest * wider))
+        if Rank.CHECK in self._first:
+            ends.append(min(self._last + quiet * CHECKS, self._first[Rank.CHECK] + longest * CHECKS))
+        return min(ends)
+
+    def begin(self, now: float, waiting: int) -> None:
+        """A pass begins, for so many: in a wave of new wants each pass gathers longer than the one before."""
+        if min(self._first.values(), default=now) - self._rested > self._pace.longest:
+            self._stretch = 0
+        elif waiting >= WAVE:
+            self._stretch = min(self._stretch + 1, STRETCHES)
+        self._first = {}
+
+    def end(self, now: float, waiting: Iterable[tuple[Rank, float]]) -> None:
+        """The pass has ended, and these wait for the next."""
+        self._rested = now
+        self._first = {}
+        for rank, came in waiting:
+            self._first[rank] = min(came, self._first.get(rank, came))
+            self._last = max(self._last, came)

@@ -1,0 +1,312 @@
+"""Lanes: who is answered by which pass, whatever comes when, and what a lane does by itself."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.pace import Pace
+from cloudsql_iam_operator.services.waiting.ranks import Rank
+from support.hurry import hurried
+
+PACE = Pace(quiet=0.3, longest=5.0)
+
+
+class Broken(Exception):
+    """A pass failed as a whole."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer: by which pass, for what want, and whether something was changed for it."""
+
+    number: int
+    want: int
+    changed: bool
+
+
+@dataclass
+class Pass:
+    """A pass as it went."""
+
+    began: float
+    wants: Mapping[str, int]
+    ended: float = float("inf")
+    failed: bool = False
+    left: frozenset[str] = frozenset()
+
+
+@dataclass
+class World:
+    """What is outside: a number for each key. A pass takes time, breaks as told, and may not come to everybody."""
+
+    seconds: float = 1.0
+    slow: frozenset[str] = frozenset()
+    breaks: frozenset[int] = frozenset()
+    at_most: int = 1000
+    stands: dict[str, int] = field(default_factory=dict)
+    passes: list[Pass] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append)
+
+    async def run(self, wants: Mapping[str, int]) -> PassResult[str, Said]:
+        loop = asyncio.get_running_loop()
+        this = Pass(loop.time(), dict(wants))
+        self.passes.append(this)
+        number = len(self.passes) - 1
+        try:
+            await asyncio.sleep(self.seconds)
+            if number in self.breaks:
+                this.failed = True
+                raise Broken
+            due = sorted((key for key in wants if self.stands.get(key) != wants[key]), key=self.lane.rank)
+            for key in wants.keys() - set(due):
+                self.lane.answer(key, Said(-1, wants[key], changed=False), news=False)
+            for key in due[: self.at_most]:
+                await asyncio.sleep(30.0 if key in self.slow else 0.01)
+                self.stands[key] = wants[key]
+                self.lane.answer(key, Said(number, wants[key], changed=True))
+            this.left = frozenset(due[self.at_most :])
+            return PassResult({}, clean=not due, left=this.left)
+        finally:
+            this.ended = loop.time()
+
+
+@dataclass
+class Call:
+    """A call of a lane: when it came, with what, when it was answered, and with what."""
+
+    key: str
+    want: int
+    rank: Rank
+    max_age: float
+    came: float = 0.0
+    answered: float = float("inf")
+    answer: Said | Exception | None = None
+
+    async def make(self, world: World) -> None:
+        loop = asyncio.get_running_loop()
+        ranks.enter(self.rank)
+        self.came = loop.time()
+        try:
+            self.answer = await world.lane.submit(self.key, self.want, max_age=self.max_age)
+        except Broken as broken:
+            self.answer = broken
+        self.answered = loop.time()
+
+
+_CALLS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.01, 0.2, 1.0, 4.0, 40.0, 200.0]),
+        st.builds(
+            Call,
+            st.sampled_from("abcde"),
+            st.sampled_from([1, 1, 1, 2]),
+            st.sampled_from(Rank),
+            st.sampled_from([0.0, 150.0, 450.0]),
+        ),
+    ),
+    min_size=1,
+    max_size=15,
+)
+_DRIFT = st.lists(st.tuples(st.floats(0.0, 900.0), st.sampled_from("abcde")), max_size=4)
+_WORLD = st.tuples(
+    st.sampled_from([0.07, 3.0, 20.0]),
+    st.frozensets(st.sampled_from("abcde"), max_size=2),
+    st.frozensets(st.integers(0, 8), max_size=3),
+    st.sampled_from([1, 2, 1000]),
+)
+
+
+async def played(
+    world: World, calls: list[tuple[float, Call]], drift: list[tuple[float, str]], after: float = 700.0
+) -> list[Call]:
+    """The calls as they went, one of a key at a time, as a queue makes them."""
+    loop = asyncio.get_running_loop()
+    for when, key in drift:
+        loop.call_later(when, world.stands.pop, key, None)
+    busy: dict[str, asyncio.Task[None]] = {}
+    made: list[Call] = []
+    for delay, call in calls:
+        await asyncio.sleep(delay)
+        if call.key in busy and not busy[call.key].done():
+            await asyncio.wait({busy[call.key]})
+        made.append(call)
+        busy[call.key] = asyncio.create_task(call.make(world))
+    await asyncio.gather(*busy.values())
+    await asyncio.sleep(after)
+    return made
+
+
+@settings(deadline=None, max_examples=250)
+@given(_CALLS, _DRIFT, _WORLD)
+def test_every_want_is_answered_by_a_pass_that_saw_it_and_no_pass_is_without_cause(
+    calls: list[tuple[float, Call]],
+    drift: list[tuple[float, str]],
+    told: tuple[float, frozenset[str], frozenset[int], int],
+) -> None:
+    seconds, slow, breaks, at_most = told
+    made: list[Call] = []
+
+    async def story() -> World:
+        world = World(seconds, slow, breaks, at_most)
+        made.extend(await played(world, calls, drift))
+        return world
+
+    world = hurried(story())
+
+    for call in made:
+        _check_answer(call, world)
+    for before, one in zip([None, *world.passes], world.passes, strict=False):
+        _check_cause(before, one, made)
+
+
+def _check_answer(call: Call, world: World) -> None:
+    """Answered, by a pass that saw the want, began late enough, and was not one too many later."""
+    assert call.answer is not None
+    saw = [
+        one
+        for one in world.passes
+        if one.wants.get(call.key) == call.want and one.began <= call.answered and one.began >= call.came - call.max_age
+    ]
+    if isinstance(call.answer, Broken):
+        assert any(one.failed and one.began >= call.came and one.ended == call.answered for one in world.passes)
+        return
+    assert isinstance(call.answer, Said)
+    assert call.answer.want == call.want
+    assert any(not one.failed for one in saw if one.began >= call.came or call.max_age)
+    assert saw
+    fit = [one for one in world.passes if call.came < one.began and one.ended < call.answered]
+    mine = [one for one in fit if call.key not in one.left]
+    assert not mine, "a whole pass went by that had the want"
+
+
+def _check_cause(before: Pass | None, one: Pass, made: list[Call]) -> None:
+    """Somebody waited, somebody was left, or what was known had become old."""
+    waited = any(call.came <= one.began and call.answered > one.began for call in made)
+    left = before is not None and bool(before.left)
+    ages = [call.max_age for call in made if call.max_age and call.came <= one.began]
+    # after a failure of a look that nobody asked for, the next comes sooner
+    pause = 30.0 if before is not None and before.failed else min(ages, default=float("inf")) * 2 / 3
+    old = before is not None and one.began - before.ended >= pause - 0.001
+    assert waited or left or old
+
+
+def test_edits_wait_for_one_pass_at_most_whatever_else_comes() -> None:
+    async def story() -> float:
+        world = World(seconds=0.2)
+        others = [Call("abcde"[n % 5], n, Rank.FIRST, 450.0) for n in range(200)]
+        edit = Call("edit", 1, Rank.EDIT, 450.0)
+        stream = asyncio.create_task(played(world, [(0.1, call) for call in others], []))
+        await asyncio.sleep(5.03)
+        await edit.make(world)
+        await stream
+        return edit.answered - edit.came
+
+    assert hurried(story()) <= 0.3 + 0.2 + 0.2 + 0.1
+
+
+def test_a_wave_of_new_wants_costs_few_passes_and_each_is_answered() -> None:
+    async def story() -> int:
+        world = World(seconds=0.5)
+        calls = [(0.1, Call(f"{n}", 1, Rank.FIRST, 450.0)) for n in range(600)]
+        made = await played(world, calls, [], after=0.0)
+        assert all(isinstance(call.answer, Said) for call in made)
+        return len(world.passes)
+
+    assert hurried(story()) <= 6
+
+
+def test_periodic_checks_cost_one_pass_an_interval_for_all() -> None:
+    async def story() -> list[float]:
+        world = World(seconds=0.5)
+        keys = [f"{n}" for n in range(100)]
+        await played(world, [(0.0, Call(key, 1, Rank.FIRST, 450.0)) for key in keys], [], after=0.0)
+        for _ in range(10):  # each object comes once an interval of 300 s
+            await played(world, [(3.0, Call(key, 1, Rank.CHECK, 450.0)) for key in keys], [], after=0.0)
+        return [one.began for one in world.passes]
+
+    began = hurried(story())
+
+    assert len(began) <= 1 + 11
+    assert max(later - earlier for earlier, later in pairwise(began)) <= 300.0 + 30.0
+
+
+def test_a_lane_looks_by_itself_and_tells_of_what_it_found_once() -> None:
+    async def story() -> None:
+        world = World(seconds=0.5)
+        await played(world, [(0.0, Call("a", 1, Rank.FIRST, 450.0)), (0.0, Call("b", 1, Rank.FIRST, 450.0))], [], 350.0)
+        assert (len(world.passes), world.told) == (2, [])
+
+        world.stands["a"] = 7
+        await asyncio.sleep(300.0)
+        assert (len(world.passes), world.told, world.stands["a"]) == (3, ["a"], 1)
+
+        first, second = Call("a", 1, Rank.FIRST, 450.0), Call("a", 1, Rank.CHECK, 450.0)
+        await first.make(world)
+        assert first.answer == Said(2, 1, changed=True)
+        assert len(world.passes) == 3
+        await second.make(world)
+        assert second.answer == Said(-1, 1, changed=False)
+
+    hurried(story())
+
+
+def test_a_member_is_answered_before_the_slow_ones_of_its_pass() -> None:
+    async def story() -> None:
+        world = World(seconds=0.5, slow=frozenset({"slow"}))
+        slow, quick = Call("slow", 1, Rank.FIRST, 450.0), Call("quick", 1, Rank.EDIT, 450.0)
+        await played(world, [(0.0, slow), (0.0, quick)], [], after=0.0)
+
+        assert quick.answered - quick.came < 1.0
+        assert slow.answered - slow.came > 30.0
+        assert len(world.passes) == 1
+
+    hurried(story())
+
+
+def test_a_member_that_comes_while_a_pass_runs_that_had_its_want_is_answered_by_that_one() -> None:
+    async def story() -> None:
+        world = World(seconds=10.0)
+        await played(world, [(0.0, Call("a", 1, Rank.FIRST, 450.0))], [], after=0.0)
+        news, again = Call("b", 1, Rank.FIRST, 450.0), Call("a", 1, Rank.CHECK, 450.0)
+        await played(world, [(0.0, news), (5.0, again)], [], after=0.0)
+
+        assert again.answered <= news.answered
+        assert len(world.passes) == 2
+
+    hurried(story())
+
+
+def test_what_is_forgotten_is_not_wanted_and_not_looked_at() -> None:
+    async def story() -> None:
+        world = World(seconds=0.5)
+        await played(world, [(0.0, Call("a", 1, Rank.FIRST, 450.0))], [], after=0.0)
+        world.lane.forget("a")
+        await asyncio.sleep(2000.0)
+
+        assert len(world.passes) == 1
+        assert not world.lane.wants("a")
+
+    hurried(story())
+
+
+def test_who_waits_for_an_object_that_is_edited_meanwhile_goes_ahead() -> None:
+    async def story() -> None:
+        world = World(seconds=0.2, at_most=1)
+        calls = [Call(f"{number}", 1, Rank.FIRST, 450.0) for number in range(50)]
+        waiting = [asyncio.create_task(call.make(world)) for call in calls]
+        await asyncio.sleep(1.0)
+        world.lane.press("49")
+        await asyncio.gather(*waiting)
+
+        assert sum(call.answered < calls[49].answered for call in calls) <= 6
+
+    hurried(story())
