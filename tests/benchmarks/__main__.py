@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benchmarks.figures import table, written
 
-BENCHMARKS = ("admission", "chain", "grants")
+BENCHMARKS = ("admission", "chain", "grants", "scale")
 
 
 def main(names: Sequence[str]) -> int:

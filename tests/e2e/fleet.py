@@ -1,0 +1,163 @@
+"""Many users and a grant for each, over one or more instances: declared, counted, edited, taken away."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from e2e import world
+from e2e.kubectl import Kubectl
+from e2e.scenes import Stage
+from e2e.tenant import API
+from e2e.waiting import eventually
+
+CALLER = f"serviceAccount:{world.OPERATOR}"
+METRICS = f"/api/v1/namespaces/{world.NAMESPACE}/pods/{{}}:9402/proxy/metrics"
+OPERATOR = "app.kubernetes.io/component=operator"
+KINDS = ("csqlu", "dbg")
+READ: Sequence[Mapping[str, Any]] = (
+    {"kind": "Schema", "schemas": ["app"], "privileges": ["USAGE"]},
+    {"kind": "Table", "schema": "app", "names": ["*"], "privileges": ["SELECT"]},
+)
+LESS: Sequence[Mapping[str, Any]] = (
+    {"kind": "Schema", "schemas": ["app"], "privileges": ["USAGE"]},
+    {"kind": "Table", "schema": "app", "names": ["orders"], "privileges": ["SELECT"]},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A CloudSQLInstance by its object's name, and the project of the accounts that come to it."""
+
+    name: str
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What the operator asked of Google and how often it logged in, by method or kind; how many of it wrote."""
+
+    counted: Counter[str]
+    writes: int
+
+    def most(self, method: str) -> int:
+        """How often the method was called on the project or instance where it was most."""
+        return max((count for what, count in self.counted.items() if what.startswith(f"{method} ")), default=0)
+
+    def all(self, method: str) -> int:
+        """How often the method was called in all."""
+        return sum(count for what, count in self.counted.items() if what.startswith(f"{method} "))
+
+
+class Fleet:
+    """Users `u-00000` and on and grants `g-00000` and on of one namespace, in turns over the places."""
+
+    def __init__(self, stage: Stage, namespace: str, size: int, places: Sequence[Place]) -> None:
+        self.size = size
+        self._stage = stage
+        self._namespace = namespace
+        self._places = places
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """The administrator's kubectl."""
+        return self._stage.chain.kubectl
+
+    def declare(self) -> None:
+        """Declare all users and grants."""
+        with ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(self._declare, range(self.size)):
+                pass
+
+    def ready(self, limit: float) -> None:
+        """Return when all are Ready."""
+        eventually(self._all_ready, f"{self.size} users and grants are Ready", limit)
+
+    def edit(self, number: int, grants: Sequence[Mapping[str, Any]] = LESS) -> None:
+        """Have one grant grant something else, and return when it is so."""
+        self.kubectl.declare(self._grant(number, grants))
+        self.kubectl.ready("dbg", _named("g", number), self._namespace)
+
+    def restart(self) -> None:
+        """Delete the operator's pod, and return when it is gone."""
+        self.kubectl("-n", world.NAMESPACE, "delete", "pod", "-l", OPERATOR, "--wait=true")
+
+    def reconciled(self) -> int:
+        """How many reconciles of users and grants the operator counts since it started; 0 while it does not answer."""
+        pods = self.kubectl.list("pods", world.NAMESPACE, labels=OPERATOR)
+        running = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        if not running:
+            return 0
+        text = self.kubectl("get", "--raw", METRICS.format(running[0]))
+        counts = re.findall(r'cloudsql_iam_reconcile_total\{kind="(?:CloudSQLIAMUser|DatabaseGrant)".*\} (\S+)', text)
+        return int(sum(map(float, counts)))
+
+    def delete(self, limit: float) -> None:
+        """Delete all users and grants, and return when they are gone."""
+        kinds = ("databasegrants.iam.cloudsql.dev", "cloudsqliamusers.iam.cloudsql.dev")
+        self.kubectl("-n", self._namespace, "delete", ",".join(kinds), "--all", "--wait=false")
+        eventually(lambda: not any(self._listed(kind) for kind in KINDS), "users and grants are gone", limit)
+
+    def position(self) -> int:
+        """Where the journal of calls stands."""
+        return self._stage.cloud.control.position()
+
+    def calls(self, since: int) -> Calls:
+        """What was asked since then, by method and by project or instance."""
+        entries = self._stage.cloud.control.journal(since=since, caller=CALLER)
+        return Calls(Counter(f"{e.method or e.kind} {_where(e.path)}" for e in entries), sum(e.write for e in entries))
+
+    def versions(self) -> dict[str, str]:
+        """The resource version of each object, by name."""
+        found = [one["metadata"] for kind in KINDS for one in self._listed(kind)]
+        return {meta["name"]: meta["resourceVersion"] for meta in found}
+
+    def _declare(self, number: int) -> None:
+        place = self._place(number)
+        principal = {"serviceAccount": account(number, place.project)}
+        self.kubectl.declare(self._object("CloudSQLIAMUser", "u", number, {"principal": principal}))
+        self.kubectl.declare(self._grant(number, READ))
+
+    def _grant(self, number: int, grants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        grantees = [{"userRef": {"name": _named("u", number)}}]
+        spec = {"database": "orders", "grantees": grantees, "grants": list(grants)}
+        return self._object("DatabaseGrant", "g", number, spec)
+
+    def _object(self, kind: str, letter: str, number: int, spec: Mapping[str, Any]) -> dict[str, Any]:
+        metadata = {"name": _named(letter, number), "namespace": self._namespace}
+        told = {"instanceRef": {"name": self._place(number).name}, **spec}
+        return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": told}
+
+    def _place(self, number: int) -> Place:
+        return self._places[number % len(self._places)]
+
+    def _listed(self, kind: str) -> list[dict[str, Any]]:
+        return self.kubectl.list(kind, self._namespace)
+
+    def _all_ready(self) -> bool:
+        found = [(kind, sum(map(_is_ready, self._listed(kind)))) for kind in KINDS]
+        assert all(count == self.size for _, count in found), f"Ready are {found}"
+        return True
+
+
+def account(number: int, project: str) -> str:
+    """The Google service account of a user."""
+    return f"{_named('u', number)}@{project}.iam.gserviceaccount.com"
+
+
+def _named(letter: str, number: int) -> str:
+    return f"{letter}-{number:05d}"
+
+
+def _is_ready(stored: Mapping[str, Any]) -> bool:
+    status = stored.get("status", {})
+    current = status.get("observedGeneration") == stored["metadata"]["generation"]
+    return current and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+
+
+def _where(path: str) -> str:
+    """The project and instance in a path; for a login the whole of it, which names instance and database."""
+    found = re.search(r"projects/([^/:]+)(?:/instances/([^/:]+))?", path)
+    return "/".join(filter(None, found.groups())) if found else path

@@ -1,0 +1,87 @@
+"""What many objects cost: calls are counted, and never seconds."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e import world
+from e2e.fleet import Fleet, Place, account
+from e2e.tenant import API, Tenant
+from e2e.waiting import eventually
+
+USERS = 150
+"""With a grant each: 300 objects."""
+
+INTERVAL = 20
+LIMIT = 600.0
+READS = ("cloudresourcemanager.projects.getIamPolicy", "sql.users.list")
+
+
+@pytest.fixture
+def fleet(tenant: Tenant) -> Iterator[Fleet]:
+    for number in range(USERS):
+        tenant.stage.cloud.control.add_principal("serviceAccount", account(number, world.PROJECT))
+    metadata = {"name": tenant.name, "annotations": {"iam.cloudsql.dev/allow-removals": "true"}}
+    spec = {
+        "connectionName": world.CONNECTION,
+        "admin": {"database": {"ownerRoles": ["app_owner"]}},
+        "access": [tenant.rule(principals={"serviceAccounts": [f"u-*@{world.PROJECT}.iam.gserviceaccount.com"]})],
+        "interval": f"{INTERVAL}s",
+    }
+    tenant.kubectl.declare({"apiVersion": API, "kind": "CloudSQLInstance", "metadata": metadata, "spec": spec})
+    tenant.ready("csqli")
+    told = Fleet(tenant.stage, tenant.name, USERS, [Place(tenant.name, world.PROJECT)])
+    yield told
+    told.delete(LIMIT)
+
+
+def test_three_hundred_objects_cost_a_handful_of_calls_now_at_rest_and_after_a_restart(fleet: Fleet) -> None:
+    start = fleet.position()
+    fleet.declare()
+    fleet.ready(LIMIT)
+    wave = fleet.calls(start)
+
+    assert wave.all("sql.users.insert") == USERS
+    assert wave.all("sql.users.list") <= 10
+    assert wave.all("cloudresourcemanager.projects.getIamPolicy") <= 6
+    assert wave.all("cloudresourcemanager.projects.setIamPolicy") <= 6
+    assert wave.all("login") <= 20
+
+    _rests(fleet)
+    _starts_again(fleet)
+
+
+def _rests(fleet: Fleet) -> None:
+    """From one look at policy and users to the next but one nothing is written, and nothing else is asked twice."""
+    eventually(lambda: _quiet(fleet), "all is as declared and checked", LIMIT)
+    start, versions = fleet.position(), fleet.versions()
+    eventually(lambda: min(fleet.calls(start).all(read) for read in READS) >= 2, "two intervals went by", LIMIT)
+    rest = fleet.calls(start)
+
+    assert rest.writes == 0
+    assert fleet.versions() == versions
+    assert {read: rest.all(read) for read in READS if rest.all(read) > 3} == {}
+    assert rest.all("login") <= 3
+
+
+def _quiet(fleet: Fleet) -> bool:
+    """Whether a look at the users finds nothing to do."""
+    start = fleet.position()
+    eventually(lambda: fleet.calls(start).all("sql.users.list"), "users are listed", LIMIT)
+    return fleet.calls(start).writes == 0
+
+
+def _starts_again(fleet: Fleet) -> None:
+    """A restarted operator honours an edit first, and looks at all others together."""
+    start, versions = fleet.position(), fleet.versions()
+    fleet.restart()
+    fleet.edit(7)
+    eventually(lambda: fleet.reconciled() >= 2 * USERS, "every object was looked at", LIMIT)
+    restart = fleet.calls(start)
+
+    assert restart.writes == 0
+    changed = {name for name, version in fleet.versions().items() if versions[name] != version}
+    assert changed == {"g-00007"}
+    for read in READS:
+        assert restart.all(read) <= 2, restart
+    assert restart.all("login") <= 2, restart
