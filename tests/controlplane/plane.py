@@ -51,6 +51,7 @@ class ControlPlane:
     def __init__(self, directory: Path, binaries: Binaries) -> None:
         self.directory = directory
         self.authority = Authority("kubernetes-ca")
+        self._callers = Authority("webhook-callers-ca")
         self._binaries = binaries
         self._processes: list[Process] = []
 
@@ -63,6 +64,11 @@ class ControlPlane:
     def ca(self) -> Path:
         """The certificate that the API server's is signed by."""
         return self.directory / "ca.crt"
+
+    @property
+    def callers_ca(self) -> Path:
+        """The authority of nothing but the certificate that the API server shows to webhooks."""
+        return self.directory / "callers-ca.crt"
 
     def start(self, before_controllers: Callable[[], None] | None = None) -> None:
         """Start everything; `before_controllers` runs once the API server answers.
@@ -99,11 +105,10 @@ class ControlPlane:
 
     def kubeconfig(self, account: Account, path: Path, url: str = URL) -> Path:
         """Write a kubeconfig for an account; `url` is where the API server is reached."""
-        pair = self.authority.client(Subject(account.user, account.groups))
+        user = _client(self.authority.client(Subject(account.user, account.groups)))
         cluster = {"server": url, "certificate-authority-data": _b64(self.authority.pair.certificate)}
         if url != URL:
             cluster["tls-server-name"] = "kubernetes"
-        user = {"client-certificate-data": _b64(pair.certificate), "client-key-data": _b64(pair.key)}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -138,11 +143,33 @@ class ControlPlane:
             "api": self.authority.server(serving),
             "kubelet-client": self.authority.client(Subject("kube-apiserver-kubelet-client", ("system:masters",))),
             "sa": signing_pair(),
+            "callers-ca": self._callers.pair,
         }
         for name, pair in pairs.items():
             self._write_pair(name, pair)
         (self.directory / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
+        self._write_admission()
         self.kubeconfig(Account("system:kube-controller-manager"), self.directory / "controllers.kubeconfig")
+
+    def _write_admission(self) -> None:
+        """Have the API server show a client certificate to every webhook."""
+        shown = _client(self._callers.client(Subject("kube-apiserver-webhook-client")))
+        config = {"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": shown}]}
+        callers = self.directory / "webhook-callers.kubeconfig"
+        callers.touch(mode=0o600)
+        callers.write_text(json.dumps(config))
+        by_kubeconfig = {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": str(callers),
+        }
+        plugins = ("MutatingAdmissionWebhook", "ValidatingAdmissionWebhook")
+        admission = {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [{"name": name, "configuration": by_kubeconfig} for name in plugins],
+        }
+        (self.directory / "admission.json").write_text(json.dumps(admission))
 
     def _write_pair(self, name: str, pair: KeyPair) -> None:
         (self.directory / f"{name}.crt").write_bytes(pair.certificate)
@@ -180,6 +207,7 @@ class ControlPlane:
             "kubelet-client-certificate": d / "kubelet-client.crt",
             "kubelet-client-key": d / "kubelet-client.key",
             "kubelet-preferred-address-types": "InternalIP",
+            "admission-control-config-file": d / "admission.json",
             "audit-policy-file": d / "audit-policy.json",
             "audit-log-path": d / "audit.log",
             "allow-privileged": "true",
@@ -217,6 +245,11 @@ def _answers(url: str, context: ssl.SSLContext | None = None) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+def _client(pair: KeyPair) -> Mapping[str, str]:
+    """A user of a kubeconfig who logs in with this certificate."""
+    return {"client-certificate-data": _b64(pair.certificate), "client-key-data": _b64(pair.key)}
 
 
 def _b64(data: bytes) -> str:

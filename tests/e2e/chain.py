@@ -92,6 +92,7 @@ class Chain:
         """Install the chart with its default values, plus `--set` for each of `values`."""
         account = f"operator.serviceAccount.annotations.iam\\.gke\\.io/gcp-service-account={world.OPERATOR}"
         flags = [part for value in (account, *values) for part in ("--set", value)]
+        flags += ["--set-file", f"webhook.clientCA={self.plane.callers_ca}"]
         chart = ROOT / "charts" / "cloudsql-iam-operator"
         where = ["--namespace", world.NAMESPACE, "--create-namespace", "--wait", "--timeout", "5m"]
         self.helm("install", "cloudsql-iam-operator", str(chart), *where, *flags)
