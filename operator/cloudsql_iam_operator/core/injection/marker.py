@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.core.injection.container import NAME, Proxy, container
 from cloudsql_iam_operator.core.injection.facts import UserFact
-from cloudsql_iam_operator.core.injection.ports import Ports
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
+from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
 
 VERSION = 1
 

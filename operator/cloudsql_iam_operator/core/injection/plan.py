@@ -6,17 +6,18 @@ from typing import Any
 
 from cloudsql_iam_operator.api.annotations import DATABASE, INJECT, STATUS, Injection, parse_injection
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
-from cloudsql_iam_operator.core.injection import environment, identity, marker, neighbours
-from cloudsql_iam_operator.core.injection.container import NAME, Proxy, container
-from cloudsql_iam_operator.core.injection.environment import Target
+from cloudsql_iam_operator.core.injection import identity, marker, neighbours
+from cloudsql_iam_operator.core.injection.application import environment
+from cloudsql_iam_operator.core.injection.application.environment import Target
 from cloudsql_iam_operator.core.injection.facts import Facts, UserFact
-from cloudsql_iam_operator.core.injection.image import image_for
 from cloudsql_iam_operator.core.injection.marker import Marker
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Refusal, Unchanged
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
 from cloudsql_iam_operator.core.injection.pod import INIT, MalformedPod, Pod, parsed
-from cloudsql_iam_operator.core.injection.ports import DATABASE_PORT, Ports, chosen, taken_by
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
+from cloudsql_iam_operator.core.injection.sidecar.image import image_for
+from cloudsql_iam_operator.core.injection.sidecar.ports import DATABASE_PORT, Ports, chosen, taken_by
 
 __all__ = ["MalformedPod", "plan"]
 

@@ -6,7 +6,7 @@ from typing import Any
 from cloudsql_iam_operator.api.instance import IPType
 from cloudsql_iam_operator.api.parsing.annotation_values import Resources, exceeds, is_zero
 from cloudsql_iam_operator.core.injection.facts import InstanceFact
-from cloudsql_iam_operator.core.injection.ports import Ports
+from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
 
 NAME = "cloudsql-proxy"
 """Name of the injected container; autoscalers and dashboards refer to it."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.annotations import CONTAINERS
 from cloudsql_iam_operator.api.parsing.annotation_values import Containers
-from cloudsql_iam_operator.core.injection.container import LOOPBACK, NAME
 from cloudsql_iam_operator.core.injection.neighbours import SIDECARS
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.sidecar.container import LOOPBACK, NAME
 
 ENVIRONMENT_NAMES = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSSLMODE")
 

@@ -1,0 +1,1 @@
+"""What the containers of the application get: variables, and which containers they are."""
