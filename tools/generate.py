@@ -1,14 +1,13 @@
-"""Writes what is generated: the chart's copy of the CRDs, and the picture of rooms. --check only says what is stale."""
+"""Writes what is generated: the chart's CRDs, the picture of rooms, the tables of annotations. --check compares."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from annotations import reference
 from rooms import chart
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS_BEGIN = "<!-- rooms: written by `make generate` -->"
-ROOMS_END = "<!-- end of rooms -->"
 KEEP = "    helm.sh/resource-policy: keep"
 
 
@@ -16,17 +15,27 @@ def generated() -> dict[Path, str]:
     """What each generated file should hold."""
     templates = ROOT / "charts/cloudsql-iam-operator/templates"
     crds = {templates / f"crd-{path.stem}.yaml": _template(path) for path in sorted((ROOT / "crds").glob("*.yaml"))}
-    page = ROOT / "docs/architecture.md"
-    return {**crds, page: _with_rooms(page.read_text())}
+    page, annotations = ROOT / "docs/architecture.md", ROOT / "docs/annotations.md"
+    return {**crds, page: _with_rooms(page.read_text()), annotations: _with_annotations(annotations.read_text())}
 
 
 def _with_rooms(page: str) -> str:
     """The page with the picture of rooms between its two marks."""
-    head, begin, rest = page.partition(ROOMS_BEGIN)
-    _, end, tail = rest.partition(ROOMS_END)
+    return _between(page, "rooms", f"```mermaid\n{chart(ROOT / 'operator')}```\n")
+
+
+def _with_annotations(page: str) -> str:
+    """The page with the tables of annotations between its two marks."""
+    return _between(page, "annotations", reference())
+
+
+def _between(page: str, what: str, text: str) -> str:
+    marks = f"<!-- {what}: written by `make generate` -->", f"<!-- end of {what} -->"
+    head, begin, rest = page.partition(marks[0])
+    _, end, tail = rest.partition(marks[1])
     if not (begin and end):
-        raise SystemExit(f"docs/architecture.md: needs the lines {ROOMS_BEGIN!r} and {ROOMS_END!r}")
-    return f"{head}{begin}\n```mermaid\n{chart(ROOT / 'operator')}```\n{end}{tail}"
+        raise SystemExit(f"the page of {what} needs the lines {marks[0]!r} and {marks[1]!r}")
+    return f"{head}{begin}\n{text}{end}{tail}"
 
 
 def _template(path: Path) -> str:

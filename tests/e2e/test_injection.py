@@ -49,10 +49,10 @@ def test_an_annotation_that_does_not_exist_is_denied_by_name_with_the_one_that_i
     assert "iam.cloudsql.dev/injekt: no such annotation; did you mean iam.cloudsql.dev/inject?" in refusal
 
 
-def test_an_annotation_without_behaviour_is_denied_by_name(injected: Tenant) -> None:
-    refusal = _pod(injected, "till", {INJECT: "till", "iam.cloudsql.dev/unix-socket": "/var/run/sql"})
+def test_an_annotation_whose_value_cannot_be_meant_is_denied_by_name(injected: Tenant) -> None:
+    refusal = _pod(injected, "till", {INJECT: "till", "iam.cloudsql.dev/unix-socket": "run/sql"})
 
-    assert "iam.cloudsql.dev/unix-socket: has no behaviour yet" in refusal
+    assert "iam.cloudsql.dev/unix-socket: is 'run/sql'; write an absolute directory" in refusal
 
 
 def test_a_pod_without_our_annotations_never_reaches_the_webhook(injected: Tenant) -> None:

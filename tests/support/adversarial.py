@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from cloudsql_iam_operator.api.annotations import READ, STATUS
-from cloudsql_iam_operator.api.parsing.annotation_values import quantity
+from cloudsql_iam_operator.api.injection.quantities import quantity
+from cloudsql_iam_operator.api.injection.table import READ, STATUS
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
 from cloudsql_iam_operator.api.user import KubernetesServiceAccount

@@ -35,7 +35,15 @@ LINEAR: dict[str, dict[str, str]] = {
         "_ADDRESS": "one look for a fixed end, then " + APART,
     },
     "api/parsing/times.py": {"_DURATION": APART, "_INSTANT": FIXED},
-    "api/parsing/annotation_values.py": {"_PORT": FIXED, "_QUANTITY": FIXED},
+    "api/injection/quantities.py": {"_QUANTITY": FIXED},
+    "api/injection/values.py": {
+        "_NUMBER": FIXED,
+        "_KEY": FIXED,
+        "_DIRECTORY": FIXED,
+        "PLAIN": ONE_CLASS,
+        "VARIABLE_PREFIX": ONE_CLASS,
+    },
+    "api/injection/instances.py": {"DNS_NAME": "counted parts, each of bounded length, which end at a dot"},
     "api/parsing/images.py": {"_HOST": BACK, "_STEP": APART, "_TAG": FIXED, "_DIGEST": FIXED},
     "core/grants/desired/identifiers.py": {
         "_CONTROL": "one character",

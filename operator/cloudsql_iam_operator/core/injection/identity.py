@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cloudsql_iam_operator.api.annotations import INJECT, USER
+from cloudsql_iam_operator.api.injection.access import INJECT, USER
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
 from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount
 from cloudsql_iam_operator.core.errors import Failure

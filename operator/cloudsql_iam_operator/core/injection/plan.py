@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.api.annotations import DATABASE, INJECT, STATUS, Injection, parse_injection
+from cloudsql_iam_operator.api.injection.access import DATABASE, INJECT
+from cloudsql_iam_operator.api.injection.annotation import Wishes
+from cloudsql_iam_operator.api.injection.application import CONTAINERS, PORT
+from cloudsql_iam_operator.api.injection.sidecar import IMAGE, RESOURCES
+from cloudsql_iam_operator.api.injection.table import STATUS
+from cloudsql_iam_operator.api.injection.wishes import parse_wishes, users_named
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.core.injection import identity, marker, neighbours
 from cloudsql_iam_operator.core.injection.application import environment
@@ -15,7 +20,7 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected,
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
 from cloudsql_iam_operator.core.injection.pod import INIT, MalformedPod, Pod, parsed
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, Resources, container
 from cloudsql_iam_operator.core.injection.sidecar.image import image_for
 from cloudsql_iam_operator.core.injection.sidecar.ports import DATABASE_PORT, Ports, chosen, taken_by
 
@@ -30,7 +35,7 @@ class _Case:
     """One pod that asks for a proxy, and what is known about it. `done` is what an earlier injection did to it."""
 
     pod: Pod
-    injection: Injection
+    wishes: Wishes
     facts: Facts
     settings: InjectionSettings
     done: Marker | None
@@ -57,11 +62,11 @@ def plan(body: Mapping[str, Any], facts: Facts, settings: InjectionSettings) -> 
     if MIRROR in annotations:
         return Unchanged(Code.MIRROR_POD)
     try:
-        injection = parse_injection(annotations)
-        if injection is None:
+        wishes = parse_wishes(annotations)
+        if wishes is None:
             return Unchanged(Code.OPTED_OUT if INJECT in annotations else Code.NO_ANNOTATIONS)
         _refuse_unfit(pod)
-        return _planned(_Case(pod, injection, facts, settings, _earlier(pod, injection)))
+        return _planned(_Case(pod, wishes, facts, settings, _earlier(pod, wishes)))
     except InvalidObject as invalid:
         return Denied(422, Code.ANNOTATION, f"{_cannot(pod, facts)} {invalid}")
     except Refusal as refusal:
@@ -84,11 +89,11 @@ def _refuse_unfit(pod: Pod) -> None:
         )
 
 
-def _earlier(pod: Pod, injection: Injection) -> Marker | None:
+def _earlier(pod: Pod, wishes: Wishes) -> Marker | None:
     """What an earlier injection of ours did to this very pod; None for a pod that carries no proxy of ours."""
     if all(c.name != NAME for c in (*pod.containers, *pod.ephemeral)):
         return None
-    done = marker.read(injection.status)
+    done = marker.read(wishes[STATUS])
     if done is None:
         raise Refusal(Code.POD_SHAPE, f"it has a container named {NAME} of its own: give that another name")
     return done
@@ -112,9 +117,9 @@ def _planned(case: _Case) -> Outcome:
 
 
 def _access(case: _Case, others: tuple[neighbours.OtherProxy, ...]) -> _Access:
-    injection, settings = case.injection, case.settings
+    wishes, settings = case.wishes, case.settings
     account = identity.account_of(case.pod.service_account, case.facts)
-    user = identity.user_of(injection.user, account, case.facts)
+    user = identity.user_of(next(iter(users_named(wishes)), ""), account, case.facts)
     instance = identity.instance_of(user)
     warnings = (
         *identity.identity_warnings(user, account, settings.identity),
@@ -122,20 +127,20 @@ def _access(case: _Case, others: tuple[neighbours.OtherProxy, ...]) -> _Access:
         *identity.name_warnings(user, account),
     )
     ports = case.done.ports if case.done is not None else _ports(case, others)
-    proxy = Proxy(image_for(injection.image, settings), instance, ports, injection.resources)
-    database = injection.database or (user.databases[0] if len(user.databases) == 1 else "")
+    proxy = Proxy(image_for(wishes[IMAGE], settings), instance, ports, Resources(*(wishes[each] for each in RESOURCES)))
+    database = wishes[DATABASE] or (user.databases[0] if len(user.databases) == 1 else "")
     target = Target(ports.database, identity.username_of(user, account), database)
     return _Access(user, proxy, target, warnings)
 
 
 def _ports(case: _Case, others: tuple[neighbours.OtherProxy, ...]) -> Ports:
     foreign = ((other.container.name, other.ports()) for other in others)
-    return chosen(case.injection.port, taken_by(case.pod.containers, foreign))
+    return chosen(case.wishes[PORT], taken_by(case.pod.containers, foreign))
 
 
 def _injected(case: _Case, access: _Access) -> Injected:
     pod, values = case.pod, environment.variables(access.target)
-    containers = environment.selected(case.injection.containers, pod)
+    containers = environment.selected(case.wishes[CONTAINERS], pod)
     status = marker.text(access.proxy, case.facts.namespace, access.user, values)
     first = neighbours.place_for_proxy(pod)
     # Variables first: inserting the proxy moves the init containers that come after it.
@@ -164,7 +169,7 @@ def _completed(case: _Case, access: _Access, done: Marker) -> Outcome:
             f"{wanted[1]}: remove container {NAME} and the annotation {STATUS}",
         )
     values = environment.variables(access.target)
-    operations = environment.operations(environment.selected(case.injection.containers, case.pod), values)
+    operations = environment.operations(environment.selected(case.wishes[CONTAINERS], case.pod), values)
     stale: tuple[str, ...] = ()
     if marker.digest(access.proxy) != done.digest:
         stale = (f"container {NAME} was injected with other settings ({done.image}) and stays as it is",)
@@ -176,11 +181,11 @@ def _completed(case: _Case, access: _Access, done: Marker) -> Outcome:
 def _choices(case: _Case, access: _Access) -> Iterator[str]:
     """What was decided for the pod that its author may not expect."""
     port = access.proxy.ports.database
-    if case.injection.port is None and port != DATABASE_PORT:
+    if case.wishes[PORT] is None and port != DATABASE_PORT:
         yield f"port {DATABASE_PORT} is taken in the pod: the proxy listens on {port}, and PGPORT says so"
     if not access.target.database:
         yield _no_database(access.user)
-    if case.injection.status:
+    if case.wishes[STATUS]:
         yield f"{STATUS} was there without the container and is written anew; take it out of the template"
     if case.pod.resources:
         yield "spec.resources of the pod must leave room for the proxy"

@@ -1,19 +1,15 @@
 """What the administrator decides about injected proxies, the same for every pod."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from cloudsql_iam_operator.api.injection.access import IdentityMode
+
+__all__ = ["PROXY_REPOSITORIES", "IdentityMode", "InjectionSettings"]
 
 PROXY_REPOSITORIES = tuple(
     f"{mirror}gcr.io/cloud-sql-connectors/cloud-sql-proxy" for mirror in ("", "us.", "eu.", "asia.")
 )
 """Where Google publishes the proxy."""
-
-
-class IdentityMode(StrEnum):
-    """What happens to a pod whose Google account is not the one that its CloudSQLIAMUser logs in as."""
-
-    ENFORCE = "enforce"
-    WARN = "warn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,12 +86,6 @@ def test_a_typing_error_is_refused_with_the_name_that_was_meant() -> None:  # 59
     )
 
 
-def test_an_annotation_without_behaviour_is_refused_by_name() -> None:
-    assert denied(pod(annotations={"unix-socket": "/csql"})).startswith(
-        "422 iam.cloudsql.dev/unix-socket: has no behaviour yet"
-    )
-
-
 def test_an_image_of_the_administrators_repositories_can_be_asked_for() -> None:
     image = "eu.gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.21.1-alpine"
 

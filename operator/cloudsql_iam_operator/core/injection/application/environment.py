@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.api.annotations import CONTAINERS
-from cloudsql_iam_operator.api.parsing.annotation_values import Containers
+from cloudsql_iam_operator.api.injection.application import CONTAINERS
+from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.neighbours import SIDECARS
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cloudsql_iam_operator.api.injection.quantities import exceeds, is_zero
 from cloudsql_iam_operator.api.instance import IPType
-from cloudsql_iam_operator.api.parsing.annotation_values import Resources, exceeds, is_zero
 from cloudsql_iam_operator.core.injection.facts import InstanceFact
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
 
@@ -20,6 +20,16 @@ MEMORY_REQUEST = "64Mi"
 MEMORY_LIMIT = "256Mi"
 
 _ADDRESS_FLAGS = {IPType.PUBLIC: (), IPType.PRIVATE: ("--private-ip",), IPType.PSC: ("--psc",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Kubernetes quantities as written; "" when not said. A limit of zero means no limit."""
+
+    cpu_request: str = ""
+    memory_request: str = ""
+    cpu_limit: str = ""
+    memory_limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 
-from cloudsql_iam_operator.api.annotations import IMAGE
+from cloudsql_iam_operator.api.injection.sidecar import IMAGE
 from cloudsql_iam_operator.api.parsing.images import split_image
 from cloudsql_iam_operator.core.injection.neighbours import is_v1_image
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
