@@ -48,7 +48,7 @@ LINEAR: dict[str, dict[str, str]] = {
     "core/grants/desired/identifiers.py": {
         "_CONTROL": "one character",
     },
-    "core/injection/sidecar/image.py": {"_VERSION": APART},
+    "core/injection/sidecar/image.py": {"_VERSION": FIXED},
     "core/injection/neighbours.py": {"_PORT": FIXED},
     "adapters/postgres/connect.py": {"_WAY": "matched at the begin of one line only"},
     "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,8 +41,18 @@ PG = {
     "PGPORT": "5432",
     "PGUSER": "checkout@acme-prod.iam",
     "PGDATABASE": "orders",
-    "PGSSLMODE": "disable",
 }
+
+
+OURS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"/spec/(initContainers|containers)/\d+/(env|volumeMounts)(/\d+)?",
+        r"/spec/(initContainers|containers|volumes|imagePullSecrets)(/\d+)?",
+        r"/metadata/annotations/(iam\.cloudsql\.dev~1status|kubectl\.kubernetes\.io~1default-container)",
+    )
+)
+"""Where injection may write."""
 
 
 def container(name: str = "web", **fields: Any) -> JSON:
@@ -77,7 +88,8 @@ def planned(body: JSON, facts: Facts = FACTS, settings: InjectionSettings = SETT
     assert plan(body, facts, settings) == outcome
     if isinstance(outcome, Injected):
         after = applied(outcome.operations, body)
-        assert json.dumps(without_ours(after, body), sort_keys=True) == json.dumps(body, sort_keys=True)
+        back = undone(outcome.operations, after, body)
+        assert json.dumps(back, sort_keys=True) == json.dumps(body, sort_keys=True)
         assert isinstance(plan(after, facts, settings), Unchanged)
     return outcome
 
@@ -111,7 +123,8 @@ def environment(body: JSON, name: str = "web") -> dict[str, str]:
 
 def proxy(body: JSON) -> JSON:
     """The injected container."""
-    (found,) = (c for c in body["spec"]["initContainers"] if c["name"] == "cloudsql-proxy")
+    spec = body["spec"]
+    (found,) = (c for c in (*spec.get("initContainers", ()), *spec["containers"]) if c["name"] == "cloudsql-proxy")
     assert isinstance(found, dict)
     return found
 
@@ -133,34 +146,29 @@ def applied(operations: Sequence[Add], body: JSON) -> JSON:
     return document
 
 
-def without_ours(after: JSON, before: JSON) -> JSON:
-    """The patched pod with what injection adds taken out again."""
-    stripped = copy.deepcopy(after)
-    annotations, status = stripped["metadata"]["annotations"], f"{DOMAIN}/status"
-    annotations.pop(status)
-    if status in before["metadata"]["annotations"]:
-        annotations[status] = before["metadata"]["annotations"][status]
-    for place in ("initContainers", "containers"):
-        old = before["spec"].get(place)
-        names = {c["name"] for c in old or ()}
-        kept = [c for c in stripped["spec"].get(place) or () if c["name"] in names]
-        for new, original in zip(kept, old or (), strict=True):
-            _take_variables(new, original)
-        if old:
-            stripped["spec"][place] = kept
-        elif place in before["spec"]:
-            stripped["spec"][place] = old
+def undone(operations: Sequence[Add], after: JSON, before: JSON) -> JSON:
+    """The patched pod with every operation taken back, last first; each is one that injection may do."""
+    document = copy.deepcopy(after)
+    for operation in reversed(operations):
+        assert any(pattern.fullmatch(operation.path) for pattern in OURS), operation.path
+        *steps, last = (step.replace("~1", "/").replace("~0", "~") for step in operation.path.split("/")[1:])
+        parent, original = _at(document, steps), _at(before, steps)
+        assert parent[int(last) if isinstance(parent, list) else last] == operation.value, operation.path
+        if isinstance(parent, list):
+            parent.pop(int(last))
+        elif original is not None and last in original:
+            assert original[last] in (None, []) or last == f"{DOMAIN}/status", operation.path
+            parent[last] = original[last]
         else:
-            stripped["spec"].pop(place, None)
-    return stripped
+            del parent[last]
+    return document
 
 
-def _take_variables(new: JSON, original: JSON) -> None:
-    own = original.get("env")
-    names = {e["name"] for e in own or ()}
-    kept = [e for e in new.get("env") or () if e["name"] in names or e["name"] not in PG]
-    if "env" in original:
-        new["env"] = kept or own
-    else:
-        assert not kept
-        new.pop("env", None)
+def _at(document: Any, steps: Sequence[str]) -> Any:
+    """What the steps lead to; None when they lead nowhere."""
+    for step in steps:
+        try:
+            document = document[int(step)] if isinstance(document, list) else document[step]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return document

@@ -104,7 +104,6 @@ def test_an_annotated_pod_gets_a_proxy_that_pod_security_restricted_admits(site:
         {"name": "PGPORT", "value": "5432"},
         {"name": "PGUSER", "value": "checkout@acme-prod.iam"},
         {"name": "PGDATABASE", "value": "orders"},
-        {"name": "PGSSLMODE", "value": "disable"},
     ]
 
 

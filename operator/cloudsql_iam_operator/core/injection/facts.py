@@ -1,6 +1,7 @@
 """What the planner knows about the world around a pod, all of it from the pod's own namespace and its instances."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from cloudsql_iam_operator.api.instance import IPType
@@ -56,9 +57,51 @@ class UserFact:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaFact:
+    """A ResourceQuota: names of what it counts (`limits.cpu`, `requests.ephemeral-storage`)."""
+
+    name: str
+    counted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRangeFact:
+    """One item of a LimitRange, of type Container or Pod: quantities by resource."""
+
+    name: str
+    of_pod: bool = False
+    least: Mapping[str, str] = field(default_factory=dict)
+    most: Mapping[str, str] = field(default_factory=dict)
+    limit: Mapping[str, str] = field(default_factory=dict)
+    ratio: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletFact:
+    """The kubelet of a Linux node that takes pods: major, minor and patch of its version."""
+
+    node: str
+    version: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFact:
+    """What a namespace says about all its pods: its annotations, and the rules for their resources."""
+
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    quotas: tuple[QuotaFact, ...] = ()
+    ranges: tuple[LimitRangeFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a decision about one pod needs. `service_account` is None when it does not exist."""
+    """All that a decision about one pod needs. `service_account` is None when it does not exist.
+
+    `kubelets` are those that the pod may come to; none when that is not known.
+    """
 
     namespace: str
     service_account: ServiceAccountFact | None
     users: tuple[UserFact, ...]
+    about: NamespaceFact = NamespaceFact()
+    kubelets: tuple[KubeletFact, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cloudsql_iam_operator.api.injection.access import INJECT, USER
+from cloudsql_iam_operator.api.injection.access import IMPERSONATE, INJECT, USER
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
 from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount
 from cloudsql_iam_operator.core.errors import Failure
@@ -67,14 +67,32 @@ def username_of(user: UserFact, account: ServiceAccountFact) -> str:
         raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name}: {failure.message}") from failure
 
 
-def identity_warnings(user: UserFact, account: ServiceAccountFact, mode: IdentityMode) -> Iterator[str]:
+def identity_warnings(user: UserFact, account: ServiceAccountFact, mode: IdentityMode, namespace: str) -> Iterator[str]:
     """What differs between who the pod is and whom it logs in as, when the administrator lets that pass.
 
     Raises:
         Refusal: it differs, and the administrator does not.
     Source: Cloud SQL Auth Proxy: only the principal whose credentials the proxy has can log in through it.
     """
-    problem = _mismatch(user, account)
+    yield from _told(_mismatch(user, account, namespace), mode)
+
+
+def impersonation_warnings(user: UserFact, impersonated: str, mode: IdentityMode) -> Iterator[str]:
+    """The same for a proxy that acts as another account than the pod's: that has to be the user's.
+
+    Raises:
+        Refusal: it is not, or that is not known yet, and the administrator does not let that pass.
+    """
+    email = _email(user)
+    if email == impersonated:
+        return
+    problem = f"{IMPERSONATE} is {impersonated} but CloudSQLIAMUser {user.name} logs in as {email}: set it to that"
+    if not email:
+        problem = f"{IMPERSONATE} is {impersonated}, and whom CloudSQLIAMUser {user.name} logs in as is not known yet"
+    yield from _told(problem, mode)
+
+
+def _told(problem: str, mode: IdentityMode) -> Iterator[str]:
     if problem and mode is IdentityMode.ENFORCE:
         raise forbidden(Code.IDENTITY, problem)
     if problem:
@@ -149,7 +167,7 @@ def _email(user: UserFact) -> str:
     return user.member.removeprefix(_MEMBER).lower() if user.member.startswith(_MEMBER) else ""
 
 
-def _mismatch(user: UserFact, account: ServiceAccountFact) -> str:
+def _mismatch(user: UserFact, account: ServiceAccountFact, namespace: str) -> str:
     if not isinstance(user.principal, KubernetesServiceAccount | ServiceAccount):
         what = "a group" if isinstance(user.principal, Group) else "a person"
         return (
@@ -159,33 +177,37 @@ def _mismatch(user: UserFact, account: ServiceAccountFact) -> str:
         )
     email = _email(user)
     if not email:
-        return _unresolved(user, account)
+        return _unresolved(user, account, namespace)
     if not account.google_account:
-        return _unbound(user, account, email)
+        return _unbound(user, account, email, namespace)
     if email == account.google_account:
         return ""
     return (
         f"ServiceAccount {account.name} acts as {account.google_account} but CloudSQLIAMUser {user.name} logs in as "
-        f"{email}: annotate the ServiceAccount with {WORKLOAD_IDENTITY_ANNOTATION}={email}, "
+        f"{email}: {_command(account.name, namespace, email)} --overwrite, "
         f"or name a CloudSQLIAMUser for {account.google_account} in {INJECT}"
     )
 
 
-def _unbound(user: UserFact, account: ServiceAccountFact, email: str) -> str:
+def _unbound(user: UserFact, account: ServiceAccountFact, email: str, namespace: str) -> str:
     unnamed = " (the pod names none)" if account.name == DEFAULT_SERVICE_ACCOUNT else ""
     return (
         f"ServiceAccount {account.name}{unnamed} acts as no Google account but CloudSQLIAMUser {user.name} logs in as "
-        f"{email or 'one'}: kubectl annotate serviceaccount {account.name} "
-        f"{WORKLOAD_IDENTITY_ANNOTATION}={email or 'NAME@PROJECT.iam.gserviceaccount.com'}"
+        f"{email or 'one'}: {_command(account.name, namespace, email or 'NAME@PROJECT.iam.gserviceaccount.com')}"
     )
 
 
-def _unresolved(user: UserFact, account: ServiceAccountFact) -> str:
+def _unresolved(user: UserFact, account: ServiceAccountFact, namespace: str) -> str:
     """For a user whose account is not known yet: fine when the pod runs as the very ServiceAccount that it names."""
     named = user.principal.name if isinstance(user.principal, KubernetesServiceAccount) else ""
     if named == account.name:
-        return "" if account.google_account else _unbound(user, account, "")
+        return "" if account.google_account else _unbound(user, account, "", namespace)
     return (
         f"CloudSQLIAMUser {user.name} is for ServiceAccount {named} but the pod runs as {account.name}: "
         f"set serviceAccountName: {named}, or name another CloudSQLIAMUser in {INJECT}"
     )
+
+
+def _command(account: str, namespace: str, email: str) -> str:
+    """The command that makes the ServiceAccount act as the Google account; names and e-mails need no quotes."""
+    return f"kubectl annotate serviceaccount {account} -n {namespace} {WORKLOAD_IDENTITY_ANNOTATION}={email}"

@@ -2,43 +2,57 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudsql_iam_operator.core.injection.facts import UserFact
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
+from cloudsql_iam_operator.core.injection.targets import Target
 
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What an earlier injection did: for which user (`namespace/name`) of which instance, and with which ports."""
+    """What an earlier injection did: for which users (`namespace/name`, with commas), and for which instances.
 
-    user: str
-    connection: str
+    `listening` are the ports of the instances by name, None for one with a socket; `ports` the proxy's own.
+    """
+
+    users: str
+    listening: Mapping[str, int | None]
     ports: Ports
     image: str
     digest: str
 
+    def with_ports(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """The targets with the ports that were chosen then."""
+        return tuple(replace(target, port=self.listening.get(target.connection)) for target in targets)
 
-def text(proxy: Proxy, namespace: str, user: UserFact, environment: Iterable[str]) -> str:
-    """The annotation's value: JSON, the same for the same injection."""
+
+def text(proxy: Proxy, users: str, environment: Iterable[str]) -> str:
+    """The annotation's value: JSON, the same for the same injection. `users` are `namespace/name@generation`."""
     value = {
         "v": VERSION,
         "container": NAME,
-        "native": True,
+        "native": proxy.form.native,
         "image": proxy.image,
-        "user": f"{namespace}/{user.name}@{user.generation}",
-        "instances": [{"name": proxy.instance.connection, "port": proxy.ports.database}],
+        "user": users,
+        "instances": [_instance(target) for target in proxy.targets],
         "httpPort": proxy.ports.http,
         "adminPort": proxy.ports.admin,
         "env": list(environment),
         "skipped": None,
         "hash": digest(proxy),
     }
+    return json.dumps(value, separators=(",", ":"))
+
+
+def text_without_proxy(targets: Sequence[Target], users: str, environment: Iterable[str]) -> str:
+    """The same for a pod whose application connects by itself."""
+    instances = [{"name": target.connection} for target in targets]
+    value = {"v": VERSION, "container": None, "user": users, "instances": instances, "env": list(environment)}
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -53,16 +67,25 @@ def read(value: str) -> Marker | None:
     try:
         parts = json.loads(value)
         return _marker(parts) if isinstance(parts, dict) and parts["container"] == NAME else None
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
 
 
 def _marker(parts: dict[str, Any]) -> Marker:
-    instance = parts["instances"][0]
+    users = (one.partition("@")[0] for one in str(parts["user"]).split(","))
     return Marker(
-        user=str(parts["user"]).partition("@")[0],
-        connection=str(instance["name"]),
-        ports=Ports(int(instance["port"]), int(parts["httpPort"]), int(parts["adminPort"])),
+        users=",".join(users),
+        listening={str(one["name"]): _port(one.get("port")) for one in parts["instances"]},
+        ports=Ports(int(parts["httpPort"]), _port(parts["adminPort"])),
         image=str(parts["image"]),
         digest=str(parts["hash"]),
     )
+
+
+def _instance(target: Target) -> dict[str, Any]:
+    listening = {"socket": target.socket} if target.socket else {"port": target.port}
+    return {"name": target.connection, **listening}
+
+
+def _port(value: Any) -> int | None:
+    return None if value is None else int(value)

@@ -99,3 +99,9 @@ def _kind(container: Container) -> ProxyKind | None:
     if split_image(container.image).repository.endswith("cloud-sql-connectors/cloud-sql-proxy"):
         return ProxyKind.V2
     return ProxyKind.V2 if "cloud-sql-proxy" in binary else None
+
+
+def is_server(container: Container) -> bool:
+    """Whether the container runs a PostgreSQL server, which reads PGPORT and others as its own settings."""
+    name = split_image(container.image).repository.rpartition("/")[2]
+    return name in ("postgres", "postgresql") and not container.words

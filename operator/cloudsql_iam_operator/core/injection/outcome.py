@@ -14,6 +14,7 @@ class Code(StrEnum):
     OPTED_OUT = "opted-out"
     ALREADY_INJECTED = "already-injected"
     OTHER_PROXY = "other-proxy"
+    SKIPPED = "skipped"
 
     ANNOTATION = "annotation"
     POD_SHAPE = "pod-shape"

@@ -9,6 +9,8 @@ MAIN = "containers"
 EPHEMERAL = "ephemeralContainers"
 
 DEFAULT_SERVICE_ACCOUNT = "default"
+WINDOWS = "windows"
+OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 
 
 class MalformedPod(ValueError):
@@ -19,7 +21,8 @@ class MalformedPod(ValueError):
 class Container:
     """One container: `place` and `index` say where in the spec; `env` maps names to literal values, None for valueFrom.
 
-    `ports` are the declared TCP container and host ports.
+    `ports` are the declared TCP container and host ports. `mounts` are the paths of its volume mounts; `requests` and
+    `limits` are quantities by resource.
     """
 
     place: str
@@ -31,18 +34,31 @@ class Container:
     ports: frozenset[int]
     env_from: bool
     native: bool
+    mounts: tuple[str, ...]
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod. `init` and `main` are None when the list is missing, null or empty in the JSON."""
+    """One pod. `node` is where it is bound to, "" when the scheduler decides. `grace` is seconds after SIGTERM.
+
+    `requests` and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names.
+    """
 
     name: str
     annotations: Mapping[str, str] | None
     service_account: str
     host_network: bool
     windows: bool
-    resources: bool
+    node: str
+    restart_policy: str
+    grace: int
+    owned_by_job: bool
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    volumes: tuple[str, ...]
+    pull_secrets: tuple[str, ...]
     init: tuple[Container, ...]
     main: tuple[Container, ...]
     ephemeral: tuple[Container, ...]
@@ -67,12 +83,15 @@ def parsed(pod: Mapping[str, Any]) -> Pod:
         annotations=None if annotations is None else {k: _text(v) for k, v in _mapping(annotations).items()},
         service_account=service_account_name(pod),
         host_network=spec.get("hostNetwork") is True,
-        windows="windows"
-        in (
-            _text(_mapping(spec.get("os")).get("name")),
-            _text(_mapping(spec.get("nodeSelector")).get("kubernetes.io/os")),
-        ),
-        resources=bool(_mapping(spec.get("resources"))),
+        windows=_is_windows(spec),
+        node=_text(spec.get("nodeName")),
+        restart_policy=_text(spec.get("restartPolicy")) or "Always",
+        grace=_whole(spec.get("terminationGracePeriodSeconds"), 30),
+        owned_by_job=any(_text(o.get("kind")) == "Job" for o in map(_mapping, _list(metadata.get("ownerReferences")))),
+        requests=_quantities(spec, "requests"),
+        limits=_quantities(spec, "limits"),
+        volumes=_names(spec.get("volumes")),
+        pull_secrets=_names(spec.get("imagePullSecrets")),
         init=_containers(spec, INIT),
         main=_containers(spec, MAIN),
         ephemeral=_containers(spec, EPHEMERAL),
@@ -104,7 +123,45 @@ def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
         ports=frozenset(_ports(raw)),
         env_from=bool(_list(raw.get("envFrom"))),
         native=place == INIT and raw.get("restartPolicy") == "Always",
+        mounts=tuple(_text(mount.get("mountPath")) for mount in map(_mapping, _list(raw.get("volumeMounts")))),
+        requests=_quantities(raw, "requests"),
+        limits=_quantities(raw, "limits"),
     )
+
+
+def _is_windows(spec: Mapping[str, Any]) -> bool:
+    """Whether the pod says so in one of the ways there are; the label with `beta` is that of old clusters."""
+    selector = _mapping(spec.get("nodeSelector"))
+    named = (_mapping(spec.get("os")).get("name"), *(selector.get(label) for label in OS_LABELS))
+    contexts = (spec, *map(_mapping, _list(spec.get(MAIN))))
+    options = (_mapping(one.get("securityContext")).get("windowsOptions") for one in contexts)
+    return WINDOWS in [_text(name) for name in named] or any(map(_mapping, options)) or _goes_to_windows(spec)
+
+
+def _goes_to_windows(spec: Mapping[str, Any]) -> bool:
+    """Whether every node that the pod's affinity allows runs Windows."""
+    affinity = _mapping(_mapping(spec.get("affinity")).get("nodeAffinity"))
+    required = _mapping(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    terms = [_list(_mapping(term).get("matchExpressions")) for term in _list(required.get("nodeSelectorTerms"))]
+    return bool(terms) and all(any(map(_is_for_windows, map(_mapping, term))) for term in terms)
+
+
+def _is_for_windows(expression: Mapping[str, Any]) -> bool:
+    chosen = (expression.get("key") in OS_LABELS, expression.get("operator"), list(_list(expression.get("values"))))
+    return chosen == (True, "In", [WINDOWS])
+
+
+def _quantities(spec: Mapping[str, Any], which: str) -> Mapping[str, str]:
+    found = _mapping(_mapping(spec.get("resources")).get(which))
+    return {name: str(value) for name, value in found.items() if isinstance(value, str | int | float)}
+
+
+def _names(listed: Any) -> tuple[str, ...]:
+    return tuple(_text(one.get("name")) for one in map(_mapping, _list(listed)))
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default
 
 
 def _literal(variable: Mapping[str, Any]) -> str | None:

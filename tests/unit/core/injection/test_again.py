@@ -86,8 +86,8 @@ def test_the_status_tells_what_was_done() -> None:
         "user": f"orders/checkout@{CHECKOUT.generation}",
         "instances": [{"name": "acme-prod:europe-west1:orders", "port": 5432}],
         "httpPort": 9801,
-        "adminPort": 9091,
-        "env": ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSSLMODE"],
+        "adminPort": None,
+        "env": ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE"],
         "skipped": None,
-        "hash": "3e5a85c56d01",
+        "hash": "ad74b8a748e8",
     }

