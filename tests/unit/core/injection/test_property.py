@@ -1,12 +1,14 @@
 """Whatever pod comes along, a plan leaves what is not its own alone and is done after one application."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudsql_iam_operator.core.injection.facts import Facts, KubeletFact, LimitRangeFact, NamespaceFact, QuotaFact
 from cloudsql_iam_operator.core.injection.outcome import Denied
-from support.podshapes import PG, container, planned, pod
+from support.podshapes import FACTS, PG, SETTINGS, container, planned, pod
 
 NAMES = ["web", "worker", "istio-proxy", "vault-agent", "migrate", "logs", "linkerd-proxy", "a", "b", "csql-x"]
 TAKEN = [*NAMES, "cloudsql-proxy"]
@@ -24,6 +26,8 @@ FIELDS = st.fixed_dictionaries(
         "env": st.none() | st.lists(VARIABLES, max_size=4, unique_by=lambda variable: str(variable["name"])),
         "ports": st.none() | st.lists(PORTS, max_size=3),
         "args": st.lists(st.sampled_from(["--port=5432", "p:r:i", "run"]), max_size=2),
+        "volumeMounts": st.just([{"name": "v", "mountPath": "/data"}]),
+        "resources": st.just({"requests": {"memory": "1Gi"}}),
         "envFrom": st.just([{"configMapRef": {"name": "c"}}]),
         "future": st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=3),
     },
@@ -37,6 +41,14 @@ ANNOTATIONS = st.fixed_dictionaries(
         "database": st.sampled_from(["orders", "ä"]),
         "status": st.sampled_from(["", "{}", "[1]", '{"container":"cloudsql-proxy","instances":[]}']),
         "memory-limit": st.sampled_from(["0", "128Mi"]),
+        "unix-socket": st.sampled_from(["/run/sql", "/data"]),
+        "env": st.sampled_from(["pg", "prefix", "url", "none"]),
+        "native-sidecar": st.sampled_from(["auto", "false"]),
+        "instances": st.sampled_from(["p:r:i", "p:r:i,p:r:j", "db.acme.example"]),
+        "credentials-secret": st.just("key"),
+        "prometheus": st.sampled_from(["true", "9801", "false"]),
+        "on-error": st.sampled_from(["skip", "deny"]),
+        "identity-check": st.just("enforce"),
     },
 )
 
@@ -46,7 +58,26 @@ SPECS: list[dict[str, Any]] = [
     {"initContainers": None},
     {"hostNetwork": True},
     {"resources": {"limits": {"cpu": "1"}}},
+    {"resources": {"requests": {"memory": "10Mi"}, "limits": {"memory": "20Mi"}}},
+    {"restartPolicy": "Never", "volumes": [{"name": "v", "emptyDir": {}}]},
+    {"imagePullSecrets": None, "volumes": []},
 ]
+
+
+WORLDS = [
+    FACTS,
+    replace(FACTS, kubelets=(KubeletFact("old", (1, 28, 0)),)),
+    replace(FACTS, kubelets=(KubeletFact("hangs", (1, 32, 0)),)),
+    replace(
+        FACTS,
+        about=NamespaceFact(
+            {"iam.cloudsql.dev/cpu-limit": "1"},
+            (QuotaFact("q", frozenset({"limits.cpu", "limits.ephemeral-storage"})),),
+            (LimitRangeFact("l", most={"memory": "100Mi"}), LimitRangeFact("m", of_pod=True, most={"memory": "1Gi"})),
+        ),
+    ),
+]
+SETTLED = replace(SETTINGS, pull_secrets=("mirror",), metadata_host="169.254.169.254")
 
 
 @st.composite
@@ -62,9 +93,9 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(pods())
-def test_a_plan_is_harmless_complete_and_repeatable(body: dict[str, Any]) -> None:
-    outcome = planned(body)
+@given(pods(), st.sampled_from(WORLDS))
+def test_a_plan_is_harmless_complete_and_repeatable(body: dict[str, Any], facts: Facts) -> None:
+    outcome = planned(body, facts, SETTLED)
 
     if isinstance(outcome, Denied):
         assert outcome.message.startswith("cannot inject a proxy into pod orders/web-1: ")

@@ -125,3 +125,23 @@ def test_a_typing_error_among_those_left_out_is_pointed_out() -> None:
     assert warnings(pod(container("metrics"), container(), annotations={"containers": "!metrcis"})) == (
         "iam.cloudsql.dev/containers leaves out metrcis, which the pod does not have: did you mean metrics?",
     )
+
+
+def test_a_postgresql_server_in_the_pod_gets_none_of_its_clients_variables() -> None:
+    server = container(
+        "postgres",
+        image="postgres:17",
+        ports=[{"containerPort": 5432}],
+        env=[{"name": "POSTGRES_HOST_AUTH_METHOD", "value": "trust"}],
+    )
+
+    body = injected(pod(container(), server))
+
+    assert environment(body, "postgres") == {"POSTGRES_HOST_AUTH_METHOD": "trust"}
+    assert environment(body) == {**PG, "PGPORT": "5433"}
+
+
+def test_a_client_from_the_image_of_the_server_gets_them() -> None:
+    client = container("migrate", image="postgres:17", command=["psql", "-XAt", "-c", "select 1"])
+
+    assert environment(injected(pod(client)), "migrate") == PG
