@@ -5,18 +5,15 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from cloudsql_iam_operator.api.parsing.images import is_image, split_image
-from cloudsql_iam_operator.core.injection.settings import PROXY_REPOSITORIES, IdentityMode, InjectionSettings
+from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.webhook.proxies import BadSetting, injection
 
-PROXY_IMAGE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0"
+__all__ = ["BadSetting", "Place", "WebhookSettings", "from_environment"]
+
 PORT = 10250
 """A port that the control plane of a private cluster reaches without a firewall rule."""
 
 METRICS_PORT = 9402
-
-
-class BadSetting(ValueError):
-    """A variable that cannot be understood; the text names it, what it says and what it may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +63,9 @@ def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
         ),
         port=_port(environment, "WEBHOOK_PORT", PORT),
         metrics_port=_port(environment, "METRICS_PORT", METRICS_PORT),
-        injection=_injection(environment),
+        injection=injection(environment),
         drain=float(_whole(environment, "WEBHOOK_DRAIN_SECONDS", 5, range(26))),
         client_ca=_authorities(environment, "WEBHOOK_CLIENT_CA"),
-    )
-
-
-def _injection(environment: Mapping[str, str]) -> InjectionSettings:
-    image = environment.get("PROXY_IMAGE") or PROXY_IMAGE
-    if not is_image(image):
-        raise BadSetting(f"PROXY_IMAGE is {image!r}; it must be an image such as {PROXY_IMAGE}")
-    listed = environment.get("PROXY_IMAGES_ALLOWED", "")
-    allowed = tuple(word.strip() for word in listed.split(",") if word.strip())
-    return InjectionSettings(
-        image=image,
-        allowed_images=allowed or tuple(dict.fromkeys((split_image(image).repository, *PROXY_REPOSITORIES))),
-        identity=_mode(environment.get("IDENTITY_CHECK") or IdentityMode.ENFORCE),
     )
 
 
@@ -93,12 +77,6 @@ def _authorities(environment: Mapping[str, str], name: str) -> str:
     except ValueError as error:
         raise BadSetting(f"{name} holds no certificates: write them as PEM, or leave it out") from error
     return text
-
-
-def _mode(text: str) -> IdentityMode:
-    if text not in set(IdentityMode):
-        raise BadSetting(f"IDENTITY_CHECK is {text!r}; it must be enforce or warn")
-    return IdentityMode(text)
 
 
 def _required(environment: Mapping[str, str], name: str, what: str) -> str:

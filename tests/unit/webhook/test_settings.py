@@ -1,6 +1,6 @@
 import pytest
 
-from cloudsql_iam_operator.core.injection.settings import IdentityMode
+from cloudsql_iam_operator.core.injection.settings import IdentityMode, InjectionSettings, OnError
 from cloudsql_iam_operator.webhook.settings import BadSetting, Place, from_environment
 
 CHART = {"POD_NAMESPACE": "csql", "WEBHOOK_SERVICE": "csql-webhook"}
@@ -31,6 +31,43 @@ def test_a_list_of_allowed_images_replaces_googles() -> None:
     assert settings.injection.allowed_images == ("a.example/x", "b.example/")
 
 
+def test_the_chart_decides_about_every_proxy() -> None:
+    injection = from_environment(
+        CHART
+        | {
+            "IDENTITY_CHECK": "warn",
+            "IDENTITY_CHECK_BY_POD": "true",
+            "ON_ERROR": "skip",
+            "PROXY_CREDENTIALS_SECRETS": "false",
+            "PROXY_ENDPOINTS_ALLOWED": "https://a.example/, b.goog",
+            "PROXY_EXTRA_ARGS": "true",
+            "PROXY_PULL_SECRETS": "mirror",
+            "PROXY_METADATA_HOST": "169.254.169.254",
+            "PROXY_HTTPS_PROXY": "http://squid:3128",
+            "PROXY_NO_PROXY": "",
+            "PROXY_CPU_LIMIT": "1",
+            "PROXY_MEMORY_LIMIT": "",
+            "PROXY_EPHEMERAL_STORAGE_LIMIT": "128Mi",
+        }
+    ).injection
+
+    assert injection == InjectionSettings(
+        image="gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0",
+        identity=IdentityMode.WARN,
+        identity_by_pod=True,
+        on_error=OnError.SKIP,
+        credentials_secrets=False,
+        endpoints=("https://a.example/", "b.goog"),
+        extra_args=True,
+        pull_secrets=("mirror",),
+        environment=(("HTTPS_PROXY", "http://squid:3128"),),
+        metadata_host="169.254.169.254",
+        cpu_limit="1",
+        memory_limit="256Mi",
+        storage_limit="128Mi",
+    )
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
@@ -40,6 +77,10 @@ def test_a_list_of_allowed_images_replaces_googles() -> None:
         ("METRICS_PORT", "x", "METRICS_PORT is 'x'; it must be a number from 1 to 65535"),
         ("WEBHOOK_DRAIN_SECONDS", "90", "WEBHOOK_DRAIN_SECONDS is '90'; it must be a number from 0 to 25"),
         ("IDENTITY_CHECK", "off", "IDENTITY_CHECK is 'off'; it must be enforce or warn"),
+        ("ON_ERROR", "ignore", "ON_ERROR is 'ignore'; it must be deny or skip"),
+        ("PROXY_EXTRA_ARGS", "1", "PROXY_EXTRA_ARGS is '1'; it must be true or false"),
+        ("PROXY_PULL_SECRETS", "a,B", "PROXY_PULL_SECRETS has 'B'; it must list names of Secrets"),
+        ("PROXY_CPU_LIMIT", "1cpu", "PROXY_CPU_LIMIT is '1cpu'; it must be a quantity such as 500m or 256Mi"),
         (
             "PROXY_IMAGE",
             "a b",

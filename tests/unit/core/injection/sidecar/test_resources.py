@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.core.injection.facts import Facts, LimitRangeFact, NamespaceFact, QuotaFact
-from support.podshapes import FACTS, SETTINGS, container, injected, pod, proxy, warnings
+from support.podshapes import FACTS, IMAGE, SETTINGS, container, injected, pod, proxy, warnings
 
 USUAL = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
 
@@ -16,8 +16,9 @@ def ruled(*ranges: LimitRangeFact, quota: str = "") -> Facts:
     return replace(FACTS, about=NamespaceFact(quotas=quotas, ranges=ranges))
 
 
-def limits(name: str, **values: Any) -> LimitRangeFact:
-    return LimitRangeFact("l", **{each: {name: value} for each, value in values.items()})
+def limits(name: str, **values: str) -> LimitRangeFact:
+    of: dict[str, Any] = {each: {name: value} for each, value in values.items()}
+    return LimitRangeFact("l", **of)
 
 
 def got(facts: Facts, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, dict[str, str]]:
@@ -130,6 +131,5 @@ def test_rules_change_nothing_for_a_pod_that_has_its_proxy() -> None:
     body = injected(pod())
 
     assert warnings(body, ruled(limits("memory", most="200Mi"))) == (
-        "container cloudsql-proxy was injected with other settings (gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0) "
-        "and stays as it is",
+        f"container cloudsql-proxy was injected with other settings ({IMAGE}) and stays as it is",
     )
