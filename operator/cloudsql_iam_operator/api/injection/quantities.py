@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.texts import shown
@@ -20,8 +21,17 @@ _QUANTITY = re.compile(
 )
 
 
+_LONGEST = 48
+"""Characters of the longest text that the pattern lets through."""
+
+
 def quantity(text: str) -> Decimal | None:
     """The number that a Kubernetes quantity (`64Mi`, `50m`, `1e3`) stands for; None for anything else."""
+    return _read(text) if 0 < len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Decimal | None:
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return None

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _LONGEST = 512
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
@@ -21,10 +22,18 @@ class Image:
 
 def split_image(text: str) -> Image:
     """The parts of any text as if it were an image reference."""
+    return _remembered(text) if len(text) <= _LONGEST else _split(text)
+
+
+def _split(text: str) -> Image:
     named, _, digest = text.partition("@")
     path, slash, last = named.rpartition("/")
     last, _, tag = last.partition(":")
     return Image(f"{path}{slash}{last}", tag, digest)
+
+
+# pods of one workload have the same images
+_remembered = lru_cache(maxsize=512)(_split)
 
 
 def is_image(text: str) -> bool:

@@ -42,8 +42,9 @@ def access(pod: Pod, wishes: Wishes, facts: Facts, settings: InjectionSettings) 
     account = identity.account_of(pod.service_account, facts)
     acting = _acting(wishes, account, settings)
     mode = _mode(wishes, settings)
-    logins = tuple(_login(user, acting) for user in _users(wishes, account, facts))
-    warnings = [text for login in logins for text in _warnings(login, acting, wishes, mode, facts.namespace)]
+    users = tuple(_users(wishes, account, facts))
+    warnings = [text for user in users for text in _warnings(user, acting, wishes, mode, facts.namespace)]
+    logins = tuple(_login(user, acting) for user in users)
     if wishes[CREDENTIALS_SECRET] is not None:
         warnings.append(f"the identity behind {CREDENTIALS_SECRET} is not verified: Secrets are not read")
     return Access(
@@ -77,9 +78,8 @@ def _mode(wishes: Wishes, settings: InjectionSettings) -> IdentityMode:
 
 
 def _warnings(
-    login: Login, account: ServiceAccountFact, wishes: Wishes, mode: IdentityMode, namespace: str
+    user: UserFact, account: ServiceAccountFact, wishes: Wishes, mode: IdentityMode, namespace: str
 ) -> Iterator[str]:
-    user = login.user
     if wishes[IMPERSONATE]:
         yield from identity.impersonation_warnings(user, wishes[IMPERSONATE], mode)
     elif wishes[CREDENTIALS_SECRET] is None:

@@ -1,12 +1,13 @@
 """The annotation that injection leaves on a pod: the user's proof of what was done, and ours that it was."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
+import orjson
+
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
 from cloudsql_iam_operator.core.injection.targets import Target
 
@@ -31,8 +32,11 @@ class Marker:
         return tuple(replace(target, port=self.listening.get(target.connection)) for target in targets)
 
 
-def text(proxy: Proxy, users: str, environment: Iterable[str]) -> str:
-    """The annotation's value: JSON, the same for the same injection. `users` are `namespace/name@generation`."""
+def text(proxy: Proxy, built: Mapping[str, Any], users: str, environment: Iterable[str]) -> str:
+    """The annotation's value: JSON, the same for the same injection.
+
+    `built` is the proxy's container; `users` are `namespace/name@generation`.
+    """
     value = {
         "v": VERSION,
         "container": NAME,
@@ -44,28 +48,28 @@ def text(proxy: Proxy, users: str, environment: Iterable[str]) -> str:
         "adminPort": proxy.ports.admin,
         "env": list(environment),
         "skipped": None,
-        "hash": digest(proxy),
+        "hash": digest(built),
     }
-    return json.dumps(value, separators=(",", ":"))
+    return orjson.dumps(value).decode()
 
 
 def text_without_proxy(targets: Sequence[Target], users: str, environment: Iterable[str]) -> str:
     """The same for a pod whose application connects by itself."""
     instances = [{"name": target.connection} for target in targets]
     value = {"v": VERSION, "container": None, "user": users, "instances": instances, "env": list(environment)}
-    return json.dumps(value, separators=(",", ":"))
+    return orjson.dumps(value).decode()
 
 
-def digest(proxy: Proxy) -> str:
-    """Twelve hexadecimal digits that change when the container would be another."""
-    written = json.dumps(container(proxy), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(written.encode()).hexdigest()[:12]
+def digest(built: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that change when the proxy's container would be another."""
+    written = orjson.dumps(built, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(written).hexdigest()[:12]
 
 
 def read(value: str) -> Marker | None:
     """The marker in an annotation's value; None when it is none that any version of ours writes."""
     try:
-        parts = json.loads(value)
+        parts = orjson.loads(value)
         return _marker(parts) if isinstance(parts, dict) and parts["container"] == NAME else None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None

@@ -19,7 +19,7 @@ from cloudsql_iam_operator.core.injection.patch import Add, pointer
 from cloudsql_iam_operator.core.injection.pod import Container, MalformedPod, Pod, parsed
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.sidecar import assembly, volumes
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
 from cloudsql_iam_operator.core.injection.sidecar.situation import Situation
 
 __all__ = ["MalformedPod", "plan"]
@@ -78,15 +78,16 @@ def _refuse_unfit(case: Situation) -> None:
 def _with_connector(case: Situation) -> Outcome:
     """Variables for a connector inside the application, and no proxy."""
     who = access(case.pod, case.wishes, case.facts, case.settings)
-    values, chosen = groups(case.wishes, who.targets), _chosen(case)
-    operations = environment.operations(chosen, values, {})
+    values = groups(case.wishes, who.targets)
+    fits = environment.fits(_chosen(case), values)
+    operations = environment.operations(fits, {})
     status = marker.text_without_proxy(who.targets, who.users(case.facts.namespace), _names(values))
     warnings = (*who.warnings, *containers.excluded_warnings(case.wishes[CONTAINERS], case.pod))
     if case.wishes[STATUS] == status and not operations:
         return Unchanged(Code.ALREADY_INJECTED, warnings)
     return Injected(
         (*operations, Add(pointer("metadata", "annotations", STATUS), status)),
-        (*warnings, *environment.warnings(chosen, values), *environment.shadowed(chosen, values)),
+        (*warnings, *environment.warnings(fits), *environment.shadowed(fits)),
     )
 
 
@@ -130,12 +131,13 @@ def _names(values: tuple[Group, ...]) -> list[str]:
 def _injected(case: Situation, who: Access, proxy: Proxy) -> Injected:
     pod, values, chosen = case.pod, groups(case.wishes, proxy.targets), _chosen(case)
     volumes.refuse_occupied(chosen, proxy.targets)
-    status = marker.text(proxy, who.users(case.facts.namespace), _names(values))
+    fits, built = environment.fits(chosen, values), container(proxy)
+    status = marker.text(proxy, built, who.users(case.facts.namespace), _names(values))
     # What goes into containers first: inserting the proxy moves the init containers that come after it.
     operations = [
-        *environment.operations(chosen, values, assembly.quit_variables(proxy.ports.admin)),
+        *environment.operations(fits, assembly.quit_variables(proxy.ports.admin)),
         *volumes.mount_operations(chosen, proxy.targets),
-        *assembly.operations(case, proxy, neighbours.place_for_proxy(pod)),
+        *assembly.operations(case, proxy, built, neighbours.place_for_proxy(pod)),
         Add(pointer("metadata", "annotations", STATUS), status),
     ]
     warnings = (
@@ -143,8 +145,8 @@ def _injected(case: Situation, who: Access, proxy: Proxy) -> Injected:
         *assembly.warnings(case, proxy, frozenset(c.name for c in chosen)),
         *_leftovers(case),
         *containers.excluded_warnings(case.wishes[CONTAINERS], pod),
-        *environment.warnings(chosen, values),
-        *environment.shadowed(chosen, values),
+        *environment.warnings(fits),
+        *environment.shadowed(fits),
         *neighbours.mesh_warnings(pod),
     )
     return Injected(tuple(operations), warnings)
@@ -156,11 +158,11 @@ def _completed(case: Situation, who: Access, done: Marker) -> Outcome:
     targets = done.with_ports(who.targets)
     values, chosen = groups(case.wishes, targets), _chosen(case)
     operations = [
-        *environment.operations(chosen, values, assembly.quit_variables(done.ports.admin)),
+        *environment.operations(environment.fits(chosen, values), assembly.quit_variables(done.ports.admin)),
         *volumes.mount_operations(chosen, targets),
     ]
     stale: tuple[str, ...] = ()
-    if marker.digest(assembly.again(case, targets, done.ports)) != done.digest:
+    if marker.digest(container(assembly.again(case, targets, done.ports))) != done.digest:
         stale = (f"container {NAME} was injected with other settings ({done.image}) and stays as it is",)
     if operations:
         return Injected(tuple(operations), (*who.warnings, *stale))

@@ -119,7 +119,7 @@ def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
         name=_text(raw.get("name")),
         image=_text(raw.get("image")),
         words=tuple(_text(word) for word in words),
-        env={_text(e.get("name")): _literal(e) for e in map(_mapping, _list(raw.get("env")))},
+        env=_environment(_list(raw.get("env"))),
         ports=frozenset(_ports(raw)),
         env_from=bool(_list(raw.get("envFrom"))),
         native=place == INIT and raw.get("restartPolicy") == "Always",
@@ -153,7 +153,7 @@ def _is_for_windows(expression: Mapping[str, Any]) -> bool:
 
 def _quantities(spec: Mapping[str, Any], which: str) -> Mapping[str, str]:
     found = _mapping(_mapping(spec.get("resources")).get(which))
-    return {name: str(value) for name, value in found.items() if isinstance(value, str | int | float)}
+    return {name: str(value) for name, value in found.items() if isinstance(value, str | int | float)} if found else {}
 
 
 def _names(listed: Any) -> tuple[str, ...]:
@@ -164,8 +164,16 @@ def _whole(value: Any, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def _literal(variable: Mapping[str, Any]) -> str | None:
-    return None if variable.get("valueFrom") else _text(variable.get("value"))
+def _environment(listed: Sequence[Any]) -> Mapping[str, str | None]:
+    found: dict[str, str | None] = {}
+    for one in map(_mapping, listed):
+        name, value = one.get("name"), one.get("value")
+        # hundreds of them are usual, and nearly all are plain
+        if type(name) is str and type(value) is str and "valueFrom" not in one:
+            found[name] = value
+        else:
+            found[_text(name)] = None if one.get("valueFrom") else _text(value)
+    return found
 
 
 def _ports(raw: Mapping[str, Any]) -> Iterator[int]:

@@ -109,6 +109,18 @@ def _target(
 
 
 def _check(found: Sequence[Target]) -> None:
+    if len(found) > 1:
+        _check_together(found)
+    long = next((t for t in found if t.socket and len(f"{t.directory}/{SOCKET}") > MOST_PATH), None)
+    if long is not None:
+        raise Refusal(
+            Code.ANNOTATION,
+            f"{UNIX_SOCKET}: {long.directory}/{SOCKET} is longer than the {MOST_PATH} bytes of a socket's path; "
+            f"choose a shorter directory, or {PORT}",
+        )
+
+
+def _check_together(found: Sequence[Target]) -> None:
     connections = [target.connection for target in found]
     twice = next((one for one in connections if connections.count(one) > 1), "")
     if twice:
@@ -119,13 +131,6 @@ def _check(found: Sequence[Target]) -> None:
         raise Refusal(Code.ANNOTATION, f"two instances would have variables of the same names ({same}): leave one out")
     if len({target.address for target in found}) > 1 and any(t.address is Address.AUTO for t in found):
         raise Refusal(Code.ANNOTATION, f"{IP_TYPE}: auto is for all instances of a proxy, and one has another")
-    long = next((t for t in found if t.socket and len(f"{t.directory}/{SOCKET}") > MOST_PATH), None)
-    if long is not None:
-        raise Refusal(
-            Code.ANNOTATION,
-            f"{UNIX_SOCKET}: {long.directory}/{SOCKET} is longer than the {MOST_PATH} bytes of a socket's path; "
-            f"choose a shorter directory, or {PORT}",
-        )
 
 
 def _letters(key: str) -> str:

@@ -201,3 +201,11 @@ def test_line_feeds_that_a_manifest_leaves_behind_mean_nothing() -> None:
     assert environment(injected(pod(annotations=block))) == environment(
         injected(pod(annotations={name: value.strip() for name, value in block.items()}))
     )
+
+
+def test_a_service_account_that_acts_as_nobody_is_told_first_whatever_else_is_not_known() -> None:
+    fresh = replace(CHECKOUT, member="", username="", login=Login.WAITS)
+
+    told = denied(pod(), users(fresh, account=replace(ACCOUNT, google_account="")))
+
+    assert told.startswith("403 ServiceAccount checkout acts as no Google account")

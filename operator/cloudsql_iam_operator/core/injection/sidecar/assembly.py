@@ -1,6 +1,7 @@
 """The proxy for one pod, put together from what the pod asks for and where it runs; and what adds it to the pod."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET
 from cloudsql_iam_operator.api.injection.flags import MAX_SIGTERM_DELAY, MIN_SIGTERM_DELAY
@@ -8,7 +9,7 @@ from cloudsql_iam_operator.api.injection.sidecar import ADMIN_PORT, IMAGE, NATIV
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
 from cloudsql_iam_operator.core.injection.pod import INIT, MAIN, Pod
 from cloudsql_iam_operator.core.injection.sidecar import flags, image, resources, volumes
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy, container
+from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy
 from cloudsql_iam_operator.core.injection.sidecar.form import Form, form_of, form_warnings
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports, chosen, moved, taken_by
 from cloudsql_iam_operator.core.injection.sidecar.situation import Situation
@@ -45,16 +46,19 @@ def again(on: Situation, targets: Sequence[Target], ports: Ports) -> Proxy:
     return _proxy(on, form_of(on.wishes[NATIVE_SIDECAR], on.pod, on.facts.kubelets), tuple(targets), ports)
 
 
-def operations(on: Situation, built: Proxy, place: int) -> list[Add]:
-    """Operations that add the proxy and all it needs; `place` is the native sidecar's among the init containers."""
+def operations(on: Situation, proxy: Proxy, built: Mapping[str, Any], place: int) -> list[Add]:
+    """Operations that add the proxy's container, `built`, and all it needs.
+
+    `place` is that of a native sidecar among the init containers.
+    """
     pod = on.pod
-    where, index, there = (INIT, place, pod.init) if built.form.native else (MAIN, len(pod.main), pod.main)
+    where, index, there = (INIT, place, pod.init) if proxy.form.native else (MAIN, len(pod.main), pod.main)
     pull = [{"name": name} for name in on.settings.pull_secrets if name not in pod.pull_secrets]
     return [
-        *volumes.volume_operations(pod, built.targets, on.wishes),
-        *inserted(("spec", where), index, [container(built)], [c.name for c in there]),
+        *volumes.volume_operations(pod, proxy.targets, on.wishes),
+        *inserted(("spec", where), index, [built], [c.name for c in there]),
         *inserted(("spec", "imagePullSecrets"), len(pod.pull_secrets), pull, list(pod.pull_secrets)),
-        *_default_container(pod, built),
+        *_default_container(pod, proxy),
     ]
 
 
@@ -72,7 +76,7 @@ def warnings(on: Situation, built: Proxy, reachable: frozenset[str]) -> Iterator
     yield from image.version_warnings(built.image, flags.needs(on.wishes, built.targets))
     yield from moved(on.wishes, built.targets)
     yield from form_warnings(built.form, on.pod, reachable)
-    yield from resources.resource_warnings(resources.shares(on), on)
+    yield from resources.resource_warnings(built.shares, on)
     for annotation in (MIN_SIGTERM_DELAY, MAX_SIGTERM_DELAY):
         seconds = on.wishes[annotation]
         if seconds is not None and seconds > on.pod.grace:
@@ -87,7 +91,7 @@ def _proxy(on: Situation, form: Form, targets: tuple[Target, ...], ports: Ports)
         ports=ports,
         wishes=on.wishes,
         flags=tuple(flags.said_flags(on.wishes, on.settings)),
-        resources=resources.resources(resources.shares(on)),
+        shares=resources.shares(on),
         environment=tuple(_environment(on)),
         assigned=UID_RANGE in on.facts.about.annotations,
         delays=_delays(on.pod),

@@ -1,6 +1,5 @@
 """The proxy's container, which passes Pod Security `restricted`. Where it goes is decided elsewhere."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from cloudsql_iam_operator.core.injection.sidecar.flags import LOOPBACK, instanc
 from cloudsql_iam_operator.core.injection.sidecar.form import Form
 from cloudsql_iam_operator.core.injection.sidecar.image import version_of
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
+from cloudsql_iam_operator.core.injection.sidecar.share import Share, resources
 from cloudsql_iam_operator.core.injection.targets import Target
 
 NAME = "cloudsql-proxy"
@@ -46,7 +46,7 @@ class Proxy:
     ports: Ports
     wishes: Wishes
     flags: tuple[str, ...]
-    resources: Mapping[str, Mapping[str, str]]
+    shares: tuple[Share, ...]
     environment: tuple[tuple[str, str], ...]
     assigned: bool
     delays: tuple[int, int] | None
@@ -63,7 +63,7 @@ def container(proxy: Proxy) -> dict[str, Any]:
         "imagePullPolicy": proxy.wishes[IMAGE_PULL_POLICY].written,
         "args": _arguments(proxy),
         **_waiting(proxy),
-        "resources": proxy.resources,
+        "resources": resources(proxy.shares),
         "securityContext": _security(assigned=proxy.assigned),
     }
     mounts = volumes.of_proxy(proxy.targets, proxy.wishes)

@@ -52,11 +52,12 @@ def version_warnings(image: str, needs: Iterable[Need]) -> Iterator[str]:
         Refusal: it lacks something, as its tag tells.
     """
     newer = [(feature, since) for feature, since in needs if since > OLDEST]
+    if not newer:
+        return
     version = version_of(image)
     if version is None:
         wanted = ", ".join(f"{feature} needs {written(since)}" for feature, since in newer)
-        if newer:
-            yield f"the version of {image} is not known, as its tag names none: {wanted} or newer"
+        yield f"the version of {image} is not known, as its tag names none: {wanted} or newer"
         return
     lacking = next(((feature, since) for feature, since in newer if version < since), None)
     if lacking is not None:

@@ -1,7 +1,7 @@
 """Requests and limits of the proxy: what the pod says, else what is usual, bent to the namespace's rules."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from cloudsql_iam_operator.api.injection.annotation import Annotation
@@ -10,6 +10,7 @@ from cloudsql_iam_operator.api.injection.sidecar import CPU_LIMIT, CPU_REQUEST, 
 from cloudsql_iam_operator.core.injection.facts import LimitRangeFact
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
+from cloudsql_iam_operator.core.injection.sidecar.share import Share
 from cloudsql_iam_operator.core.injection.sidecar.situation import Situation
 
 CPU, MEMORY, STORAGE = "cpu", "memory", "ephemeral-storage"
@@ -28,28 +29,10 @@ _SAID: Mapping[str, tuple[Annotation[str], Annotation[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Request and limit of one resource, "" for none, and which of them the pod itself says."""
-
-    resource: str
-    request: str
-    limit: str
-    request_said: bool
-    limit_said: bool
-
-
 def shares(on: Situation) -> tuple[Share, ...]:
     """Requests and limits of the proxy by resource."""
     counted = frozenset(name for quota in on.facts.about.quotas for name in quota.counted)
     return tuple(_share(name, on, counted) for name in (CPU, MEMORY, STORAGE))
-
-
-def resources(found: Sequence[Share]) -> dict[str, dict[str, str]]:
-    """The same as a container writes it."""
-    requests = {share.resource: share.request for share in found if share.request}
-    limits = {share.resource: share.limit for share in found if share.limit and not is_zero(share.limit)}
-    return {kind: values for kind, values in (("requests", requests), ("limits", limits)) if values}
 
 
 def resource_warnings(found: Sequence[Share], on: Situation) -> Iterator[str]:
