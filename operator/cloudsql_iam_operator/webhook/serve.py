@@ -26,6 +26,7 @@ from cloudsql_iam_operator.webhook.keeper import Keeper
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
 from cloudsql_iam_operator.webhook.protocol import behind
 from cloudsql_iam_operator.webhook.settings import WebhookSettings
+from cloudsql_iam_operator.webhook.surroundings import Surrounded
 from cloudsql_iam_operator.webhook.tls import LiveContext
 
 LIVE_READS_AT_A_TIME = 8
@@ -99,7 +100,7 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
         loop.add_signal_handler(name, stopped.set)
     # Probes are answered over TLS before the shared certificate is known.
     context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)), settings.client_ca)
-    knowledge, threads = Knowledge(cluster), Threads(LIVE_READS_AT_A_TIME)
+    knowledge, threads = Surrounded(Knowledge(cluster), cluster), Threads(LIVE_READS_AT_A_TIME)
     keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
     admission = Admission(knowledge, settings.injection, threads, trusting=bool(settings.client_ca))
     ready = lambda: keeper.settled.is_set() and knowledge.complete()  # noqa: E731 - reads better than a def in here

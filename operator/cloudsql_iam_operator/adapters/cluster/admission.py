@@ -51,6 +51,10 @@ class AdmissionCluster:
         """ServiceAccounts over the whole cluster, to be watched."""
         return Resource(self._rest, "/api/v1/serviceaccounts")
 
+    def listed(self, plural: str) -> Resource:
+        """A kind of the core group over the whole cluster, to be watched."""
+        return Resource(self._rest, f"/api/v1/{plural}")
+
     def configuration(self, name: str) -> Resource:
         """One MutatingWebhookConfiguration, to be watched."""
         return Resource(self._rest, _CONFIGURATIONS, {"fieldSelector": f"metadata.name={name}"})

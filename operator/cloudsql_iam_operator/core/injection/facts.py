@@ -78,10 +78,10 @@ class LimitRangeFact:
 
 @dataclass(frozen=True, slots=True)
 class KubeletFact:
-    """The kubelet of a Linux node that takes pods: major, minor and patch of its version."""
+    """Kubelets of one version (major, minor, patch), on these Linux nodes that take pods."""
 
-    node: str
     version: tuple[int, int, int]
+    nodes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

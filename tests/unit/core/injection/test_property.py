@@ -66,8 +66,8 @@ SPECS: list[dict[str, Any]] = [
 
 WORLDS = [
     FACTS,
-    replace(FACTS, kubelets=(KubeletFact("old", (1, 28, 0)),)),
-    replace(FACTS, kubelets=(KubeletFact("hangs", (1, 32, 0)),)),
+    replace(FACTS, kubelets=(KubeletFact((1, 28, 0), frozenset({"old"})),)),
+    replace(FACTS, kubelets=(KubeletFact((1, 32, 0), frozenset({"hangs"})),)),
     replace(
         FACTS,
         about=NamespaceFact(

@@ -48,8 +48,8 @@ def form_of(wish: Native, pod: Pod, kubelets: Sequence[KubeletFact]) -> Form:
         version = ".".join(map(str, old.version))
         raise Refusal(
             Code.POD_SHAPE,
-            f"{NATIVE_SIDECAR} is true, and node {old.node} runs kubelet {version}, which knows no native sidecars: "
-            "leave it out, or bind the pod to newer nodes",
+            f"{NATIVE_SIDECAR} is true, and node {min(old.nodes)} runs kubelet {version}, which knows no native "
+            "sidecars: leave it out, or bind the pod to newer nodes",
         )
     if wish is Native.FALSE or old is not None:
         return Form.ORDINARY
@@ -72,7 +72,7 @@ def form_warnings(form: Form, pod: Pod, reachable: frozenset[str]) -> Iterator[s
 
 
 def _possible(pod: Pod, kubelets: Sequence[KubeletFact]) -> Iterator[KubeletFact]:
-    bound = [kubelet for kubelet in kubelets if kubelet.node == pod.node]
+    bound = [kubelet for kubelet in kubelets if pod.node in kubelet.nodes]
     yield from bound or kubelets
 
 

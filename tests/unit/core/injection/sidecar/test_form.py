@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from cloudsql_iam_operator.core.injection.facts import Facts, KubeletFact
+from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.surroundings import kubelets
 from support.podshapes import FACTS, PG, container, denied, environment, injected, planned, pod, proxy, warnings
 
 NEVER: dict[str, Any] = {"restartPolicy": "Never"}
 
 
 def on(*versions: str) -> Facts:
-    kubelets = (
-        KubeletFact(f"n{number}", (int(major), int(minor), int(patch)))
-        for number, (major, minor, patch) in enumerate(version.split(".") for version in versions)
-    )
-    return replace(FACTS, kubelets=tuple(kubelets))
+    numbered = ((f"n{number}", version.split(".")) for number, version in enumerate(versions))
+    found = {node: (int(major), int(minor), int(patch)) for node, (major, minor, patch) in numbered}
+    return replace(FACTS, kubelets=kubelets(found))
 
 
 def form(facts: Facts, wish: str = "auto", **spec: Any) -> str:
