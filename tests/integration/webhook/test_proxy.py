@@ -1,0 +1,71 @@
+"""The real proxy takes what the planner writes, listens where it says, and waits for a metadata server that is late."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlplane import binaries
+from support.podshapes import SETTINGS, injected, pod, proxy
+
+SETTINGS_THAT_ALLOW = replace(SETTINGS, extra_args=True, endpoints=("https://sqladmin.example/",))
+NOBODY = {"GCE_METADATA_HOST": "127.0.0.1:1"}
+"""Where no metadata server answers, ever."""
+
+WISHES = {
+    "one instance": {},
+    "several instances": {"instances": "a:b:c,a:b:d,db.acme.example", "ip-type": "psc"},
+    "any address": {"inject": "true", "instances": "a:b:c,a:b:d", "ip-type": "auto"},
+    "flags": {
+        "lazy-refresh": "true",
+        "max-connections": "10",
+        "min-sigterm-delay": "1s",
+        "max-sigterm-delay": "2s",
+        "debug-logs": "true",
+        "quota-project": "acme",
+        "sql-admin-api-endpoint": "https://sqladmin.example/",
+        "prometheus": "true",
+        "admin-port": "9191",
+        "extra-args": '["--resource-exhausted-cooldown-delay=5s"]',
+    },
+    "another account": {
+        "impersonate": "checkout@acme-prod.iam.gserviceaccount.com",
+        "impersonate-delegates": "b@p.iam.gserviceaccount.com",
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    return binaries.ensure(print).cloud_sql_proxy
+
+
+@contextmanager
+def running(program: Path, arguments: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with ExitStack() as stack:
+        out = stack.enter_context(log.open("wb"))
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **NOBODY}
+        process = subprocess.Popen([str(program), *arguments], stdout=out, stderr=out, env=environment)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.mark.parametrize("what", WISHES)
+def test_the_proxy_listens_with_what_the_planner_wrote(program: Path, tmp_path: Path, what: str) -> None:
+    made = proxy(injected(pod(annotations=WISHES[what]), settings=SETTINGS_THAT_ALLOW))
+    probe = [str(program), *made["startupProbe"]["exec"]["command"][1:-1], "--max=60s"]
+
+    with running(program, made["args"], tmp_path / "log") as process:
+        waited = subprocess.run(probe, capture_output=True, text=True, timeout=120, check=False)
+        log = (tmp_path / "log").read_text()
+
+    assert (waited.returncode, process.returncode) == (0, 0), log
+    for instance in (word.partition("?")[0] for word in made["args"] if not word.startswith("--")):
+        assert f"[{instance}] Listening on 127.0.0.1:" in log
