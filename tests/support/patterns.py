@@ -50,7 +50,7 @@ LINEAR: dict[str, dict[str, str]] = {
     },
     "core/injection/sidecar/image.py": {"_VERSION": FIXED},
     "core/injection/neighbours.py": {"_PORT": FIXED},
-    "adapters/postgres/connect.py": {"_WAY": "matched at the begin of one line only"},
+    "adapters/postgres/connector_failures.py": {"_WAY": "matched at the begin of one line only"},
     "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},
     "adapters/google/sqladmin_errors.py": {
         "_IAM_ROLE": APART,
@@ -69,7 +69,7 @@ LINEAR: dict[str, dict[str, str]] = {
 }
 """Why each is linear in its text, by module and by the name that it is part of."""
 
-BOUNDED = {"adapters/postgres/connect.py": 4096, "adapters/google/sqladmin_errors.py": 4096}
+BOUNDED = {"adapters/postgres/connector_failures.py": 4096, "adapters/google/sqladmin_errors.py": 4096}
 """Longest text, in characters, that those of a module meet, where that is what keeps them cheap."""
 
 USES = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub")

@@ -35,7 +35,19 @@ def excerpt(text: str, length: int = SHOWN) -> str:
         seen = pattern.sub(_CUT, seen)
     seen = _WORDS.sub(_kept, seen)
     seen = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in seen)
-    return seen if len(seen) <= length else seen[:length] + _CUT
+    seen = " ".join(_CUT if _broken_link(word) else word for word in seen.split(" "))
+    return seen if len(seen) <= length else _begun(seen, length)
+
+
+def _broken_link(word: str) -> bool:
+    """Whether an address has lost a part, and so leads nowhere."""
+    return "://" in word and _CUT in word
+
+
+def _begun(text: str, length: int) -> str:
+    """The beginning, up to the last word that is whole; cut within the first one only."""
+    whole, space, _ = text[: length + 1].rpartition(" ")
+    return (whole if space else text[:length]) + _CUT
 
 
 def _kept(found: re.Match[str]) -> str:

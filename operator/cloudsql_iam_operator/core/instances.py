@@ -79,7 +79,7 @@ def _differing(mine: CloudSQLInstance, other: CloudSQLInstance) -> list[str]:
     fields: dict[str, tuple[object, object]] = {"impersonateServiceAccount": (said.impersonate, also.impersonate)}
     if other.connection == mine.connection:
         fields |= {
-            "database.user": (said.database.secret, also.database.secret),
+            "database.secretRef": (said.database.secret, also.database.secret),
             "database.ipType": (said.database.ip_type, also.database.ip_type),
             "database.setRole": (said.database.set_role, also.database.set_role),
             "database.ownerRoles": (sorted(said.database.owner_roles), sorted(also.database.owner_roles)),

@@ -33,7 +33,20 @@ def test_it_is_visible_steady_and_no_secret(text: str, shown: str) -> None:
 
 
 def test_it_is_short() -> None:
-    assert excerpt("word " * 1000) == ("word " * 1000)[:SHOWN] + "…"
+    assert excerpt("word " * 1000) == ("word " * 1000)[: SHOWN - 1] + "…"
+    assert excerpt("w" * 1000) == "w" * SHOWN + "…"
+
+
+def test_no_address_is_cut() -> None:
+    address = "https://console.developers.google.com/apis/api/sqladmin.googleapis.com/overview?project=123"
+
+    assert [excerpt(f"Enable it by visiting {address} then retry.", length) for length in (40, 112, 113, 200)] == [
+        "Enable it by visiting…",
+        "Enable it by visiting…",
+        f"Enable it by visiting {address}…",
+        f"Enable it by visiting {address} then retry.",
+    ]
+    assert excerpt("see https://a.example/A1b2C3d4E5f6G7h8I9 for more") == "see … for more"
 
 
 @pytest.mark.parametrize("piece", ["a", "password", "etag ", "2026-11-", "eyJ", "request id", "\x00", "aB1"])

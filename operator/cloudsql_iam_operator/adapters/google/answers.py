@@ -1,6 +1,8 @@
 """What Google answered, taken apart, and what every API of it means alike. What one API alone means is elsewhere."""
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from typing import Any
 
 from googleapiclient.errors import HttpError
 
+from cloudsql_iam_operator.core.askers import Asker, Need, on_quota_project
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
 from cloudsql_iam_operator.core.reasons import Reason
@@ -25,8 +28,11 @@ LONGEST_PAUSE = 600.0
 LONGEST_MESSAGE = 2000
 """Characters of an error's message that are looked at."""
 
-KNOWN_WORDS = 1000
-"""Characters shown of a message that is understood."""
+KNOWN_WORDS = 400
+"""Characters shown of a message that is understood: an Event has 1024 for all that there is to say."""
+
+LONGEST_NAME = 100
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.:-")
 
 Shape = Callable[[Mapping[str, Any]], bool]
 """Whether a successful answer is what the call is documented to answer."""
@@ -38,24 +44,38 @@ class Errand:
 
     method: str
     purpose: str
-    permission: str
+    need: Need
     denied: Reason
     shape: Shape
     writes: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """A cause in one word, the API that it is about, and the project that is charged; "" for what is not told.
+
+    Source: google.rpc.ErrorInfo, google.api.ErrorReason
+    """
+
+    cause: str = ""
+    service: str = ""
+    consumer: str = ""
+
+
 class Answered(Exception):
     """An error in the shape that all of Google's APIs give it.
 
-    `reason` is the API's own word for it or else its status, `cause` that of google.rpc.ErrorInfo, "" without one.
+    `reason` is the API's own word for it or else its status, `info` what google.rpc.ErrorInfo tells.
     """
 
-    def __init__(self, code: int, reason: str, message: str, cause: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, info: "ErrorInfo | None" = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{code} {reason}")
         self.code = code
         self.reason = reason
         self.message = message
-        self.cause = cause
+        self.info = info or ErrorInfo()
         self.retry_after = retry_after
 
     @property
@@ -76,12 +96,31 @@ def error_in(error: HttpError) -> Answered | None:
             return None
         listed = [each for each in body.get("errors") or () if isinstance(each, dict)]
         reason = (listed[0].get("reason") if listed else None) or body.get("status") or ""
-        causes = [each.get("reason") for each in body.get("details") or () if isinstance(each, dict)]
+        info = _info_in(body)
         message = " ".join(str(body.get("message") or "")[:LONGEST_MESSAGE].split())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    cause = next((str(each) for each in causes if each), "")
-    return Answered(code, str(reason), message, cause, retry_after(error.resp, datetime.now(UTC)))
+    return Answered(code, str(reason), message, info, retry_after(error.resp, datetime.now(UTC)))
+
+
+def _info_in(body: Mapping[str, Any]) -> ErrorInfo:
+    details = [each for each in body.get("details") or () if isinstance(each, dict) and each.get("reason")]
+    told = details[0] if details else {}
+    more = told.get("metadata")
+    more = more if isinstance(more, dict) else {}
+    return ErrorInfo(
+        str(told.get("reason", "")), _name(more.get("service")), _project_of(str(more.get("consumer", "")))
+    )
+
+
+def _project_of(consumer: str) -> str:
+    return _name(consumer.removeprefix("projects/").removeprefix("project_number:").removeprefix("project:"))
+
+
+def _name(told: object) -> str:
+    """A name of an API or a project as it may stand in a command; "" for anything else."""
+    name = str(told or "")
+    return name if len(name) <= LONGEST_NAME and _NAME_LETTERS.issuperset(name) else ""
 
 
 def retry_after(headers: Mapping[str, Any], now: datetime) -> float | None:
@@ -97,12 +136,12 @@ def retry_after(headers: Mapping[str, Any], now: datetime) -> float | None:
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
-def refusal(error: HttpError, errand: Errand) -> NotYet | Answered:
+def refusal(error: HttpError, errand: Errand, asker: Asker) -> NotYet | Answered:
     """The verdict on an error that means the same in every API, else the error for the errand's own adapter."""
     code, later = int(error.resp.status), retry_after(error.resp, datetime.now(UTC))
     answered = error_in(error)
     if answered is not None:
-        return _general(answered, errand) or answered
+        return _general(answered, errand, asker) or answered
     if code == 429:
         return NotYet(Reason.QUOTA_EXCEEDED, f"Google answered 429 to: {errand.purpose}", later or QUOTA_SECONDS)
     body = error.content.decode(errors="replace") if isinstance(error.content, bytes) else str(error.content)
@@ -127,41 +166,75 @@ def not_understood(errand: Errand, code: int, body: str) -> NotYet:
 
 
 BUSY = "operationInProgress"
+NARROW_SCOPES = (
+    "its access token has not the scope cloud-platform, as is usual for a node's own account: let the pod act by "
+    "Workload Identity, with "
+    "gcloud container node-pools update POOL --cluster=CLUSTER --location=LOCATION --workload-metadata=GKE_METADATA"
+)
+UNKNOWN_ACCOUNT = "ACCOUNT"
 _QUOTA_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"}
-_DENIALS: Mapping[str, tuple[Reason, str]] = {
-    "SECURITY_POLICY_VIOLATED": (
-        Reason.VPC_SERVICE_CONTROLS,
-        "let the operator's identity through the service perimeter, by an ingress rule or an access level",
-    ),
-    "SERVICE_DISABLED": (Reason.API_DISABLED, "enable that API in the project that the message names"),
-    "BILLING_DISABLED": (Reason.BILLING_DISABLED, "enable billing for the project that the message names"),
-    "USER_PROJECT_DENIED": (
-        Reason.QUOTA_PROJECT_DENIED,
-        "the operator's identity needs serviceusage.services.use on the quota project",
-    ),
-}
-"""What a 403 is about when it is not a missing permission. Source: google.api.ErrorReason"""
-
-_OLDER_WORDS = {"accessNotConfigured": "SERVICE_DISABLED"}
+_OLDER_WORDS = {"accessNotConfigured": "SERVICE_DISABLED", "insufficientPermissions": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 
 
-def _general(answered: Answered, errand: Errand) -> NotYet | None:
-    said = f"Google answered {answered.code} to: {errand.purpose}: {answered.said}"
+def _general(answered: Answered, errand: Errand, asker: Asker) -> NotYet | None:
+    asked = f"Google answered {answered.code} to: {errand.purpose}"
+    said = f"{asked}: {answered.said}"
     quota = answered.code == 403 and answered.reason in _QUOTA_REASONS
     if answered.code == 429 or quota:
         return NotYet(Reason.QUOTA_EXCEEDED, said, answered.retry_after or QUOTA_SECONDS)
     if answered.code == 403 and answered.reason != BUSY:  # older versions of the Admin API tell a running operation so
-        reason, remedy = _denial(answered, errand)
-        return NotYet(reason, f"{said}; {remedy}")
+        reason, remedy = _denial(answered, errand, asker)
+        return NotYet(reason, f"{asked}; {remedy}{_quoted(answered)}")
     if answered.code == 401:
-        return NotYet(Reason.CREDENTIALS_FAILED, f"{said}; Google does not take the operator's access token")
+        text = f"{asked}; asked as {asker}, whose access token Google does not take: see that the account is enabled"
+        return NotYet(Reason.CREDENTIALS_FAILED, f"{text}: {_described(asker)}{_quoted(answered)}")
     if answered.code >= 500:
         return NotYet(Reason.GOOGLE_UNREACHABLE, said, answered.retry_after)
     return None
 
 
-def _denial(answered: Answered, errand: Errand) -> tuple[Reason, str]:
-    cause = answered.cause or _OLDER_WORDS.get(answered.reason, "")
-    if "vpcServiceControls" in answered.message:
-        cause = "SECURITY_POLICY_VIOLATED"
-    return _DENIALS.get(cause, (errand.denied, f"the operator needs {errand.permission}"))
+def _quoted(answered: Answered) -> str:
+    """Google's own words, which come last: where a message is cut, no command is."""
+    return f". Google said: {answered.said}" if answered.said else ""
+
+
+def _described(asker: Asker) -> str:
+    return shlex.join(["gcloud", "iam", "service-accounts", "describe", asker.email or UNKNOWN_ACCOUNT])
+
+
+def _denial(answered: Answered, errand: Errand, asker: Asker) -> tuple[Reason, str]:
+    """What a 403 is about, by google.api.ErrorReason; a missing permission when by none."""
+    cause = answered.info.cause or answered.reason
+    cause = "SECURITY_POLICY_VIOLATED" if "vpcServiceControls" in answered.message else _OLDER_WORDS.get(cause, cause)
+    charged = answered.info.consumer or _told_project(answered.message)
+    match cause:
+        case "SECURITY_POLICY_VIOLATED":
+            text = f"asked as {asker}: let it through the service perimeter, by an ingress rule or an access level"
+            return Reason.VPC_SERVICE_CONTROLS, text
+        case "SERVICE_DISABLED":
+            return (
+                Reason.API_DISABLED,
+                f"asked as {asker}; {api_disabled(answered.info.service or errand.need.api, charged)}",
+            )
+        case "BILLING_DISABLED":
+            command = shlex.join(["gcloud", "billing", "projects", "link", charged or "PROJECT"])
+            text = f"asked as {asker}; give the project a billing account: {command} --billing-account=ACCOUNT"
+            return Reason.BILLING_DISABLED, text
+        case "USER_PROJECT_DENIED":
+            need = on_quota_project(charged or os.environ.get("GOOGLE_CLOUD_QUOTA_PROJECT") or "PROJECT")
+            return Reason.QUOTA_PROJECT_DENIED, need.lacked_by(asker)
+        case "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
+            return Reason.CREDENTIALS_FAILED, f"asked as {asker}; {NARROW_SCOPES}"
+    return errand.denied, errand.need.lacked_by(asker)
+
+
+def api_disabled(service: str, project: str) -> str:
+    """What to do about an API that is switched off."""
+    command = shlex.join(["gcloud", "services", "enable", service, f"--project={project or 'PROJECT'}"])
+    return f"{service} is not enabled in the project that the call is charged to; to enable it: {command}"
+
+
+def _told_project(message: str) -> str:
+    """The project that an older error names only in its text: "… has not been used in project 123 before …"."""
+    _, found, rest = message.partition("in project ")
+    return _name(rest.split(" ", 1)[0].rstrip(".,")) if found else ""

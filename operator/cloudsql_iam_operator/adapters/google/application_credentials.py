@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import google.auth
-from google.auth import identity_pool, impersonated_credentials
+from google.auth import compute_engine, identity_pool, impersonated_credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.oauth2 import service_account
 
-from cloudsql_iam_operator.adapters.google.credential_errors import no_token
+from cloudsql_iam_operator.adapters.google.credential_errors import METADATA, no_credentials, no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, account_path
-from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.adapters.google.metadata import here
+from cloudsql_iam_operator.core.askers import Asker, workload_member
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 OWN = "the operator's own identity"
+POOL_SUFFIX = ".svc.id.goog"
 
 _PUBLIC = Endpoints()
 
@@ -37,12 +38,32 @@ def application_credentials(endpoints: Endpoints) -> Any:
         return _loaded(json.loads(Path(path).read_text(encoding="utf-8")), endpoints)
     except (GoogleAuthError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if path or type(error) is not DefaultCredentialsError:
-            raise no_token(OWN, "act as the operator", error) from None
-        text = (
-            "no Google credentials were found: bind the operator's ServiceAccount to a Google service account "
-            "(Workload Identity), or set the chart's value operator.credentials"
-        )
-        raise NotYet(Reason.CREDENTIALS_FAILED, text) from None
+            raise no_token(Asker("", f"file {path}"), "act as the operator", error) from None
+        raise no_credentials("act as the operator") from None
+
+
+def asker_of(credentials: Any, origin: str = "") -> Asker:
+    """As whom these credentials ask, as far as they tell by now; `origin` is where they came from, when it is known.
+
+    Those of a metadata server tell with the first token, those of a person never.
+    """
+    email = str(getattr(credentials, "service_account_email", "") or "")
+    if isinstance(credentials, compute_engine.Credentials):
+        origin = METADATA
+    if email.endswith(POOL_SUFFIX):
+        return Asker(workload_member(email, *here()), origin)
+    if "@" in email:
+        return Asker(f"serviceAccount:{email}", origin)
+    told = getattr(credentials, "info", None)
+    audience = str(told.get("audience", "")) if isinstance(told, Mapping) else ""
+    pool, found, _ = audience.partition("/providers/")
+    return Asker(f"principal:{pool}/subject/SUBJECT" if found else "", origin)
+
+
+def own_origin() -> str:
+    """Where the credentials of this process come from, when no metadata server gives them."""
+    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+    return f"file {path}" if path else "gcloud's application default credentials"
 
 
 def impersonated_from(source: Any, email: str, endpoints: Endpoints, delegates: Any = None) -> Any:

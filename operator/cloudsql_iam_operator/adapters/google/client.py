@@ -67,7 +67,7 @@ class API:
             code = 200
         except HttpError as error:
             code = int(error.resp.status)
-            raise refusal(error, errand) from error
+            raise refusal(error, errand, self._caller.identity.asker) from error
         except (GoogleAuthError, httplib2.HttpLib2Error, HTTPException, OSError) as error:
             text = f"Google gave no answer to: {errand.purpose} ({type(error).__name__})"
             # not chained: an error of google-auth may hold a token, which a stack trace would show
@@ -82,7 +82,7 @@ class API:
         try:
             request = build(self._resources)
         except (GoogleAuthError, EmptyUniverseError, UniverseMismatchError, OSError) as error:
-            raise no_token(identity.name, errand.purpose, error) from None
+            raise no_token(identity.asker, errand.purpose, error) from None
         request.postproc = _undecoded
         return request
 

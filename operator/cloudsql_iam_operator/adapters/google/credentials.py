@@ -11,30 +11,58 @@ import httplib2
 from cloudsql_iam_operator.adapters.google.application_credentials import (
     OWN,
     application_credentials,
+    asker_of,
     impersonated_from,
+    own_origin,
 )
-from cloudsql_iam_operator.adapters.google.credential_errors import no_token
+from cloudsql_iam_operator.adapters.google.credential_errors import IMPERSONATED, no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.core.askers import Asker
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
 CALL_SECONDS = 30.0
 """Longest silence of one HTTP request."""
 
+LOGS_IN = (
+    "have the operator's ServiceAccount act as a Google service account, by its annotation "
+    "iam.gke.io/gcp-service-account, or set spec.admin.database.secretRef"
+)
 TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 
 _PUBLIC = Endpoints()
 
 
 class Identity:
-    """Credentials of one identity, with one authorised connection per thread. Safe to share between threads."""
+    """Credentials of one identity, with one authorised connection per thread. Safe to share between threads.
 
-    def __init__(self, credentials: Any, name: str, endpoints: Endpoints | None = None) -> None:
+    `source` is the identity that acts as this one, when one does; `origin` is where its credentials come from.
+    """
+
+    def __init__(
+        self,
+        credentials: Any,
+        name: str,
+        endpoints: Endpoints | None = None,
+        *,
+        source: "Identity | None" = None,
+        origin: str = "",
+    ) -> None:
         self.credentials = credentials
         self.name = name
+        self._source = source
+        self._origin = origin
         self._endpoints = endpoints or Endpoints()
         self._local = threading.local()
         self._renewing = threading.Lock()
+
+    @property
+    def asker(self) -> Asker:
+        """As whom Google is asked, as far as it is known by now."""
+        if self._source is None:
+            return asker_of(self.credentials, self._origin)
+        source = self._source.asker
+        return Asker(f"serviceAccount:{self.name}", IMPERSONATED + (source.member or str(source)))
 
     def http(self) -> Any:
         """This thread's connection: httplib2 is not made for sharing."""
@@ -53,13 +81,15 @@ class Identity:
         Raises:
             NotYet: there is none to be had.
         """
+        if self._source is not None:
+            self._source.renew(purpose)  # what its own source lacks is not told as a refusal to act as it
         with self._renewing:
             if self.credentials.valid and not anew:
                 return
             try:
                 self.credentials.refresh(google_auth_httplib2.Request(self.http().http))
             except Exception as error:  # noqa: BLE001 - google-auth lets through whatever an odd answer makes it stumble on
-                raise no_token(self.name, purpose, error) from None
+                raise no_token(self.asker, purpose, error) from None
 
     def email(self) -> str:
         """E-mail of the service account that this identity is.
@@ -71,8 +101,8 @@ class Identity:
             self.renew("learn which service account it is")
         email = str(getattr(self.credentials, "service_account_email", "") or "")
         if "@" not in email:
-            text = f"{self.name} is no service account, which a database login by IAM needs"
-            raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{text}: use Workload Identity, or admin.database.secretRef")
+            text = f"{self.asker} is no service account, which a database login by IAM needs"
+            raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{text}: {LOGS_IN}")
         return email
 
 
@@ -98,12 +128,12 @@ def own_identity(endpoints: Endpoints) -> Identity:
     Raises:
         NotYet: there are no credentials, or none that can be used.
     """
-    return Identity(application_credentials(endpoints), OWN, endpoints)
+    return Identity(application_credentials(endpoints), OWN, endpoints, origin=own_origin())
 
 
 def impersonated(identity: Identity, email: str, endpoints: Endpoints) -> Identity:
     """The identity of a service account that `identity` may act as (roles/iam.serviceAccountTokenCreator)."""
-    return Identity(impersonated_from(identity.credentials, email, endpoints), email, endpoints)
+    return Identity(impersonated_from(identity.credentials, email, endpoints), email, endpoints, source=identity)
 
 
 def trust_store() -> str | None:

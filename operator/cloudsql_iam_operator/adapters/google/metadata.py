@@ -17,6 +17,16 @@ _PROJECT = re.compile(r"[a-z0-9.:-]{1,100}")
 _REMEDY = "set the chart's value operator.workloadPool to PROJECT.svc.id.goog of this cluster"
 
 
+def here() -> tuple[str, str]:
+    """Namespace and name of the ServiceAccount that this process runs as, which the chart tells."""
+    return os.environ.get("POD_NAMESPACE") or "NAMESPACE", os.environ.get("POD_SERVICE_ACCOUNT") or "SERVICEACCOUNT"
+
+
+def metadata_host() -> str:
+    """Where the metadata server is asked for."""
+    return os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
+
+
 def workload_pool(configured: str) -> Callable[[], str]:
     """The cluster's workload pool, `PROJECT.svc.id.goog`: as configured, else that of the project this process runs in.
 
@@ -38,8 +48,7 @@ def _project() -> str:
         NotYet: there is no metadata server, or it says nothing that is a project's name.
     Source: Compute Engine, "Metadata server": every answer carries the header Metadata-Flavor
     """
-    host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
-    address = f"http://{host}/computeMetadata/v1/project/project-id"
+    address = f"http://{metadata_host()}/computeMetadata/v1/project/project-id"
     try:
         # no proxy of the environment's: what answers must be the machine itself
         plain = httplib2.Http(timeout=METADATA_SECONDS, proxy_info=None)

@@ -6,6 +6,7 @@ from cloudsql_iam_operator.adapters.google.answers import Answered, Errand, unex
 from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, project_path
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
+from cloudsql_iam_operator.core.askers import on_policy
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
@@ -50,7 +51,7 @@ class ResourceManager:
         errand = Errand(
             "projects.getIamPolicy",
             f"read the IAM policy of project {project}",
-            f"resourcemanager.projects.getIamPolicy on project {project}, which must exist",
+            on_policy("resourcemanager.projects.getIamPolicy", project),
             Reason.IAM_PERMISSION_DENIED,
             is_policy,
         )
@@ -79,7 +80,7 @@ class ResourceManager:
         errand = Errand(
             "projects.setIamPolicy",
             f"write the IAM policy of project {project}",
-            f"resourcemanager.projects.setIamPolicy on project {project}, and for these roles if it is limited by role",
+            on_policy("resourcemanager.projects.setIamPolicy", project),
             Reason.IAM_PERMISSION_DENIED,
             is_policy,
             writes=True,

@@ -8,6 +8,7 @@ from cloudsql_iam_operator.adapters.google.client import API, Caller
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, account_path
 from cloudsql_iam_operator.adapters.google.resource_manager import POLICY_VERSION
 from cloudsql_iam_operator.adapters.google.shapes import is_policy
+from cloudsql_iam_operator.core.askers import on_account_policy, workload_member
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.iam.bindings import folded
 from cloudsql_iam_operator.core.iam.policy import Policy
@@ -34,7 +35,7 @@ class Workload:
     @property
     def member(self) -> str:
         """Its IAM member, in the older form."""
-        return f"serviceAccount:{self.pool}[{self.namespace}/{self.name}]"
+        return workload_member(self.pool, self.namespace, self.name)
 
     def is_covered_by(self, member: str) -> bool:
         """Whether a policy's member is this workload, or a set that it is in.
@@ -71,7 +72,7 @@ class ServiceAccounts:
         errand = Errand(
             "projects.serviceAccounts.getIamPolicy",
             f"read the IAM policy of service account {email}",
-            f"iam.serviceAccounts.getIamPolicy on {email}, unless there is no such account: Google answers both alike",
+            on_account_policy(email),
             Reason.IAM_PERMISSION_DENIED,
             is_policy,
         )

@@ -11,6 +11,7 @@ from cloudsql_iam_operator.adapters.google.operations import Patience, settled
 from cloudsql_iam_operator.adapters.google.shapes import is_instance, is_operation, is_users_list
 from cloudsql_iam_operator.adapters.google.sqladmin_errors import IAMRolesMissing, verdict
 from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.core.askers import on_cloud_sql
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.instances import IAM_FLAG, InstanceFacts, require_iam_authentication
 from cloudsql_iam_operator.core.reasons import Reason
@@ -150,9 +151,8 @@ def _place(connection: ConnectionName) -> dict[str, str]:
 
 
 def _errand(method: str, purpose: str, shape: Shape, connection: ConnectionName) -> Errand:
-    permission = _PERMISSIONS[method]
-    needed = f"{permission} on project {connection.project}, or on instance {connection.instance} by condition"
-    return Errand(method, purpose, needed, Reason.ADMIN_PERMISSION_DENIED, shape)
+    need = on_cloud_sql(_PERMISSIONS[method], connection.project, connection.instance)
+    return Errand(method, purpose, need, Reason.ADMIN_PERMISSION_DENIED, shape)
 
 
 def _writing(method: str, purpose: str, connection: ConnectionName) -> Errand:

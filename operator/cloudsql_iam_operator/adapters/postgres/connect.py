@@ -1,7 +1,6 @@
 """How the operator gets a connection to a database: by IAM through the connector, or with a password over TLS."""
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,21 +13,20 @@ import psycopg
 from google.cloud.sql.connector import Connector
 
 from cloudsql_iam_operator.adapters.google.credentials import Identity, trust_store
-from cloudsql_iam_operator.adapters.postgres.connector_failures import CONNECTOR_ERRORS, connector_failure
+from cloudsql_iam_operator.adapters.postgres.connector_failures import (
+    CONNECTOR_ERRORS,
+    Login,
+    connector_failure,
+    login_failure,
+)
 from cloudsql_iam_operator.adapters.postgres.startup import Connection, Startup
 from cloudsql_iam_operator.api.instance import ConnectionName, IPType
-from cloudsql_iam_operator.core.errors import NotYet
-from cloudsql_iam_operator.core.excerpts import excerpt
-from cloudsql_iam_operator.core.reasons import Reason
 
 APPLICATION = "cloudsql-iam-operator"
 ENCODING = "utf8"
 """Asked for at login, because a role or a database may have another set, in which not every name can be said."""
 CONNECT_SECONDS = 20
 """Longest time that making one connection may take, by either way."""
-
-SAID = 500
-"""Characters shown of what a server says to a login."""
 
 _SESSION: Mapping[str, Any] = {
     "application_name": APPLICATION,
@@ -38,7 +36,6 @@ _SESSION: Mapping[str, Any] = {
     "prepare_threshold": None,
 }
 
-_WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
 _IP_TYPES = {IPType.PUBLIC: "PUBLIC", IPType.PRIVATE: "PRIVATE", IPType.PSC: "PSC"}
 
 
@@ -92,7 +89,7 @@ class Connectors:
             return made
 
         def connect(database: str) -> Connection:
-            with _translated(str(connection), user, database):
+            with _translated(Login(str(connection), user, database, identity.asker)):
                 return starting.connected(database, lambda options: connected(database, options))
 
         return connect
@@ -168,7 +165,7 @@ def by_password(connection: ConnectionName, login: PasswordLogin, startup: Start
             )
 
     def connect(database: str) -> Connection:
-        with _translated(str(connection), login.username, database):
+        with _translated(Login(str(connection), login.username, database)):
             return starting.connected(database, lambda options: connected(database, options))
 
     return connect
@@ -180,54 +177,18 @@ def plain(dsn: Callable[[str], str]) -> Connect:
 
     def connect(database: str) -> Connection:
         string = dsn(database)
-        with _translated("the server", "", database):
+        with _translated(Login("the server", "", database)):
             return starting.connected(database, lambda options: psycopg.connect(string, options=options, **_SESSION))
 
     return connect
 
 
 @contextmanager
-def _translated(instance: str, user: str, database: str) -> Iterator[None]:
+def _translated(login: Login) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise _login_failure(instance, user, database, str(error)) from error
+        raise login_failure(login, str(error)) from error
     except CONNECTOR_ERRORS as error:
         # not chained: an error of google-auth may hold a token, which a stack trace would show
-        raise connector_failure(instance, error) from None
-
-
-def _login_failure(instance: str, user: str, database: str, said: str) -> NotYet:
-    # psycopg gives no SQLSTATE for what happens while connecting, so the words have to do.
-    line = _reason(said)
-    if f'database "{database}" does not exist' in said:
-        return NotYet(Reason.DATABASE_NOT_FOUND, f"database {database!r} does not exist on {instance}: create it")
-    if "permission denied for database" in said:
-        text = f"{user!r} may not connect to database {database!r} on {instance}: grant it CONNECT"
-        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
-    if "read-only transaction" in said:
-        text = (
-            f"an event trigger of database {database!r} on {instance} writes at login, where the operator lets nobody "
-            f"write as itself ({line}): have its function return where transaction_read_only is on, or drop the trigger"
-        )
-        return NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
-    if "not currently accepting connections" in said:
-        return NotYet(Reason.DATABASE_UNREACHABLE, f"database {database!r} on {instance} accepts no connections")
-    if any(words in said for words in ("authentication failed", "pg_hba.conf", "does not exist", "no password")):
-        text = (
-            f"login to {instance} as {user!r} failed: {line}: that database user must exist, and its password be right "
-            "or its identity have roles/cloudsql.instanceUser and roles/cloudsql.client"
-        )
-        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
-    return NotYet(Reason.DATABASE_UNREACHABLE, f"{instance} cannot be reached: {line}")
-
-
-def _reason(said: str) -> str:
-    """The server's own words without the way they came: that names a socket that is new with every try."""
-    line = _first_line(said)
-    found = _WAY.match(line)
-    return excerpt(line[found.end() :] if found else line, SAID)
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")
+        raise connector_failure(login, error) from None

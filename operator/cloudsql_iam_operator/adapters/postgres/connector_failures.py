@@ -1,5 +1,8 @@
-"""What it means when Google's connector gives no connection. What PostgreSQL says to a login is elsewhere."""
+"""What it means when there is no connection: what Google's connector died of, or PostgreSQL said to a login."""
 
+import re
+import shlex
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
@@ -7,6 +10,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.sql.connector import exceptions as connector
 
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
+from cloudsql_iam_operator.core.askers import Asker, on_cloud_sql, on_login
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
 from cloudsql_iam_operator.core.reasons import Reason
@@ -34,12 +38,42 @@ CONNECTOR_ERRORS = (
 """All that the connector raises when something outside is not as it should be."""
 
 
-def connector_failure(instance: str, error: Exception) -> NotYet:
+SAID = 400
+"""Characters shown of what a server says to a login."""
+
+_WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One try to log in: to which instance (`PROJECT:REGION:NAME`), as which user, by whose identity.
+
+    `asker` is None where a password is used.
+    """
+
+    instance: str
+    user: str
+    database: str
+    asker: Asker | None = None
+
+    @property
+    def project(self) -> str:
+        """The instance's project, which may have a colon of its own."""
+        return self.instance.rsplit(":", 2)[0]
+
+    @property
+    def name(self) -> str:
+        """The instance's name in its project."""
+        return self.instance.rsplit(":", 1)[-1]
+
+
+def connector_failure(login: Login, error: Exception) -> NotYet:
     """The verdict on an instance that the connector gives no connection to."""
+    instance, asker = login.instance, login.asker or Asker("")
     if isinstance(error, GoogleAuthError) or "universe domain" in str(error):
-        return no_token("the identity that administers it", f"log in to {instance}", error)
+        return no_token(asker, f"log in to {instance}", error)
     if isinstance(error, aiohttp.ClientResponseError):
-        return _answered(instance, error)
+        return _answered(login, asker, error)
     if isinstance(error, _MISREAD):
         text = f"the connector cannot read what Google answered about {instance} ({type(error).__name__})"
         return NotYet(Reason.UNEXPECTED_ANSWER, text)
@@ -47,18 +81,77 @@ def connector_failure(instance: str, error: Exception) -> NotYet:
     return NotYet(Reason.DATABASE_UNREACHABLE, f"{instance} cannot be reached: {type(error).__name__}: {said}")
 
 
-def _answered(instance: str, error: aiohttp.ClientResponseError) -> NotYet:
+def _answered(login: Login, asker: Asker, error: aiohttp.ClientResponseError) -> NotYet:
     # only its status and message: the error's own text carries the whole URL
-    said = excerpt(error.message)
+    said, instance = excerpt(error.message), login.instance
     if "vpcServiceControls" in error.message:
-        text = f"a service perimeter keeps the operator from {instance}: {said}"
+        text = f"a service perimeter keeps {asker} from {instance}: {said}"
         return NotYet(Reason.VPC_SERVICE_CONTROLS, text)
     if error.status == HTTPStatus.FORBIDDEN:
-        text = (
-            f"no client certificate for {instance}: {said}: the operator's account needs cloudsql.instances.connect "
-            "and cloudsql.instances.get"
-        )
+        need = on_cloud_sql(_CONNECTS, login.project, login.name)
+        text = f"no client certificate for {instance}; {need.lacked_by(asker)}. Google said: {said}"
         return NotYet(Reason.ADMIN_PERMISSION_DENIED, text)
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return NotYet(Reason.QUOTA_EXCEEDED, f"no client certificate for {instance}: {said}")
     return NotYet(Reason.DATABASE_UNREACHABLE, f"{instance} cannot be reached: Google answered {error.status}: {said}")
+
+
+_CONNECTS = "cloudsql.instances.connect and cloudsql.instances.get"
+
+
+def login_failure(login: Login, said: str) -> NotYet:
+    """The verdict on a login that PostgreSQL did not take, by what it said.
+
+    psycopg gives no SQLSTATE for what happens while connecting, so the words have to do.
+    """
+    instance, user, database = login.instance, login.user, login.database
+    line = _reason(said)
+    if f'database "{database}" does not exist' in said:
+        return NotYet(Reason.DATABASE_NOT_FOUND, f"database {database!r} does not exist on {instance}: create it")
+    if "permission denied for database" in said:
+        text = f"{user!r} may not connect to database {database!r} on {instance}: grant it CONNECT"
+        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
+    if "read-only transaction" in said:
+        text = (
+            f"an event trigger of database {database!r} on {instance} writes at login, where the operator lets nobody "
+            f"write as itself ({line}): have its function return where transaction_read_only is on, or drop the trigger"
+        )
+        return NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
+    if "not currently accepting connections" in said:
+        return NotYet(Reason.DATABASE_UNREACHABLE, f"database {database!r} on {instance} accepts no connections")
+    if any(words in said for words in ("authentication failed", "pg_hba.conf", "does not exist", "no password")):
+        return NotYet(
+            Reason.DATABASE_LOGIN_FAILED,
+            f"login to {instance} as {user!r} failed; {_let_in(login, said)}. It said: {line}",
+        )
+    return NotYet(Reason.DATABASE_UNREACHABLE, f"{instance} cannot be reached: {line}")
+
+
+def _let_in(login: Login, said: str) -> str:
+    """What a refused login lacks, and the command that gives it.
+
+    Source: Cloud SQL says "Cloud SQL IAM … authentication failed" of a user that it has, and otherwise "password …"
+    """
+    where = [f"--instance={login.name}", f"--project={login.project}"]
+    if login.asker is None:
+        command = shlex.join(["gcloud", "sql", "users", "set-password", login.user, *where, "--prompt-for-password"])
+        return (
+            f"the user must exist and its password be that of the Secret, which was used; to set it: {command}, "
+            "then write it into the Secret"
+        )
+    if "Cloud SQL IAM" in said:
+        return f"the user exists; {on_login(login.project).lacked_by(login.asker)}, which takes minutes to act"
+    kind = "CLOUD_IAM_SERVICE_ACCOUNT"
+    command = shlex.join(["gcloud", "sql", "users", "create", login.user, *where, f"--type={kind}"])
+    return f"asked as {login.asker}; the instance must have that user, of type {kind}; to make it: {command}"
+
+
+def _reason(said: str) -> str:
+    """The server's own words without the way they came: that names a socket that is new with every try."""
+    line = _first_line(said)
+    found = _WAY.match(line)
+    return excerpt(line[found.end() :] if found else line, SAID)
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason was given")

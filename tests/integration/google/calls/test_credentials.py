@@ -1,16 +1,11 @@
 """As whom Google is asked: keys, federation, impersonation and the metadata server, at the addresses that are set."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cloudsql_iam_operator.adapters.google.client import Caller
 from cloudsql_iam_operator.adapters.google.credentials import impersonated
@@ -18,6 +13,7 @@ from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints
 from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
 from cloudsql_iam_operator.core.reasons import Reason
 from integration.google.calls.orders import ORDERS
+from integration.google.calls.processes import key_file, listed
 from integration.google.stand_in import Google, failure_of, identity
 
 ROBOT = "robot@acme-prod.iam.gserviceaccount.com"
@@ -54,7 +50,7 @@ def test_an_identity_that_may_not_be_acted_as_is_told(stand_in: Google) -> None:
     failure = failure_of(admin.users, ORDERS)
 
     assert failure.reason is Reason.CREDENTIALS_FAILED
-    assert "roles/iam.serviceAccountTokenCreator" in failure.message
+    assert "--role=roles/iam.serviceAccountTokenCreator" in failure.message
 
 
 def test_threads_have_connections_of_their_own() -> None:
@@ -85,56 +81,6 @@ def test_endpoints_are_googles_own_unless_set() -> None:
         "https://iam.example.goog",
         "https://iamcredentials.example.goog",
     )
-
-
-LIST_USERS = """
-import os, sys
-from cloudsql_iam_operator.adapters.google.credentials import impersonated, own_identity
-from cloudsql_iam_operator.adapters.google.endpoints import endpoints_from
-from cloudsql_iam_operator.adapters.google.client import Caller
-from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
-from cloudsql_iam_operator.api.instance import ConnectionName
-from cloudsql_iam_operator.core.errors import Failure
-endpoints = endpoints_from(os.environ)
-try:
-    identity = own_identity(endpoints)
-    if os.environ.get("IMPERSONATE"):
-        identity = impersonated(identity, os.environ["IMPERSONATE"], endpoints)
-    admin = SQLAdmin(endpoints, Caller(identity, lambda: None))
-    print([user.name for user in admin.users(ConnectionName("acme-prod", "europe-west1", "orders"))])
-except Failure as failure:
-    print(failure)
-"""
-
-
-def listed(stand_in: Google, **more: str) -> str:
-    """What a process of its own prints that lists users as itself."""
-    endpoints = stand_in.endpoints
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[4] / "operator"),
-        "NO_GCE_CHECK": "true",
-        "HOME": "/nonexistent",
-        "SQLADMIN_ENDPOINT": endpoints.sqladmin,
-        "IAM_CREDENTIALS_ENDPOINT": endpoints.iam_credentials,
-        "OAUTH_TOKEN_ENDPOINT": f"{endpoints.sqladmin}/oauth/token",
-        "STS_TOKEN_ENDPOINT": f"{endpoints.sqladmin}/sts/token",
-        **more,
-    }
-    command = [sys.executable, "-c", LIST_USERS]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
-def key_file() -> dict[str, Any]:
-    key = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return {
-        "type": "service_account",
-        "client_email": "operator@acme-prod.iam.gserviceaccount.com",
-        "private_key": key.decode(),
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
 
 
 def federation(token_file: Path) -> dict[str, Any]:
@@ -231,26 +177,28 @@ def test_calls_are_charged_to_the_quota_project_that_is_set(stand_in: Google, tm
 
 
 @pytest.mark.parametrize(
-    "told",
+    ("told", "who"),
     [
-        "no json",
-        "[]",
-        "{}",
-        json.dumps({"type": "service_account"}),
-        json.dumps({**federation(Path("/nonexistent")), "credential_source": {"executable": {"command": "/bin/true"}}}),
-        json.dumps(federation(Path("/nonexistent"))),
+        ("no json", "the operator's own identity"),
+        ("[]", "the operator's own identity"),
+        ("{}", "the operator's own identity"),
+        (json.dumps({"type": "service_account"}), "the operator's own identity"),
+        (
+            json.dumps({**federation(Path("/none")), "credential_source": {"executable": {"command": "/bin/true"}}}),
+            "the operator's own identity",
+        ),
+        (
+            json.dumps(federation(Path("/nonexistent"))),
+            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/clusters/subject/SUBJECT",
+        ),
     ],
 )
-def test_credentials_that_cannot_be_used_are_told_and_no_bug(stand_in: Google, tmp_path: Path, told: str) -> None:
+def test_credentials_that_cannot_be_used_are_told_and_no_bug(
+    stand_in: Google, tmp_path: Path, told: str, who: str
+) -> None:
     answers(stand_in)
     (tmp_path / "credentials.json").write_text(told)
 
     printed = listed(stand_in, GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "credentials.json"))
 
-    assert printed.startswith("GoogleCredentialsFailed: no access token for the operator's own identity")
-
-
-def test_no_credentials_at_all_are_told(stand_in: Google) -> None:
-    printed = listed(stand_in)
-
-    assert printed.startswith("GoogleCredentialsFailed: no Google credentials were found")
+    assert printed.startswith(f"GoogleCredentialsFailed: no access token for {who} (file {tmp_path}/credentials.json)")

@@ -79,7 +79,9 @@ def test_a_missing_permission_is_named(stand_in: Google, admin: SQLAdmin) -> Non
     failure = failure_of(admin.users, ORDERS)
 
     assert failure.message == (
-        "Google answered 403 to: list the users of instance acme-prod:europe-west1:orders: "
-        "The client is not authorized to make this request.; the operator needs cloudsql.users.list on "
-        "project acme-prod, or on instance orders by condition"
+        "Google answered 403 to: list the users of instance acme-prod:europe-west1:orders; asked as the operator's own "
+        "identity, which lacks cloudsql.users.list on project acme-prod, or on instance orders by condition (the "
+        "command gives the role of docs/permissions.md, which must hold it); to give it: gcloud projects "
+        "add-iam-policy-binding acme-prod --role=projects/acme-prod/roles/cloudsqlIamOperator --condition=None "
+        "--member=MEMBER. Google said: The client is not authorized to make this request."
     )

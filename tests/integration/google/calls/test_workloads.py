@@ -48,7 +48,7 @@ def test_an_account_that_may_not_be_seen_is_not_told_from_one_that_is_not_there(
     failure = failure_of(accounts.admits, EMAIL, WORKLOAD)
 
     assert failure.reason is Reason.IAM_PERMISSION_DENIED
-    assert failure.message.endswith("unless there is no such account: Google answers both alike")
+    assert f"{EMAIL} (or there is no such account: Google answers both alike)" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from google.auth import exceptions as untyped
 
 from cloudsql_iam_operator.adapters.google.answers import retry_after
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
+from cloudsql_iam_operator.core.askers import Asker
 from cloudsql_iam_operator.core.reasons import Reason
 
 exceptions: Any = untyped
@@ -38,7 +39,7 @@ def test_no_part_of_a_token_is_repeated_from_an_answer_that_google_auth_cannot_r
     body = json.dumps({"accessToken": TOKEN, "expireTime": "2026-11-26T14:00:00.123456Z"})
     unreadable = exceptions.RefreshError("No access token or invalid expiration in response.", body)
 
-    failure = no_token("robot@acme", "list users", unreadable)
+    failure = no_token(Asker("serviceAccount:robot@acme"), "list users", unreadable)
 
     assert failure.message.startswith("no access token for robot@acme, needed to: list users (RefreshError); ")
     assert TOKEN[:12] not in failure.message
@@ -63,7 +64,7 @@ def test_no_part_of_a_token_is_repeated_from_an_answer_that_google_auth_cannot_r
     ],
 )
 def test_each_failure_to_get_a_token_has_a_reason(error: Exception, reason: str) -> None:
-    failure = no_token("the operator's own identity", "list users", error)
+    failure = no_token(Asker("", "file /key.json"), "list users", error)
 
     assert str(failure.reason) == reason
     assert type(error).__name__ in failure.message
