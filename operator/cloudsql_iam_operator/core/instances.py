@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName, IPType
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
 IAM_FLAG = "cloudsql.iam_authentication"
 PRIMARY = "CLOUD_SQL_INSTANCE"
+_ADDRESS_TYPES = {IPType.PUBLIC: "PRIMARY", IPType.PRIVATE: "PRIVATE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,21 @@ def require_running(connection: ConnectionName, facts: InstanceFacts) -> None:
         raise NotYet(Reason.INSTANCE_STOPPED, f"instance {connection} is stopped (activationPolicy NEVER): start it")
     if facts.state != "RUNNABLE":
         raise NotYet(Reason.INSTANCE_NOT_READY, f"instance {connection} is in state {facts.state or 'unknown'}")
+
+
+def address_of(connection: ConnectionName, ip_type: IPType, facts: InstanceFacts) -> str:
+    """The instance's IP address of the type; "" where that is by Private Service Connect, which has none of its own.
+
+    Raises:
+        Refused: the instance has none of this type.
+    """
+    hosts = dict(facts.hosts)
+    host = "" if ip_type is IPType.PSC else hosts.get(_ADDRESS_TYPES[ip_type])
+    if host is None:
+        known = ", ".join(name for name, kind in _ADDRESS_TYPES.items() if kind in hosts) or "none"
+        text = f"instance {connection} has no address for ipType {ip_type}; it has {known}"
+        raise Refused(Reason.INVALID_SPEC, f"{text}: correct spec.admin.database.ipType of its CloudSQLInstance")
+    return host
 
 
 def require_iam_authentication(connection: ConnectionName, facts: InstanceFacts) -> None:

@@ -95,6 +95,7 @@ class Reason(Enum):
     DATABASE_UNREACHABLE = _waits("DatabaseUnreachable")
     DATABASE_LOGIN_FAILED = _waits("DatabaseLoginFailed")
     SET_ROLE_FAILED = _waits("SetRoleFailed")
+    OWNER_ROLE_FAILED = _waits("OwnerRoleFailed")
     EVENT_TRIGGER_NOT_TRUSTED = _waits("EventTriggerNotTrusted")
     DATABASE_NOT_FOUND = _waits("DatabaseNotFound")
     USER_NOT_READY = _waits("UserNotReady")

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     USER_READY = "UserReady"
     GRANTS_APPLIED = "GrantsApplied"
     ADMIN_REACHABLE = "AdminReachable"
+    ADMIN_LOGIN_READY = "AdminLoginReady"
     IAM_AUTHENTICATION_ENABLED = "IAMAuthenticationEnabled"
     SETTINGS_AGREED = "SettingsAgreed"
     DRIFTED = "Drifted"

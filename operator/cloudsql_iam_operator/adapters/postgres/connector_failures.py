@@ -44,6 +44,10 @@ SAID = 400
 _WAY = re.compile(r"connection failed: connection to server .*? failed: (?:FATAL:\s+)?")
 
 
+class NoConnect(NotYet):
+    """The login is good, and its user may not connect to this one database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """One try to log in: to which instance (`PROJECT:REGION:NAME`), as which user, by whose identity.
@@ -99,6 +103,16 @@ def _answered(login: Login, asker: Asker, error: aiohttp.ClientResponseError) ->
 _CONNECTS = "cloudsql.instances.connect and cloudsql.instances.get"
 
 
+_REFUSALS = (
+    "authentication failed",
+    "pg_hba.conf",
+    "does not exist",
+    "no password",
+    "not permitted to log in",
+)
+"""Words of a server that has answered, and lets this user not in."""
+
+
 def login_failure(login: Login, said: str) -> NotYet:
     """The verdict on a login that PostgreSQL did not take, by what it said.
 
@@ -110,7 +124,7 @@ def login_failure(login: Login, said: str) -> NotYet:
         return NotYet(Reason.DATABASE_NOT_FOUND, f"database {database!r} does not exist on {instance}: create it")
     if "permission denied for database" in said:
         text = f"{user!r} may not connect to database {database!r} on {instance}: grant it CONNECT"
-        return NotYet(Reason.DATABASE_LOGIN_FAILED, text)
+        return NoConnect(Reason.DATABASE_LOGIN_FAILED, text)
     if "read-only transaction" in said:
         text = (
             f"an event trigger of database {database!r} on {instance} writes at login, where the operator lets nobody "
@@ -119,7 +133,7 @@ def login_failure(login: Login, said: str) -> NotYet:
         return NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
     if "not currently accepting connections" in said:
         return NotYet(Reason.DATABASE_UNREACHABLE, f"database {database!r} on {instance} accepts no connections")
-    if any(words in said for words in ("authentication failed", "pg_hba.conf", "does not exist", "no password")):
+    if any(words in said for words in _REFUSALS):
         return NotYet(
             Reason.DATABASE_LOGIN_FAILED,
             f"login to {instance} as {user!r} failed; {_let_in(login, said)}. It said: {line}",

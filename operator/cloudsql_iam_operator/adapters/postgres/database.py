@@ -11,9 +11,9 @@ from cloudsql_iam_operator.adapters.postgres.connect import Connect
 from cloudsql_iam_operator.adapters.postgres.encoding import codec_of, read_any_name, sayable
 from cloudsql_iam_operator.adapters.postgres.inspection import databases, fingerprint, inspect, object_names
 from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
-from cloudsql_iam_operator.adapters.postgres.session import Limits, role_failure
+from cloudsql_iam_operator.adapters.postgres.session import Limits, refused_roles, role_failure
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
-from cloudsql_iam_operator.adapters.postgres.statements import shown
+from cloudsql_iam_operator.adapters.postgres.statements import granted_by_hand, shown
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.changes.statements import ObjectName, Statement, Transaction
@@ -29,7 +29,7 @@ class Access:
 
     `set_role` is taken for every transaction ("" for none). `owner_roles` are those that may be acted as. `fence` is
     called before each writing transaction and raises when nothing may be written any more. `place` is for the log.
-    `terminate_blockers` is whether sessions may be ended that hold up a revocation.
+    `terminate_blockers` is whether sessions may be ended that hold up a revocation. `user` is who is logged in.
     """
 
     connect: Connect
@@ -39,6 +39,7 @@ class Access:
     place: str
     limits: Limits = field(default_factory=Limits)
     terminate_blockers: bool = False
+    user: str = ""
 
 
 class Database:
@@ -62,6 +63,24 @@ class Database:
     def databases(self) -> dict[tuple[str, int], str]:
         """Names of the server's databases by what tells the server from others, and oid."""
         return self._guarded(lambda: databases(self._connection, self._access.set_role))
+
+    def try_roles(self) -> None:
+        """Return when the login may act as every role that the access names, which is tried. Nothing is written.
+
+        Raises:
+            NotYet: it may not; or the server gave no answer.
+        """
+        access = self._access
+        named = dict.fromkeys(role for role in (access.set_role, *access.owner_roles) if role)
+        refused = self._guarded(lambda: refused_roles(self._connection, named))
+        if not refused:
+            return
+        which = "setRole" if access.set_role in refused else "ownerRoles"
+        reason = Reason.SET_ROLE_FAILED if which == "setRole" else Reason.OWNER_ROLE_FAILED
+        said = "; ".join(f"{role!r}: {why}" for role, why in refused.items())
+        how = " ".join(granted_by_hand(role, access.user) for role in refused)
+        text = f"spec.admin.database.{which}: {access.user!r} may not act on {access.place} as {said}"
+        raise NotYet(reason, f"{text}; create the role, or have somebody who may grant it run: {how}")
 
     def inspect(self, lookups: Lookups) -> Snapshot:
         """What was asked for, at one moment."""

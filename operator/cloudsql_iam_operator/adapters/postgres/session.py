@@ -1,6 +1,6 @@
 """Transactions with everything set for their length only, so that no setting leaks behind a pooler."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -84,6 +84,22 @@ def role_failure(error: psycopg.Error, role: str) -> NotYet | None:
         return None
     text = f"SET ROLE {role!r} failed: {said}: grant that role to the operator's database user"
     return NotYet(Reason.SET_ROLE_FAILED, text)
+
+
+def refused_roles(connection: Connection, roles: Iterable[str]) -> dict[str, str]:
+    """Those of the roles that the login may not take, each with what the server says of it. Nothing is written."""
+    refused = {}
+    with connection.transaction():
+        connection.execute("set transaction read only")
+        for role in roles:
+            try:
+                with connection.transaction(force_rollback=True):
+                    connection.execute(query("settings"), {"names": ["role"], "values": [role]})
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise
+                refused[role] = error.diag.message_primary or type(error).__name__
+    return refused
 
 
 def _settle(connection: Connection, role: str, limits: Limits) -> None:

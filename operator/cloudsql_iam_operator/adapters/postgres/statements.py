@@ -78,6 +78,11 @@ def composed(statement: Statement) -> sql.Composed:
     return whose + sql.SQL(" ") + words
 
 
+def granted_by_hand(role: str, user: str) -> str:
+    """The statement by which somebody else gives a role to a user."""
+    return sql.SQL("GRANT {} TO {};").format(sql.Identifier(role), sql.Identifier(user)).as_string()
+
+
 def table_lock(statement: Statement) -> sql.Composed | None:
     """A lock on the statement's tables that lets others read and write, and makes their ALTER TABLE wait, not fail."""
     if not isinstance(statement, PrivilegeStatement) or not statement.lockable:

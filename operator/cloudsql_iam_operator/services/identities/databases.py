@@ -9,8 +9,8 @@ from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors,
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.adapters.postgres.startup import Startup
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, IPType, SecretRef
-from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.instances import InstanceFacts
+from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.instances import InstanceFacts, address_of
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.identities.google import Identities
 
@@ -19,7 +19,6 @@ _CONNECTION_TYPES = {
     IPType.PRIVATE: "PRIVATE_SERVICES_ACCESS",
     IPType.PSC: "PRIVATE_SERVICE_CONNECT",
 }
-_ADDRESS_TYPES = {IPType.PUBLIC: "PRIMARY", IPType.PRIVATE: "PRIVATE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +52,29 @@ class Accesses:
         """
         database = instance.admin.database
         secret = database.secret
-        connect = self._by_iam(instance, facts) if secret is None else self._by_secret(instance, facts, secret)
+        way = self._by_iam(instance, facts) if secret is None else self._by_secret(instance, facts, secret)
         return Access(
-            connect,
+            way.connect,
             database.set_role,
             database.owner_roles,
             self._fence,
             str(instance.connection),
             terminate_blockers=database.terminate_blockers,
+            user=way.user,
         )
 
     def close(self) -> None:
         """End what connections need in the background."""
         self._connectors.close()
 
-    def _by_iam(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Connect:
+    def _by_iam(self, instance: CloudSQLInstance, facts: InstanceFacts) -> "_Way":
         google = self._identities.of(instance)
         ip_type = instance.admin.database.ip_type
-        startup = self._startup(instance, facts)
-        return self._connectors.iam(google.identity, instance.connection, google.username(), ip_type, startup)
+        address_of(instance.connection, ip_type, facts)
+        startup, user = self._startup(instance, facts), google.username()
+        return _Way(self._connectors.iam(google.identity, instance.connection, user, ip_type, startup), user)
 
-    def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> Connect:
+    def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> "_Way":
         secret_data = self._secrets.read(secret.name)
         where = (
             f"Secret {self._secrets.namespace}/{secret.name}, named by CloudSQLInstance {instance.metadata.key.name}"
@@ -86,7 +87,7 @@ class Accesses:
         host = _host(instance, facts)
         name = facts.server_name(_CONNECTION_TYPES[instance.admin.database.ip_type])
         login = PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca, server_name=name)
-        return by_password(instance.connection, login, self._startup(instance, facts))
+        return _Way(by_password(instance.connection, login, self._startup(instance, facts)), login.username)
 
     def _startup(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Startup:
         """The same for all logins to an instance of one version, so that what it refuses is learned once."""
@@ -94,15 +95,17 @@ class Accesses:
         return self._startups.setdefault((place, version), Startup(place, version))
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way in, and as which database user."""
+
+    connect: Connect
+    user: str
+
+
 def _host(instance: CloudSQLInstance, facts: InstanceFacts) -> str:
     wanted = instance.admin.database.ip_type
     names = dict(facts.dns_names)
     if wanted is IPType.PSC and names:
         return names.get(_CONNECTION_TYPES[wanted]) or names.get("", "")
-    hosts = dict(facts.hosts)
-    host = hosts.get(_ADDRESS_TYPES.get(wanted, ""))
-    if host is None:
-        known = ", ".join(sorted(hosts)) or "none"
-        text = f"instance {instance.connection} has no address for ipType {wanted}; it has {known}"
-        raise Refused(Reason.INVALID_SPEC, f"{text}: correct spec.admin.database.ipType")
-    return host
+    return address_of(instance.connection, wanted, facts)

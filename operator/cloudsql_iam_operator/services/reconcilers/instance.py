@@ -1,8 +1,10 @@
 """The reconciler of CloudSQLInstances: can it be reached and used, and what stands on it. It writes nothing outside."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import INSTANCE
 from cloudsql_iam_operator.core.errors import NotYet
@@ -55,14 +57,18 @@ class InstanceReconciler:
                 return layers.report(fields, interval)
             layers.note(ConditionType.SETTINGS_AGREED, *self._agreement(spec))
             fresh = requested_at(live.body) != live.status.get("lastHandledReconcileAt", "")
+            fields |= await self._operator(spec, fields)
             facts = await layers.hold(
                 ConditionType.ADMIN_REACHABLE, self._facts(spec, fresh=fresh), "the Cloud SQL Admin API answers"
             )
             fields |= _shown(facts)
             await layers.hold(ConditionType.READY, _usable(spec, facts))
-            await layers.hold(ConditionType.READY, self._enterable(spec))
+            access = await layers.hold(ConditionType.ADMIN_LOGIN_READY, self._systems.way_in(spec))
+            fields |= {"operator": {**fields["operator"], "databaseUser": access.user}}
             fields |= await layers.hold(ConditionType.READY, self._counts(spec))
             await layers.hold(ConditionType.IAM_AUTHENTICATION_ENABLED, _accepting(spec, facts), "IAM users can log in")
+            tried = self._systems.admin_login(spec, access, self._databases(spec), fresh=fresh)
+            await layers.hold(ConditionType.ADMIN_LOGIN_READY, tried, "logged in, and may act as spec.admin says")
         return layers.report(fields, interval)
 
     async def remove(self, live: Live) -> Report:
@@ -84,8 +90,16 @@ class InstanceReconciler:
         text = f"{'; '.join(said[:REFERENCES])}{more}: each object's users and grants are served as it says itself"
         return Reason.SETTINGS_DIFFER, text
 
-    async def _enterable(self, spec: CloudSQLInstance) -> None:
-        await self._systems.way_in(spec)
+    async def _operator(self, spec: CloudSQLInstance, before: Mapping[str, Any]) -> dict[str, Any]:
+        """As whom the operator works here; the database user stays as it was until a way in shows another."""
+        identity, known = await self._systems.operator(spec), before.get("operator", {})
+        user = known.get("databaseUser") if known.get("identity", "") == identity else None
+        return {"operator": {"identity": identity, **({"databaseUser": user} if user else {})}}
+
+    def _databases(self, spec: CloudSQLInstance) -> set[str]:
+        """Databases that grants on the instance name, and that it lets in."""
+        admitted = (live for live in self._systems.registry.naming(spec.metadata.key.name) if lays_claim(live))
+        return {live.spec.database for live in admitted if isinstance(live.spec, DatabaseGrant)}
 
     async def _counts(self, spec: CloudSQLInstance) -> dict[str, Any]:
         """Users and members, as the lanes saw them last; {} for what no lane has observed."""
@@ -144,6 +158,14 @@ def _shown(facts: InstanceFacts) -> dict[str, Any]:
 def _kept(live: Live) -> dict[str, Any]:
     return {
         name: live.status[name]
-        for name in ("databaseVersion", "state", "iamAuthenticationEnabled", "users", "iamPolicy", "orphans")
+        for name in (
+            "databaseVersion",
+            "state",
+            "iamAuthenticationEnabled",
+            "users",
+            "iamPolicy",
+            "orphans",
+            "operator",
+        )
         if name in live.status
     }

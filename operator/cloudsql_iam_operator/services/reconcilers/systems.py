@@ -1,18 +1,20 @@
 """What every reconciler works with: the registry, the outside as each instance's identity sees it, the lanes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
-from cloudsql_iam_operator.api.names import Key, Kind
+from cloudsql_iam_operator.api.names import INSTANCE, Key, Kind
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.identities.databases import Accesses
 from cloudsql_iam_operator.services.identities.google import Google, Identities
+from cloudsql_iam_operator.services.identities.logins import Logins
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane
 from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes
 from cloudsql_iam_operator.services.lanes.policy import PolicyShare
@@ -23,6 +25,7 @@ from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 GOOGLE_SECONDS = 60.0
+LOGIN_SECONDS = 120.0
 
 
 class Systems:
@@ -37,6 +40,7 @@ class Systems:
         self.identities = identities
         self.cluster_id = cluster_id
         self._accesses = accesses
+        self._logins = Logins()
         self.announce: Announce = _to_nobody
         self.lanes = Lanes(self.registry, threads, self._announce)
         self._facts: Readings[tuple[ConnectionName, str], InstanceFacts] = Readings()
@@ -112,6 +116,30 @@ class Systems:
         facts = await self.facts(instance)
         return await self._calls(instance).call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
 
+    async def admin_login(
+        self, instance: CloudSQLInstance, access: Access, databases: Iterable[str], *, fresh: bool
+    ) -> None:
+        """Return when the operator can log in and act as the spec says, which is tried now and then.
+
+        Raises:
+            NotYet: it cannot.
+        """
+
+        def tried() -> None:
+            self._logins.require(instance, access, databases, fresh=fresh)
+
+        await self._calls(instance).call(tried, timeout=LOGIN_SECONDS)
+
+    async def operator(self, instance: CloudSQLInstance) -> str:
+        """As whom Google is asked about the instance: an e-mail address or an IAM member, "" when nobody knows."""
+        with suppress(NotYet):
+            google = await self.google(instance)
+            with suppress(NotYet):  # a metadata server tells the name with its first token
+                await self._calls(instance).call(google.identity.email, timeout=GOOGLE_SECONDS)
+            asker = google.identity.asker
+            return asker.email or asker.member
+        return ""
+
     async def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's definition is being deleted: uninstalling revokes nothing."""
         return await self.threads.call(self.cluster.kind_is_going, kind, timeout=CLUSTER_SECONDS)
@@ -130,6 +158,8 @@ class Systems:
     def forget(self, key: Key) -> None:
         """Want nothing more for this object in any lane, and leave the outside as it is."""
         self.lanes.forget(key)
+        if key.kind == INSTANCE.name:
+            self._logins.forget(key.name)
 
     def abandon(self, key: Key, connection: str, username: str) -> None:
         """Forget the object, and no longer take the database user that it had there for ours."""
