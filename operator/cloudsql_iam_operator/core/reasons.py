@@ -1,5 +1,6 @@
 """Every reason a condition may give: API, never renamed. What each means to a person is in docs/reasons.md."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -15,22 +16,29 @@ class Standing(Enum):
 class _Row(NamedTuple):
     text: str
     standing: Standing
+    asks: bool
 
 
 def _holds(text: str) -> _Row:
-    return _Row(text, Standing.HOLDS)
+    return _Row(text, Standing.HOLDS, asks=False)
 
 
 def _waits(text: str) -> _Row:
-    return _Row(text, Standing.WAITS)
+    """It goes on by itself."""
+    return _Row(text, Standing.WAITS, asks=False)
+
+
+def _asks(text: str) -> _Row:
+    """It goes on once a person has mended something outside, which is seen without an edit."""
+    return _Row(text, Standing.WAITS, asks=True)
 
 
 def _stalled(text: str) -> _Row:
-    return _Row(text, Standing.STALLED)
+    return _Row(text, Standing.STALLED, asks=True)
 
 
 class Reason(Enum):
-    """A condition's reason; the value carries the CamelCase text and its standing."""
+    """A condition's reason; the value carries the CamelCase text, its standing, and whether it asks for a person."""
 
     SUCCEEDED = _holds("Succeeded")
     ADOPTED = _holds("Adopted")
@@ -41,12 +49,12 @@ class Reason(Enum):
     PROGRESSING = _waits("Progressing")
     PROGRESSING_WITH_RETRY = _waits("ProgressingWithRetry")
 
-    INSTANCE_NOT_FOUND = _waits("InstanceNotFound")
+    INSTANCE_NOT_FOUND = _asks("InstanceNotFound")
     INSTANCE_NOT_READY = _waits("InstanceNotReady")
-    INSTANCE_STOPPED = _waits("InstanceStopped")
+    INSTANCE_STOPPED = _asks("InstanceStopped")
     INSTANCE_SUSPENDED = _waits("InstanceSuspended")
     OPERATION_IN_PROGRESS = _waits("OperationInProgress")
-    OPERATION_FAILED = _waits("OperationFailed")
+    OPERATION_FAILED = _asks("OperationFailed")
     SETTINGS_DIFFER = _stalled("SettingsDiffer")
     IAM_AUTHENTICATION_DISABLED = _stalled("IAMAuthenticationDisabled")
     UNSUPPORTED_ENGINE = _stalled("UnsupportedEngine")
@@ -60,8 +68,8 @@ class Reason(Enum):
     EXPIRY_NOT_ALLOWED = _stalled("ExpiryNotAllowed")
     ACCESS_WITHDRAWN = _stalled("AccessWithdrawn")
 
-    SERVICE_ACCOUNT_NOT_FOUND = _waits("ServiceAccountNotFound")
-    SERVICE_ACCOUNT_NOT_ANNOTATED = _waits("ServiceAccountNotAnnotated")
+    SERVICE_ACCOUNT_NOT_FOUND = _asks("ServiceAccountNotFound")
+    SERVICE_ACCOUNT_NOT_ANNOTATED = _asks("ServiceAccountNotAnnotated")
     WORKLOAD_IDENTITY_MISMATCH = _stalled("WorkloadIdentityMismatch")
     PRINCIPAL_NOT_FOUND = _stalled("PrincipalNotFound")
     USERNAME_TOO_LONG = _stalled("UsernameTooLong")
@@ -70,51 +78,51 @@ class Reason(Enum):
     NOT_IMPLEMENTED = _stalled("NotImplemented")
 
     EXTERNAL_RESOURCE_EXISTS = _stalled("ExternalResourceExists")
-    ADOPTION_TARGET_MISSING = _waits("AdoptionTargetMissing")
+    ADOPTION_TARGET_MISSING = _asks("AdoptionTargetMissing")
     MANAGED_BY_OTHER = _stalled("ManagedByOther")
     USER_TYPE_MISMATCH = _stalled("UserTypeMismatch")
 
-    IAM_BINDING_MISSING = _waits("IAMBindingMissing")
+    IAM_BINDING_MISSING = _asks("IAMBindingMissing")
     IAM_CONFLICT = _waits("IAMConflict")
-    IAM_POLICY_REFUSED = _waits("IAMPolicyRefused")
+    IAM_POLICY_REFUSED = _asks("IAMPolicyRefused")
     IAM_MEMBER_REFUSED = _stalled("IAMMemberRefused")
     IAM_POLICY_FULL = _stalled("IAMPolicyFull")
-    IAM_PERMISSION_DENIED = _waits("IAMPermissionDenied")
-    ADMIN_PERMISSION_DENIED = _waits("AdminPermissionDenied")
-    SQL_PERMISSION_DENIED = _waits("SQLPermissionDenied")
+    IAM_PERMISSION_DENIED = _asks("IAMPermissionDenied")
+    ADMIN_PERMISSION_DENIED = _asks("AdminPermissionDenied")
+    SQL_PERMISSION_DENIED = _asks("SQLPermissionDenied")
     QUOTA_EXCEEDED = _waits("QuotaExceeded")
-    GOOGLE_UNREACHABLE = _waits("GoogleUnreachable")
-    UNEXPECTED_ANSWER = _waits("UnexpectedAnswer")
-    CREDENTIALS_FAILED = _waits("GoogleCredentialsFailed")
-    VPC_SERVICE_CONTROLS = _waits("VPCServiceControls")
-    API_DISABLED = _waits("APIDisabled")
-    BILLING_DISABLED = _waits("BillingDisabled")
-    QUOTA_PROJECT_DENIED = _waits("QuotaProjectDenied")
+    GOOGLE_UNREACHABLE = _asks("GoogleUnreachable")
+    UNEXPECTED_ANSWER = _asks("UnexpectedAnswer")
+    CREDENTIALS_FAILED = _asks("GoogleCredentialsFailed")
+    VPC_SERVICE_CONTROLS = _asks("VPCServiceControls")
+    API_DISABLED = _asks("APIDisabled")
+    BILLING_DISABLED = _asks("BillingDisabled")
+    QUOTA_PROJECT_DENIED = _asks("QuotaProjectDenied")
     REMOVAL_THRESHOLD_EXCEEDED = _stalled("RemovalThresholdExceeded")
 
-    DATABASE_UNREACHABLE = _waits("DatabaseUnreachable")
-    DATABASE_LOGIN_FAILED = _waits("DatabaseLoginFailed")
-    SET_ROLE_FAILED = _waits("SetRoleFailed")
-    OWNER_ROLE_FAILED = _waits("OwnerRoleFailed")
-    EVENT_TRIGGER_NOT_TRUSTED = _waits("EventTriggerNotTrusted")
-    DATABASE_NOT_FOUND = _waits("DatabaseNotFound")
+    DATABASE_UNREACHABLE = _asks("DatabaseUnreachable")
+    DATABASE_LOGIN_FAILED = _asks("DatabaseLoginFailed")
+    SET_ROLE_FAILED = _asks("SetRoleFailed")
+    OWNER_ROLE_FAILED = _asks("OwnerRoleFailed")
+    EVENT_TRIGGER_NOT_TRUSTED = _asks("EventTriggerNotTrusted")
+    DATABASE_NOT_FOUND = _asks("DatabaseNotFound")
     USER_NOT_READY = _waits("UserNotReady")
-    ROLE_NOT_FOUND = _waits("RoleNotFound")
-    OBJECT_NOT_FOUND = _waits("ObjectNotFound")
-    UNREACHABLE_OWNER = _waits("UnreachableOwner")
-    NOT_CONVERGING = _waits("NotConverging")
+    ROLE_NOT_FOUND = _asks("RoleNotFound")
+    OBJECT_NOT_FOUND = _asks("ObjectNotFound")
+    UNREACHABLE_OWNER = _asks("UnreachableOwner")
+    NOT_CONVERGING = _asks("NotConverging")
     REVOKE_BLOCKED = _stalled("RevokeBlocked")
-    READ_ONLY = _waits("ReadOnly")
+    READ_ONLY = _asks("ReadOnly")
     PLANNED = _waits("Planned")
-    PLAN_CHANGED = _waits("PlanChanged")
+    PLAN_CHANGED = _asks("PlanChanged")
     TOO_MANY_GRANTEES = _stalled("TooManyGrantees")
     CONFLICTING_GRANT = _stalled("ConflictingGrant")
 
     DEPENDENT_GRANTS_EXIST = _waits("DependentGrantsExist")
     IN_USE = _waits("InUse")
     OWNS_OBJECTS = _stalled("OwnsObjects")
-    DELETION_BLOCKED = _waits("DeletionBlocked")
-    INTERNAL_ERROR = _waits("InternalError")
+    DELETION_BLOCKED = _asks("DeletionBlocked")
+    INTERNAL_ERROR = _asks("InternalError")
 
     def __str__(self) -> str:
         return self.value.text
@@ -123,3 +131,32 @@ class Reason(Enum):
     def standing(self) -> Standing:
         """What the reason says about the future."""
         return self.value.standing
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody must do something, so that an Event about it is a Warning."""
+        return self.value.asks
+
+
+CHANGES: Mapping[str, bool] = {
+    "Approved": False,
+    "Bound": False,
+    "Created": False,
+    "Deleted": False,
+    "DriftCorrected": False,
+    "Granted": False,
+    "GroupRoleAdvised": False,
+    "Released": False,
+    "Revoked": False,
+    "Succeeded": False,
+    "GivenUp": True,
+    "LeftBehind": True,
+    "RetainNotAllowed": True,
+}
+"""Reasons of Events that are no condition's: what was done, and whether somebody must look at it. A test knows all."""
+
+
+def is_warning(reason: str) -> bool:
+    """Whether an Event of this reason is a Warning: it needs a person. What goes on by itself is Normal."""
+    known = next((each for each in Reason if str(each) == reason), None)
+    return known.needs_a_person if known is not None else CHANGES.get(reason, False)

@@ -28,7 +28,7 @@ FACTS = InstanceFacts("RUNNABLE", False, "POSTGRES_17", True, "CLOUD_SQL_INSTANC
 def body(name: str, **database: Any) -> dict[str, Any]:
     metadata = {"name": name, "uid": name, "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
     spec = {"connectionName": "acme:eu:orders", "admin": {"database": database}, "interval": "60s"}
-    metadata["finalizers"] = [FINALIZER]  # type: ignore[assignment] # a body is a body
+    metadata["finalizers"] = [FINALIZER]
     return {"apiVersion": API_VERSION, "kind": INSTANCE.name, "metadata": metadata, "spec": spec}
 
 

@@ -71,7 +71,7 @@ def test_a_lock_on_a_table_by_its_grantee_does_not_keep_its_rights(place: Place)
 
     assert place.acl("app.items") == []
     if place.version >= 18:  # GRANT and REVOKE lock the table themselves there
-        assert re.search(rf"pid {mallory.pid} of role 'x', seen for \d+ s", told(gone))
+        assert re.search(rf"pid {mallory.pid} of role 'x', seen for \d+s", told(gone))
         gone = taken_back(place, gone)
         left = place.acl("app.orders")
     assert (gone.problems, left) == ((), [])
@@ -204,7 +204,7 @@ def test_how_long_a_session_is_in_the_way_is_told_to_who_may_see_it(place: Place
     finally:
         place.sql("revoke pg_read_all_stats from op; alter role op noinherit")
 
-    assert re.search(r"of role 'postgres', open for \d+ s: it is done once that ends", told(gone))
+    assert re.search(r"of role 'postgres', open for \d+s: it is done once that ends", told(gone))
 
 
 def test_a_prepared_transaction_is_told_by_its_name() -> None:
@@ -219,7 +219,7 @@ def test_a_prepared_transaction_is_told_by_its_name() -> None:
         for name in ("forgotten", "hoarded"):
             place.sql(f"rollback prepared '{name}'")
 
-    assert re.search(r"waits for the prepared transaction 'forgotten' of role 'app_owner', open for \d+ s", told(gone))
+    assert re.search(r"waits for the prepared transaction 'forgotten' of role 'app_owner', open for \d+s", told(gone))
     assert [notice.partition(",")[0] for notice in gone.notices] == ["the prepared transaction 'hoarded' of role 'y'"]
 
 

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudsql_iam_operator.api.grant import GrantEntry, ObjectKind, RoleRef
+from cloudsql_iam_operator.api.grant import GrantEntry, ObjectKind
 from cloudsql_iam_operator.api.instance import ConnectionName, LabelRequirement
 from cloudsql_iam_operator.api.metadata import Metadata
 from cloudsql_iam_operator.api.names import KINDS, Key
@@ -146,10 +146,25 @@ def test_a_single_schema_and_several_are_read_alike() -> None:
     assert grant.grants == (GrantEntry(ObjectKind.SCHEMA, ("USAGE",), schemas=("app",)),) * 2
 
 
-def test_nothing_to_grant_is_a_grant() -> None:
-    grant = parse_grant(sample("grant-minimal"))
+@pytest.mark.parametrize("given", [{"grants": None}, {"grants": []}, {"grants": [], "future": [], "preset": "none"}])
+def test_a_grant_without_entries_is_refused_with_an_example(given: dict[str, Any]) -> None:
+    refused = str(verdict(sample("grant-minimal", **given)))
 
-    assert (grant.grantees, grant.grants, grant.future, grant.memberships) == ((RoleRef("reporting_ro"),), (), (), ())
+    assert "nothing would be granted" in refused
+    assert "such as grants: [{kind: Table, schema: app" in refused
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"preset": "read", "schemas": ["app"]},
+        {"memberships": [{"role": "app_ro"}]},
+        {"future": [{"schema": "app", "kind": "Table", "privileges": ["SELECT"]}]},
+        {"public": [{"kind": "Database", "revoke": ["CONNECT"]}]},
+    ],
+)
+def test_an_entry_of_any_kind_is_enough(given: dict[str, Any]) -> None:
+    assert parse_grant(sample("grant-minimal", grants=None, **given)).grants == ()
 
 
 def test_an_unknown_field_is_refused_with_the_nearest_name() -> None:

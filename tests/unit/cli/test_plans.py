@@ -137,3 +137,37 @@ def test_wrong_arguments_of_plan_do_not_look_like_changes() -> None:
 def test_sources_without_grants_are_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"no DatabaseGrant in {tmp_path}"):
         plan(Request((str(tmp_path),), "team", "operators", "sql"), {})
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "told"),
+    [
+        (API_VERSION, "DatabaseGrants", "did you mean DatabaseGrant?"),
+        (API_VERSION, "Role", "there are CloudSQLIAMUser, CloudSQLInstance, DatabaseGrant"),
+        ("iam.cloudsql.dev/v1", "DatabaseGrant", f"did you mean apiVersion: {API_VERSION}?"),
+        ("iam.cloudsql.dev", "DatabaseGrant", f"did you mean apiVersion: {API_VERSION}?"),
+        ("iam.cloudsql.dv/v1alpha1", "DatabaseGrant", f"did you mean apiVersion: {API_VERSION}?"),
+    ],
+)
+def test_a_misspelt_kind_or_version_of_our_group_is_refused(tmp_path: Path, version: str, kind: str, told: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
+
+    with pytest.raises(BadManifest) as refused:
+        manifests([str(tmp_path)], "team")
+
+    assert told in str(refused.value)
+    assert "a.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("v1", "ConfigMap"),
+        ("database.gcp.crossplane.io/v1beta1", "CloudSQLInstance"),
+        ("iam.cnrm.cloud.google.com/v1beta1", "IAMPolicy"),
+    ],
+)
+def test_kinds_of_others_are_left_out(tmp_path: Path, version: str, kind: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
+
+    assert manifests([str(tmp_path)], "team") == []

@@ -2,18 +2,23 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cloudsql_iam_operator.adapters.cluster.rest import JSON
-from cloudsql_iam_operator.api.names import API_VERSION, KINDS
+from cloudsql_iam_operator.api.names import API_VERSION, GROUP, KINDS
+from cloudsql_iam_operator.api.parsing.texts import printed
 
 STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
 _NAMESPACED = {kind.name: kind.namespaced for kind in KINDS}
 
+
+NEAR = 0.8
+"""How alike another group must be to be taken for ours misspelt; others have kinds of the same names."""
 
 _DEEPEST = 64
 """Collections within each other; our kinds have ten."""
@@ -38,8 +43,29 @@ def manifests(sources: Sequence[str], namespace: str) -> list[JSON]:
         for where, text in _texts(source)
         for document in _documents(where, text)
         for body in _objects(document, where)
-        if body.get("apiVersion") == API_VERSION and body.get("kind") in _NAMESPACED
+        if _is_ours(body, where)
     ]
+
+
+def _is_ours(body: JSON, where: str) -> bool:
+    """Whether an object is of our kinds.
+
+    Raises:
+        BadManifest: it is meant to be, by its group or nearly so, and is misspelt.
+    """
+    version, kind = str(body.get("apiVersion") or ""), str(body.get("kind") or "")
+    if version == API_VERSION and kind in _NAMESPACED:
+        return True
+    if version == API_VERSION:
+        near = get_close_matches(kind, sorted(_NAMESPACED), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_NAMESPACED))}"
+        raise BadManifest(f"{where} holds a {printed(kind)} of {API_VERSION}, which is no kind of it; {hint}")
+    group = version.partition("/")[0]
+    if group == GROUP or (kind in _NAMESPACED and get_close_matches(group, [GROUP], cutoff=NEAR)):
+        raise BadManifest(
+            f"{where} holds a {printed(kind)} of {printed(version)}; did you mean apiVersion: {API_VERSION}?"
+        )
+    return False
 
 
 def _texts(source: str) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudsql_iam_operator.api.parsing.times import duration_text
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -50,8 +51,8 @@ def settled(
         pause = next(pauses, None)
         if pause is None:
             kind, name = operation.get("operationType", "operation"), operation.get("name", "")
-            text = f"{kind} {name} on instance {operation.get('targetId', '')} did not end in {patience.total:.0f} s"
-            raise NotYet(Reason.OPERATION_IN_PROGRESS, text)
+            text = f"{kind} {name} on instance {operation.get('targetId', '')}"
+            raise NotYet(Reason.OPERATION_IN_PROGRESS, f"{text} did not end in {duration_text(patience.total)}")
         patience.sleep(pause)
         operation = poll(str(operation["name"]))
     return _error_of(operation)

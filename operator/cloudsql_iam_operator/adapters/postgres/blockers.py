@@ -7,6 +7,7 @@ from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.session import reading
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.api.grant import ObjectKind
+from cloudsql_iam_operator.api.parsing.times import duration_text
 from cloudsql_iam_operator.core.grants.changes.statements import (
     MembershipStatement,
     ObjectName,
@@ -56,11 +57,11 @@ class Blocker:
 
     def _age(self, watched: float) -> str:
         if self.seconds is None:
-            return f"seen for {watched:.0f} s (membership in pg_read_all_stats would show since when)"
-        for unit, length in (("h", 3600), ("min", 60)):
+            return f"seen for {duration_text(watched)} (membership in pg_read_all_stats would show since when)"
+        for unit, length in (("h", 3600), ("m", 60)):
             if self.seconds >= length:
-                return f"open for {self.seconds // length:.0f} {unit}"
-        return f"open for {self.seconds:.0f} s"
+                return f"open for {self.seconds // length:.0f}{unit}"
+        return f"open for {duration_text(self.seconds)}"
 
 
 Blocked = Mapping[Place, Sequence[Blocker]]

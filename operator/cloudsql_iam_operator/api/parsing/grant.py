@@ -34,6 +34,11 @@ from cloudsql_iam_operator.api.parsing.fields import Fields, read
 from cloudsql_iam_operator.api.parsing.metadata import parse_metadata
 from cloudsql_iam_operator.api.parsing.user import named
 
+EXAMPLE = (
+    "give preset with schemas, or grants, future, memberships or public, such as "
+    "grants: [{kind: Table, schema: app, names: ['*'], privileges: [SELECT]}]"
+)
+
 
 def parse_grant(body: Mapping[str, Any]) -> DatabaseGrant:
     """The DatabaseGrant that an API object is, defaults filled in.
@@ -42,7 +47,16 @@ def parse_grant(body: Mapping[str, Any]) -> DatabaseGrant:
         InvalidObject: a field cannot be meant so.
     """
     metadata = parse_metadata(body, GRANT)
-    return read(body.get("spec"), "spec", lambda spec: _bounded(spec, _grant(spec, metadata)))
+    return read(body.get("spec"), "spec", lambda spec: _bounded(spec, _telling(spec, _grant(spec, metadata))))
+
+
+def _telling(spec: Fields, grant: DatabaseGrant) -> DatabaseGrant:
+    """The grant, which says something: one without entries would be Ready and do nothing."""
+    if grant.preset is Preset.NONE and not (grant.grants or grant.future or grant.memberships or grant.public):
+        raise spec.refusal(
+            "grants", f"no entry of any kind is given, so nothing would be granted; {EXAMPLE}, or delete the object"
+        )
+    return grant
 
 
 def _bounded(spec: Fields, grant: DatabaseGrant) -> DatabaseGrant:

@@ -12,7 +12,7 @@ _SHOWN = 80
 class Text:
     """A rule for a string: what it is called in messages, its pattern, and its longest length in bytes.
 
-    `folded` strings mean the same in any case and are read in lower case.
+    `folded` strings mean the same in any case and are read in lower case. `example` is one that it allows.
     """
 
     what: str
@@ -20,6 +20,7 @@ class Text:
     longest: int
     folded: bool = False
     refused: frozenset[str] = field(default_factory=frozenset)
+    example: str = ""
 
     def problem(self, value: str) -> str:
         """Why the rule does not allow the string; "" when it does."""
@@ -32,10 +33,13 @@ class Text:
         if length > self.longest:
             return f"is {shown(value)}, {length} bytes; {self.what} has at most {self.longest}"
         if self.pattern.fullmatch(value) is None:
-            return f"is {shown(value)}, which is not {self.what}"
+            return f"is {shown(value)}, which is not {self.what}{self._such_as()}"
         if value.strip().lower() in self.refused:
             return f"is {shown(value)}, which stands for everybody or nobody and is never {self.what}"
         return ""
+
+    def _such_as(self) -> str:
+        return f", such as {self.example}" if self.example else ""
 
 
 def shown(value: object) -> str:
@@ -62,37 +66,55 @@ def _acts(character: str) -> bool:
 _PRINTABLE = r"[^\x00-\x1f\x7f-\x9f]"
 _SOLID = r"[^\s\x00-\x1f\x7f-\x9f]"
 
-OBJECT_NAME = Text("a Kubernetes object name", re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"), 253)
-LABEL_NAME = Text("a name of lower-case letters, digits and dashes", re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"), 63)
-LABEL_KEY = Text("a label key", re.compile(r"\S+"), 317)
+OBJECT_NAME = Text(
+    "a Kubernetes object name", re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"), 253, example="orders-prod"
+)
+LABEL_NAME = Text(
+    "a name of lower-case letters, digits and dashes",
+    re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"),
+    63,
+    example="orders",
+)
+LABEL_KEY = Text("a label key", re.compile(r"\S+"), 317, example="team")
 LABEL_OPERATOR = Text("one of In, NotIn, Exists, DoesNotExist", re.compile("In|NotIn|Exists|DoesNotExist"), 63)
-LABEL_VALUE = Text("a label value", re.compile(r"\S*"), 63)
+LABEL_VALUE = Text("a label value", re.compile(r"\S*"), 63, example="orders")
 CONNECTION_NAME = Text(
     "a connection name PROJECT:REGION:INSTANCE",
     re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[a-z0-9][a-z0-9-]*:[a-z][a-z0-9-]*:[a-z][a-z0-9-]*"),
     200,
+    example="acme-prod:europe-west1:orders",
 )
-IDENTIFIER = Text("a PostgreSQL name", re.compile(f"{_PRINTABLE}+"), 63)
-OPTIONAL_IDENTIFIER = Text("a PostgreSQL name or empty", re.compile(f"{_PRINTABLE}*"), 63)
-ROLE = Text("a database role", IDENTIFIER.pattern, 63, refused=frozenset({"public", "none"}))
-OBJECT_OF_DATABASE = Text("the name of a database object", re.compile(f"{_PRINTABLE}+"), 2048)
+IDENTIFIER = Text("a PostgreSQL name without control characters", re.compile(f"{_PRINTABLE}+"), 63, example="app")
+OPTIONAL_IDENTIFIER = Text(
+    "a PostgreSQL name without control characters, or empty", re.compile(f"{_PRINTABLE}*"), 63, example="app_owner"
+)
+ROLE = Text("a database role", IDENTIFIER.pattern, 63, refused=frozenset({"public", "none"}), example="app_ro")
+OBJECT_OF_DATABASE = Text("the name of a database object", re.compile(f"{_PRINTABLE}+"), 2048, example="orders")
 """Names of objects; longer than a PostgreSQL name, because a routine carries its argument types."""
-GLOB_OF_NAMES = Text("a name or glob of database objects", re.compile(f"{_PRINTABLE}+"), 512)
-LARGE_OBJECT = Text("the number of a large object", re.compile("[0-9]{1,10}"), 10)
+GLOB_OF_NAMES = Text("a name or glob of database objects", re.compile(f"{_PRINTABLE}+"), 512, example="order_*")
+LARGE_OBJECT = Text("the number of a large object", re.compile("[0-9]{1,10}"), 10, example="16403")
 IAM_ROLE = Text(
-    "an IAM role such as roles/cloudsql.client or projects/PROJECT/roles/NAME",
+    "an IAM role",
     re.compile(r"(?:roles|projects/[a-z0-9.:-]+/roles|organizations/[0-9]+/roles)/[A-Za-z0-9_.]+"),
     256,
+    example="roles/cloudsql.client or projects/acme-prod/roles/dbLogin",
 )
-ADDRESS_PATTERN = Text("a pattern of e-mails", re.compile(f"{_SOLID}+"), 254, folded=True)
+ADDRESS_PATTERN = Text("a pattern of e-mails", re.compile(f"{_SOLID}+"), 254, folded=True, example="*@acme.com")
 WORKFORCE_IDENTITY = Text(
-    "a workforce identity principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/SUBJECT",
+    "a workforce identity",
     re.compile(r"principal://iam\.googleapis\.com/locations/global/workforcePools/[a-z0-9-]+/subject/" + _SOLID + "+"),
     2048,
+    example="principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/SUBJECT",
 )
 # in the Unicode mode `(?i:k)` and `(?i:s)` have look-alikes outside of ASCII
 _ACCOUNT = re.compile(r"[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com", re.ASCII | re.IGNORECASE)
-SERVICE_ACCOUNT = Text("a service account's e-mail", _ACCOUNT, 254, folded=True)
+SERVICE_ACCOUNT = Text(
+    "a service account's e-mail",
+    _ACCOUNT,
+    254,
+    folded=True,
+    example="checkout@acme-prod.iam.gserviceaccount.com",
+)
 _ADDRESS = re.compile(r"(?!(?i:.*\.gserviceaccount\.com)$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+")
-PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True)
-GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True)
+PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True, example="ann@acme.com")
+GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True, example="team@acme.com")

@@ -1,4 +1,4 @@
-"""Points in time and durations as they are written in manifests."""
+"""Points in time and durations as they are written in manifests, and as they are written for people and statuses."""
 
 import re
 from dataclasses import dataclass
@@ -38,3 +38,16 @@ def instant_of(text: object) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def instant_text(instant: datetime) -> str:
+    """A point in time as Kubernetes writes it: RFC 3339 in UTC, whole seconds."""
+    return instant.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as Go reads it, in whole seconds, without parts that are nothing: 90 is `1m30s`, 3600 is `1h`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

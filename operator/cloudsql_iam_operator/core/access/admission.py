@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.errors import Proof, Withdrawn
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -46,7 +47,7 @@ def admission_in(status: Mapping[str, Any]) -> Admission:
 
 def written(time: datetime | None) -> str:
     """A time as Kubernetes writes it, "" for none."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else ""
+    return instant_text(time) if time else ""
 
 
 def _time(text: str | None) -> datetime | None:

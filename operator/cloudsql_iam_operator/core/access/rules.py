@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from cloudsql_iam_operator.api.instance import AccessRule, AccountProof, PrincipalMatch
+from cloudsql_iam_operator.api.parsing.times import duration_text, instant_text
 from cloudsql_iam_operator.api.user import (
     AdoptionPolicy,
     Group,
@@ -270,8 +271,8 @@ def _expiry(rule: AccessRule, request: UserRequest | GrantRequest) -> tuple[Reas
     if lifetime.expires_at is not None and lifetime.expires_at <= lifetime.began + longest:
         return None
     what = "no expiresAt" if lifetime.expires_at is None else "a later expiresAt"
-    since = f" from {lifetime.since}, when it was first admitted" if lifetime.since else ""
-    text = f"access rule {rule.name!r} allows {longest} at most{since}; {what} is given"
+    since = f" from {instant_text(lifetime.since)}, when it was first admitted" if lifetime.since else ""
+    text = f"access rule {rule.name!r} allows {duration_text(rule.max_expiry)} at most{since}; {what} is given"
     return Reason.EXPIRY_NOT_ALLOWED, f"{text}: give an earlier one" + (", or make another object" if since else "")
 
 

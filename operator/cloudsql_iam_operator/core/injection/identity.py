@@ -190,11 +190,14 @@ def _mismatch(user: UserFact, account: ServiceAccountFact, namespace: str) -> st
 
 
 def _unbound(user: UserFact, account: ServiceAccountFact, email: str, namespace: str) -> str:
-    unnamed = " (the pod names none)" if account.name == DEFAULT_SERVICE_ACCOUNT else ""
-    return (
-        f"ServiceAccount {account.name}{unnamed} acts as no Google account but CloudSQLIAMUser {user.name} logs in as "
-        f"{email or 'one'}: {_command(account.name, namespace, email or 'NAME@PROJECT.iam.gserviceaccount.com')}"
+    default = account.name == DEFAULT_SERVICE_ACCOUNT
+    what = (
+        f"ServiceAccount {account.name}{' (the pod names none)' if default else ''} acts as no Google account but "
+        f"CloudSQLIAMUser {user.name} logs in as {email or 'one'}"
     )
+    if default:  # whatever it acts as, every pod that names none would act as
+        return f"{what}: set serviceAccountName in the pod, to a ServiceAccount of its own that acts as that account"
+    return f"{what}: {_command(account.name, namespace, email or 'NAME@PROJECT.iam.gserviceaccount.com')}"
 
 
 def _unresolved(user: UserFact, account: ServiceAccountFact, namespace: str) -> str:

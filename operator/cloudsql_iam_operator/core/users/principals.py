@@ -102,9 +102,19 @@ def _is_account(member: str) -> bool:
     return member.startswith(_SERVICE_ACCOUNT)
 
 
+_EVERYBODYS = "default"
+"""The ServiceAccount of pods that name none: what it acts as, they all act as."""
+
+
 def _account_of(where: str, google_account: str) -> str:
     if google_account:
         return google_account
+    if where.removeprefix("ServiceAccount ").rpartition("/")[2] == _EVERYBODYS:
+        text = (
+            f"{where} names no Google account, and every pod that names no ServiceAccount runs as it: make one of its "
+            "own for the workload, name it in spec.principal and in the pod, and annotate that"
+        )
+        raise NotYet(Reason.SERVICE_ACCOUNT_NOT_ANNOTATED, text)
     raise NotYet(
         Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
         f"{where} names no Google account: annotate it with {GOOGLE_ACCOUNT}: NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",

@@ -1,12 +1,17 @@
 """A fault of one key is that key's: what cannot be decided for some keys is decided for all others."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.reasons import Reason
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Wants = Mapping[Key, GrantWant]
@@ -37,6 +42,13 @@ def sound(wants: Wants, claims: Claims, decide: Decide) -> Sound:
     records = {**claims, **{key: wants[key].ledger for key in faults if wants[key].ledger}}
     claimed = _grown([], sorted(records), lambda keys: decide(good, _of(records, keys)), {})
     return Sound(good, _of(records, claimed), faults)
+
+
+def broken(place: str, key: Key, fault: Exception) -> NotYet:
+    """The verdict on a key for which nothing can be decided, on the instance at `place`."""
+    log.error("%s: deciding on %s failed", place, key, exc_info=fault)
+    text = f"deciding what to grant failed with {type(fault).__name__}; what is in force stays, see the operator's log"
+    return NotYet(Reason.INTERNAL_ERROR, text)
 
 
 def _grown(

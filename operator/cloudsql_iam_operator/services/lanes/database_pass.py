@@ -13,6 +13,7 @@ from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.caused.passed_on import cascading
 from cloudsql_iam_operator.core.grants.changes.dependants import passed_on
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
+from cloudsql_iam_operator.core.grants.changes.shares import Share, shares, statements_of
 from cloudsql_iam_operator.core.grants.changes.statements import (
     ObjectName,
     Statement,
@@ -30,7 +31,7 @@ from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.identities import identities, with_identities
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, sound
+from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, broken, sound
 from cloudsql_iam_operator.services.lanes.finding import findings
 from cloudsql_iam_operator.services.lanes.gone_database import failures
 from cloudsql_iam_operator.services.lanes.grant_answers import Earlier, GrantAnswer, GranteeRole, Memory, Passed
@@ -81,14 +82,8 @@ def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, 
     """A pass for all keys but those for which nothing can be decided."""
     kept = sound(wants, claims, lambda some, others: _Pass(database, access, some, others, earlier).decide())
     passed = _Pass(database, access, kept.wants, kept.claims, earlier).run(None)
-    broken = {key: _broken(access, key, fault) for key, fault in kept.faults.items()}
-    return replace(passed, answers={**passed.answers, **broken}, clean=False, memory=None)
-
-
-def _broken(access: Access, key: Key, fault: Exception) -> NotYet:
-    log.error("%s: deciding on %s failed", access.place, key, exc_info=fault)
-    text = f"deciding what to grant failed with {type(fault).__name__}; what is in force stays, see the operator's log"
-    return NotYet(Reason.INTERNAL_ERROR, text)
+    faulty = {key: broken(access.place, key, fault) for key, fault in kept.faults.items()}
+    return replace(passed, answers={**passed.answers, **faulty}, clean=False, memory=None)
 
 
 class _Pass:
@@ -103,6 +98,9 @@ class _Pass:
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
         self._approved: frozenset[Key] = frozenset()
         self._done: list[Statement] = []
+        self._began: tuple[Snapshot, Reach] | None = None
+        self._shares: Mapping[Key, Share] = {}
+        self._names: dict[tuple[ObjectKind, int], ObjectName] = {}
         self._outcome = Outcome()
         self._seen: str | None = None
 
@@ -148,10 +146,12 @@ class _Pass:
     ) -> dict[Key, GrantAnswer]:
         """The answers of those who had something taken that the last observation shows given back."""
         taken, drifts = corrected(self._before, self._wants, first, last)
-        statements = self._statements(taken, first[0], first[2]) if drifts else ()
-        texts = {statement: self._database.shown(statement) for statement in statements}
-        texts_of = {key: tuple(text for one, text in texts.items() if key in one.keys) for key in drifts}
-        return {key: replace(answers[key], drift=replace(drifts[key], statements=texts_of[key])) for key in drifts}
+        if drifts:
+            self._statements(taken, first[0], first[2])  # for the names
+        mine = shares(taken.operations, taken.memberships)
+        own = {key: statements_of(mine.get(key, Share()), self._names, first[0], first[2]) for key in drifts}
+        texts = {key: tuple(map(self._database.shown, statements)) for key, statements in own.items()}
+        return {key: replace(answers[key], drift=replace(drifts[key], statements=texts[key])) for key in drifts}
 
     def _first(self, asked: Lookups) -> Observation:
         """The observation by which it is known what the wants found, before anything is written."""
@@ -161,9 +161,6 @@ class _Pass:
         seen = findings(self._database, self._wants, others, snapshot, reach)
         self._wants, self._found = seen.wants, seen.privileges
         return self._judged(snapshot)
-
-    def _observe(self, asked: Lookups) -> Observation:
-        return self._judged(self._database.inspect(asked))
 
     def _observe_again(self, asked: Lookups, before: Snapshot, done: Plan) -> Observation:
         """Read where something was done; when it is not as it should be, everything, so as to remember how it is."""
@@ -175,7 +172,7 @@ class _Pass:
             self._seen = None
             return snapshot, found, reach
         self._seen = self._database.fingerprint(asked.kinds)
-        return self._observe(asked)
+        return self._judged(self._database.inspect(asked))
 
     def _judged(self, snapshot: Snapshot) -> Observation:
         reach = Reach(snapshot, self._access.owner_roles)
@@ -196,22 +193,31 @@ class _Pass:
     def _write(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> None:
         self._outcome = self._database.apply(chunked(self._statements(todo, snapshot, reach)))
         self._done += self._outcome.done
+        if self._began is None:
+            self._began, self._shares = (snapshot, reach), shares(todo.operations, todo.memberships)
 
     def _statements(self, todo: Plan, snapshot: Snapshot, reach: Reach) -> tuple[Statement, ...]:
-        names = {
+        self._names |= {
             **self._database.names(unnamed(todo.operations)),
             (ObjectKind.DATABASE, snapshot.server.database_oid): ObjectName("", snapshot.server.database),
             **{(ObjectKind.SCHEMA, oid): ObjectName("", name) for name, oid in snapshot.schemas.items()},
             **{(kind, oid): ObjectName("", name) for kind, oid, name in snapshot.outside_schemas()},
         }
-        privileges = named(coalesced(todo.operations), names, snapshot, reach)
+        privileges = named(coalesced(todo.operations), self._names, snapshot, reach)
         return (*membership_statements(todo.memberships, snapshot), *privileges)
+
+    def _own(self, key: Key, left: Plan) -> tuple[Statement, ...]:
+        """What was executed for a key, whose part of the plan is `left` still."""
+        if self._began is None or not any(key in one.keys for one in self._done):
+            return ()
+        done = self._shares.get(key, Share()).without(Share(list(left.operations), list(left.memberships)))
+        return statements_of(done, self._names, *self._began)
 
     def _answer(self, key: Key, snapshot: Snapshot, found: Plan, reach: Reach) -> GrantAnswer:
         want = self._wants[key]
         left = found.caused_by(key)
         problems = tuple(replace(problem, message=legible(problem.message)) for problem in found.problems.get(key, ()))
-        done = [statement for statement in self._done if key in statement.keys]
+        done = self._own(key, left)
         answer = GrantAnswer(
             tuple(GranteeRole(role, role in snapshot.roles) for role in sorted(want.entries.roles)),
             found.observed[key],

@@ -8,6 +8,7 @@ from typing import Any
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import APPROVE, GRANT, Key
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
@@ -100,7 +101,7 @@ class GrantReconciler:
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
-        visit = Visit(live, fields=kept(live.status))
+        visit = Visit(live, Layers(instance=live.instance), kept(live.status))
         if visit.fields.get("approved") != visit.approved:
             visit.fields.pop("approved", None)  # taken off or replaced: the next one counts anew
         with suppress(Blocked):
@@ -110,7 +111,7 @@ class GrantReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
-        visit = Visit(live, Layers(way_out(live.key)), kept(live.status))
+        visit = Visit(live, Layers(way_out(live.key), live.instance), kept(live.status))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -253,9 +254,8 @@ class GrantReconciler:
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
         visit.interval = float(instance.interval)
         record = visit.record.ending_by(declared_end(visit.live))
-        verdict = await visit.layers.hold(
-            ConditionType.ACCESS_ALLOWED, self._authority.grant(visit.live, record, instance)
-        )
+        judged = self._authority.grant(visit.live, record, instance)
+        verdict = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, judged)
         if asks_to_retain(visit.live) and verdict.may_retain and not verdict.taken:
             if gave_up(visit.live):
                 self._events.gave_up(visit.layers, visit.ledger)
@@ -292,9 +292,9 @@ def _judge(visit: Visit, spec: DatabaseGrant, answer: GrantAnswer, problems: tup
     elif answer.planned:
         standing = visit.approval(answer)
         visit.layers.note(ConditionType.GRANTS_APPLIED, *waits_for_approval(visit.live.key, standing, answer))
-    elif expired(spec):
-        text = f"expired at {spec.expires_at}: nothing is held"
+    elif spec.expires_at is not None and expired(spec):
+        text = f"expired at {instant_text(spec.expires_at)}: nothing is held"
         visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.EXPIRED, text)
     else:
-        text = "; ".join(("the database shows all privileges", *answer.notices, *answer.notes))
-        visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, text)
+        said = ("the database shows all privileges", *answer.notices, *answer.notes)
+        visit.layers.note(ConditionType.GRANTS_APPLIED, Reason.SUCCEEDED, "; ".join(said))

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.grant import Grantee, UserRef
 from cloudsql_iam_operator.api.names import APPROVE, Key
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
@@ -88,7 +89,7 @@ def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], 
     if answer.drift.privileges:
         fields["drift"] = {
             "detected": before.get("drift", {}).get("detected", 0) + answer.drift.privileges,
-            "lastTime": now.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+            "lastTime": instant_text(now),
             "sample": shortened(answer.drift.statements),
         }
     return {name: value for name, value in fields.items() if value is not None}

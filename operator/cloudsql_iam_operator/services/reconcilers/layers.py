@@ -1,6 +1,7 @@
 """The layers of one reconcile: each is tried in turn, and the first that does not hold ends it."""
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -22,9 +23,13 @@ class Blocked(Exception):
 class Layers:
     """Findings of one reconcile, in the order of its layers."""
 
-    def __init__(self, advice: str = "") -> None:
-        """`advice` is added to the message of every failure: what helps in this reconcile whatever it was."""
+    def __init__(self, advice: str = "", instance: str = "") -> None:
+        """`advice` is added to the message of every failure: what helps in this reconcile whatever it was.
+
+        `instance` is the CloudSQLInstance that it is about, which every message names; "" when that is the object.
+        """
         self._advice = advice
+        self._instance = instance
         self._findings: list[Finding] = []
         self._changes: list[tuple[str, str]] = []
         self._warnings: list[tuple[str, str]] = []
@@ -86,4 +91,13 @@ class Layers:
         """What the reconcile found. `interval` is seconds until the next one when nothing waits."""
         waits = any(finding.reason.standing is Standing.WAITS for finding in self._findings)
         again = self._retry_after if waits else interval
-        return Report(tuple(self._findings), fields, again, tuple(self._changes), tuple(self._warnings), self._by)
+        findings = tuple(f if f.holds else replace(f, message=self._placed(f.message)) for f in self._findings)
+        changes, warnings = (
+            tuple((reason, self._placed(text)) for reason, text in told) for told in (self._changes, self._warnings)
+        )
+        return Report(findings, fields, again, changes, warnings, self._by)
+
+    def _placed(self, text: str) -> str:
+        """The text, which says on which instance, unless there is nothing to say."""
+        place = f"CloudSQLInstance {self._instance}"
+        return text if not (text and self._instance) or place in text else f"{text} (on {place})"

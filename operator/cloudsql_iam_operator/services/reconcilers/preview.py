@@ -10,6 +10,7 @@ from typing import Any
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, KINDS, Key
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
@@ -156,6 +157,6 @@ def _applied(body: Mapping[str, Any], before: Live | None) -> dict[str, Any]:
     """The object as the API server would hold it after an apply."""
     if before is not None:
         return {**before.body, "spec": body.get("spec")}
-    now = datetime.now(UTC).isoformat()
+    now = instant_text(datetime.now(UTC))
     metadata = {"uid": "", "generation": 1, "creationTimestamp": now, **body["metadata"]}
     return {**body, "metadata": metadata, "status": {}}

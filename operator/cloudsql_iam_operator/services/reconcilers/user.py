@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import USER, Key
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
 from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import NotYet, Refused
@@ -69,7 +70,7 @@ class UserReconciler:
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
-        visit = self._visits[live.key] = Visit(live, Layers(), record_in(live.status))
+        visit = self._visits[live.key] = Visit(live, Layers(instance=live.instance), record_in(live.status))
         try:
             await self._keep_what_is_due(visit)
             await self._declare(visit)
@@ -86,7 +87,7 @@ class UserReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
-        visit = Visit(live, Layers(GIVE_UP), record_in(live.status))
+        visit = Visit(live, Layers(GIVE_UP, live.instance), record_in(live.status))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -199,7 +200,7 @@ class UserReconciler:
             visit.layers.changed(reason, f"bound {_roles(ours)} for {visit.record.member}")
         until = visit.record.propagation_until
         if answer.changed_at is not None:
-            until = (answer.changed_at + PROPAGATION).strftime("%Y-%m-%dT%H:%M:%SZ")
+            until = instant_text(answer.changed_at + PROPAGATION)
         foreign = frozenset(binding.ref for binding in answer.present) - ours
         visit.record = replace(visit.record, bindings=ours, foreign=foreign, propagation_until=until)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudsql_iam_operator.adapters.cluster.objects import Notice
-from cloudsql_iam_operator.core.reasons import Standing
+from cloudsql_iam_operator.core.reasons import is_warning
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report
 
@@ -17,17 +17,20 @@ def readiness(status: Mapping[str, Any]) -> tuple[object, ...]:
 
 def warnings_of(live: Live, report: Report) -> list[Notice]:
     """Events that somebody must not miss."""
-    return [Notice(live.body, warning=True, reason=what, message=text) for what, text in report.warnings]
+    return [_notice(live, what, text) for what, text in report.warnings]
 
 
 def notices_of(live: Live, report: Report) -> list[Notice]:
     """Events about what was changed, and about Ready when that came to stand otherwise."""
-    notices = [Notice(live.body, warning=False, reason=what, message=text) for what, text in report.changes if text]
+    notices = [_notice(live, what, text) for what, text in report.changes if text]
     before = readiness(live.status)
     blocking = next((f for f in report.findings if f.blocks), None)
     if blocking is not None and before[1:2] != (str(blocking.reason),):
-        stalled = blocking.reason.standing is Standing.STALLED
-        notices.append(Notice(live.body, warning=stalled, reason=str(blocking.reason), message=blocking.message))
+        notices.append(_notice(live, str(blocking.reason), blocking.message))
     if blocking is None and before[:1] != ("True",):
-        notices.append(Notice(live.body, warning=False, reason="Succeeded", message="as declared"))
+        notices.append(_notice(live, "Succeeded", "as declared"))
     return notices
+
+
+def _notice(live: Live, reason: str, message: str) -> Notice:
+    return Notice(live.body, warning=is_warning(reason), reason=reason, message=message)

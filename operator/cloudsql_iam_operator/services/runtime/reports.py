@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
 from cloudsql_iam_operator.api.parsing.texts import printed
+from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.status import Condition, Finding, conditions
 from cloudsql_iam_operator.services.runtime.registry import Live
 
@@ -93,5 +94,5 @@ def _rendered(condition: Condition) -> dict[str, Any]:
         "reason": condition.reason,
         "message": printed(condition.message)[:32768],
         "observedGeneration": condition.observed_generation,
-        "lastTransitionTime": condition.since.replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+        "lastTransitionTime": instant_text(condition.since),
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from cloudsql_iam_operator.api.parsing.times import duration_text
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.turns import parked
@@ -57,7 +58,7 @@ class Threads:
             if not limit.expired():
                 raise
             name = getattr(function, "__name__", repr(function))
-            text = f"{name.replace('_', ' ')} did not end within {timeout:.0f} s"
+            text = f"{name.replace('_', ' ')} did not end within {duration_text(timeout)}"
             raise NotYet(Reason.PROGRESSING_WITH_RETRY, text) from error
 
     def close(self) -> None:

@@ -58,6 +58,8 @@ def test_a_pod_that_names_no_service_account_is_told_that_it_runs_as_default() -
     text = denied(pod(serviceAccountName=None), users(CHECKOUT, account=ServiceAccountFact("default", "")))
 
     assert text.startswith("403 ServiceAccount default (the pod names none) acts as no Google account")
+    assert "set serviceAccountName" in text
+    assert "annotate" not in text
 
 
 def test_the_administrator_may_let_an_identity_that_differs_pass_with_a_warning() -> None:  # 44

@@ -13,7 +13,8 @@ APPLIED = {"applied": [{"roles": ["x"], "places": [{"grants": [{"kind": "Databas
 
 
 def body(database: str, name: str = "reads", **more: Any) -> dict[str, Any]:
-    spec = {"instanceRef": {"name": "orders"}, "database": database, "grantees": [{"role": "x"}]}
+    entry = {"kind": "Database", "privileges": ["CONNECT"]}
+    spec = {"instanceRef": {"name": "orders"}, "database": database, "grantees": [{"role": "x"}], "grants": [entry]}
     metadata = {"name": name, "namespace": "team"}
     return {"apiVersion": API_VERSION, "kind": GRANT.name, "metadata": metadata, "spec": spec, **more}
 
