@@ -4,7 +4,7 @@
 {{- if .Values.image.digest -}}{{ .Values.image.repository }}@{{ .Values.image.digest }}
 {{- else -}}{{ .Values.image.repository }}:{{ .Values.image.tag | default (.Chart.AppVersion | replace "+" "_") }}{{- end -}}
 {{- end -}}
-{{- define "names.label" -}}{{ . | replace "+" "_" | trunc 63 | trimSuffix "_" | trimSuffix "-" | trimSuffix "." }}{{- end -}}
+{{- define "names.label" -}}{{ regexReplaceAll "[^A-Za-z0-9]+$" (. | replace "+" "_" | trunc 63) "" }}{{- end -}}
 {{- define "names.labels" -}}
 app.kubernetes.io/name: cloudsql-iam-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

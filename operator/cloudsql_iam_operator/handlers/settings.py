@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints_from
 
+MOST = 65535
+"""The largest number that a setting may be; the chart's schema says the same."""
+
 
 class BadSetting(ValueError):
     """A variable that cannot be understood; the text names it, what it says and what it may say."""
@@ -56,19 +59,19 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         workers=_number(environment, "WORKERS", 32),
         threads=_number(environment, "THREADS", 16),
         sessions=_number(environment, "SESSIONS", 2),
-        relist=float(_number(environment, "RELIST_SECONDS", 900)),
+        relist=float(_number(environment, "RELIST_SECONDS", 900, least=60)),
         endpoints=endpoints_from(environment),
         cluster_id=environment.get("CLUSTER_ID", ""),
         workload_pool=environment.get("WORKLOAD_POOL", ""),
     )
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int, least: int = 1) -> int:
     text = environment.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or not 0 < int(text) <= 65535:
-        raise BadSetting(f"{name} is {text!r}; it must be a number from 1 to 65535")
+    if not text.isdecimal() or not least <= int(text) <= MOST:
+        raise BadSetting(f"{name} is {text!r}; it must be a number from {least} to {MOST}")
     return int(text)
 
 

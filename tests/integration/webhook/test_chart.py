@@ -23,10 +23,11 @@ def rendered(*sets: str, chart: Path = CHART) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
 
-def test_a_version_with_build_metadata_makes_labels_and_tags_that_kubernetes_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("build", ["build." + "7" * 40, "a" * 23 + "-.x", "a" * 22 + ".-.b", "1"])
+def test_a_version_with_build_metadata_makes_labels_and_tags_that_kubernetes_takes(tmp_path: Path, build: str) -> None:
     shutil.copytree(CHART, tmp_path / "chart")
     about = tmp_path / "chart" / "Chart.yaml"
-    about.write_text(about.read_text().replace("0.1.0", f"0.1.0-rc.1+build.{'7' * 40}"))
+    about.write_text(about.read_text().replace("0.1.0", f"0.1.0-rc.1+{build}"))
 
     objects = rendered(chart=tmp_path / "chart")
 
