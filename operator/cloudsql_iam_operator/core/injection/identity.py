@@ -167,6 +167,10 @@ def _email(user: UserFact) -> str:
     return user.member.removeprefix(_MEMBER).lower() if user.member.startswith(_MEMBER) else ""
 
 
+ELSEWHERE = "set serviceAccountName in the pod, to a ServiceAccount of its own that acts as that account"
+"""What helps a pod that runs as `default`: whatever that acts as, every pod that names no ServiceAccount acts as."""
+
+
 def _mismatch(user: UserFact, account: ServiceAccountFact, namespace: str) -> str:
     if not isinstance(user.principal, KubernetesServiceAccount | ServiceAccount):
         what = "a group" if isinstance(user.principal, Group) else "a person"
@@ -182,10 +186,11 @@ def _mismatch(user: UserFact, account: ServiceAccountFact, namespace: str) -> st
         return _unbound(user, account, email, namespace)
     if email == account.google_account:
         return ""
+    default = account.name == DEFAULT_SERVICE_ACCOUNT
+    mend = ELSEWHERE if default else f"{_command(account.name, namespace, email)} --overwrite"
     return (
         f"ServiceAccount {account.name} acts as {account.google_account} but CloudSQLIAMUser {user.name} logs in as "
-        f"{email}: {_command(account.name, namespace, email)} --overwrite, "
-        f"or name a CloudSQLIAMUser for {account.google_account} in {INJECT}"
+        f"{email}: {mend}, or name a CloudSQLIAMUser for {account.google_account} in {INJECT}"
     )
 
 
@@ -195,8 +200,8 @@ def _unbound(user: UserFact, account: ServiceAccountFact, email: str, namespace:
         f"ServiceAccount {account.name}{' (the pod names none)' if default else ''} acts as no Google account but "
         f"CloudSQLIAMUser {user.name} logs in as {email or 'one'}"
     )
-    if default:  # whatever it acts as, every pod that names none would act as
-        return f"{what}: set serviceAccountName in the pod, to a ServiceAccount of its own that acts as that account"
+    if default:
+        return f"{what}: {ELSEWHERE}"
     return f"{what}: {_command(account.name, namespace, email or 'NAME@PROJECT.iam.gserviceaccount.com')}"
 
 
