@@ -96,8 +96,8 @@ def test_what_somebody_takes_is_given_back_and_told_as_drift(clerk: Tenant) -> N
     statement = 'GRANT SELECT ON TABLE "app"."items" TO "clerk@acme-prod.iam"'
     drift = clerk.kubectl.get("dbg", "kept", clerk.name)["status"]["drift"]
     assert (drift["detected"], drift["sample"]) == (1, [statement])
-    where = f"(on CloudSQLInstance {clerk.name})"
-    told = f"gave back 1 privilege in 1 statement, 1 so far, that somebody had taken: {statement} {where}"
+    what = f"gave back 1 privilege in 1 statement, 1 so far, that somebody had taken: {statement}"
+    told = f"on CloudSQLInstance {clerk.name}: {what}"
     eventually(lambda: ("DriftCorrected", told) in _events(clerk, "kept"), "the Event tells what was given back")
     assert [reason for reason, _ in _events(clerk, "kept")].count("Granted") == 1
     assert _held(cloud) == {"r app.orders": "r", "r app.items": "r"}

@@ -98,6 +98,6 @@ class Layers:
         return Report(findings, fields, again, changes, warnings, self._by)
 
     def _placed(self, text: str) -> str:
-        """The text, which says on which instance, unless there is nothing to say."""
+        """The text, which says on which instance; ahead of it, because a text may end with a command."""
         place = f"CloudSQLInstance {self._instance}"
-        return text if not (text and self._instance) or place in text else f"{text} (on {place})"
+        return text if not (text and self._instance) or place in text else f"on {place}: {text}"

@@ -135,7 +135,7 @@ def test_what_an_approved_plan_may_cause_is_on_record_before_it_is_executed() ->
     assert reason(report) == "Succeeded"
     assert (report.fields["applied"], report.fields["approved"]) == (APPLIED, "sha256:1")
     assert "plan" not in report.fields
-    assert report.changes[0] == ("Approved", "executed the approved plan sha256:1 (on CloudSQLInstance orders)")
+    assert report.changes[0] == ("Approved", "on CloudSQLInstance orders: executed the approved plan sha256:1")
 
 
 def test_a_plan_that_changes_between_the_two_passes_leaves_the_approval_unused_and_nothing_on_record() -> None:
