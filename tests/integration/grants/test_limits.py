@@ -198,9 +198,10 @@ def test_a_privilege_that_the_database_owner_alone_may_give_needs_its_role(place
 
 
 def test_a_role_that_cannot_be_taken_is_named(place: Place) -> None:
-    access = replace(place.access(), set_role="stranger")
+    access = replace(place.access(), set_role="stranger", user="op")
 
-    with pytest.raises(NotYet, match="SET ROLE 'stranger' failed") as caught:
+    told = r"SET ROLE 'stranger' failed.*have somebody run: GRANT \"stranger\" TO \"op\";"
+    with pytest.raises(NotYet, match=told) as caught:
         run_pass(access, place.name, {key("a"): want(table("SELECT"))}, {}, None)
 
     assert caught.value.reason is Reason.SET_ROLE_FAILED

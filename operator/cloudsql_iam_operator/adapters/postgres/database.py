@@ -110,7 +110,7 @@ class Database:
         try:
             return read()
         except psycopg.Error as error:
-            refused = role_failure(error, self._access.set_role)
+            refused = role_failure(error, self._access.set_role, self._access.user)
             if refused is not None:
                 raise refused from error
             said = error.diag.message_primary or str(error).split("\n", 1)[0]

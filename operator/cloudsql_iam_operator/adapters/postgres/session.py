@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.queries import query
 from cloudsql_iam_operator.adapters.postgres.startup import SESSION, TRANSACTION_TIMEOUT_SINCE, Connection
+from cloudsql_iam_operator.adapters.postgres.statements import granted_by_hand
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -77,12 +78,13 @@ def require_trusted(foreign: psycopg.Cursor[TupleRow]) -> None:
     raise NotYet(Reason.EVENT_TRIGGER_NOT_TRUSTED, text)
 
 
-def role_failure(error: psycopg.Error, role: str) -> NotYet | None:
-    """The verdict when the error is that `role` cannot be taken; in a pipeline such an error shows up later."""
+def role_failure(error: psycopg.Error, role: str, user: str = "") -> NotYet | None:
+    """The verdict when the error is that `user` cannot take `role`; in a pipeline such an error shows up later."""
     said = error.diag.message_primary or ""
     if not role or not ("set role" in said or (error.sqlstate == "22023" and f'role "{role}"' in said)):
         return None
-    text = f"SET ROLE {role!r} failed: {said}: grant that role to the operator's database user"
+    how = f"have somebody run: {granted_by_hand(role, user)}" if user else "grant that role to who logs in"
+    text = f"SET ROLE {role!r} failed: {said}: {how}"
     return NotYet(Reason.SET_ROLE_FAILED, text)
 
 
