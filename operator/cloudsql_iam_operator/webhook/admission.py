@@ -1,10 +1,11 @@
 """One admission request: facts, plan, and a fresh read before anybody is turned away for facts that may be old."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from cloudsql_iam_operator.api.names import GROUP
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.discretion import discreet
 from cloudsql_iam_operator.core.injection.facts import Facts
@@ -12,6 +13,8 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected,
 from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
 from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.core.injection.workloads.hooks import loses_access
+from cloudsql_iam_operator.core.injection.workloads.templates import Workload, account_of, annotations_of, reviewed
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.review import Question
@@ -20,6 +23,7 @@ LOOK_SECONDS = 2.5
 """The most that a fresh read may take: well within the five seconds that the API server waits."""
 
 log = logging.getLogger(__name__)
+Decision = Callable[[Facts], Outcome]
 
 
 class Source(Protocol):
@@ -36,7 +40,7 @@ class Source(Protocol):
 
 
 class Admission:
-    """Decides about pods. Without side effects, so that a dry run is like any other.
+    """Decides about pods and what makes them. Without side effects, so that a dry run is like any other.
 
     Unless it is `trusting`, which takes callers that have proven to be the API server, denials name no accounts.
     """
@@ -50,22 +54,33 @@ class Admission:
         self._threads = threads
 
     async def decide(self, asked: Question) -> Outcome:
-        """What to do with the pod. Never raises: a failure of ours is a denial that says so."""
-        if asked.pod is None:
+        """What to answer. Never raises: a failure of ours is a denial that says so, of pods only."""
+        if asked.body is None:
             return Unchanged(Code.NO_ANNOTATIONS)
         try:
-            outcome = await self._decided(asked.namespace, asked.pod)
+            outcome = await self._about(asked, asked.body)
         except MalformedPod as malformed:
-            outcome = Denied(422, Code.POD_SHAPE, f"the object is no pod: {malformed}")
+            outcome = Denied(422, Code.POD_SHAPE, f"the object is no {asked.kind.lower()}: {malformed}")
         except Exception:  # whatever goes wrong in here, the API server must get an answer
             log.exception("admission request %s failed", asked.uid)
-            outcome = Denied(500, Code.BUG, f"the injector failed on this pod; its log says why under {asked.uid}")
+            outcome = _failed(asked)
         _record(asked, outcome)
         return outcome
 
-    async def _decided(self, namespace: str, pod: Mapping[str, Any]) -> Outcome:
-        account = service_account_name(pod)
-        outcome = self._planned(pod, self._source.facts(namespace, account))
+    async def _about(self, asked: Question, body: Mapping[str, Any]) -> Outcome:
+        if asked.kind == "Pod":
+            decision: Decision = lambda facts: plan(body, facts, self._settings)  # noqa: E731 - beside its like below
+            return await self._decided(asked.namespace, service_account_name(body), decision)
+        if asked.group == GROUP:
+            return Unchanged(Code.HOOK, tuple(loses_access(asked.kind, annotations_of(body))))
+        workload = Workload(asked.group, asked.kind, body)
+        return await self._decided(
+            asked.namespace, account_of(workload), lambda facts: reviewed(workload, facts, self._settings)
+        )
+
+    async def _decided(self, namespace: str, account: str, decision: Decision) -> Outcome:
+        facts = self._source.facts(namespace, account)
+        outcome = self._spoken(decision(facts), facts)
         if not isinstance(outcome, Denied) or outcome.status != 403:
             return outcome
         try:
@@ -74,13 +89,12 @@ class Admission:
             metrics.LIVE_READS.labels("failed").inc()
             log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
             return self._unsure(outcome)
-        second = self._planned(pod, facts)
+        second = self._spoken(decision(facts), facts)
         metrics.LIVE_READS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
         return second
 
-    def _planned(self, pod: Mapping[str, Any], facts: Facts) -> Outcome:
-        outcome = plan(pod, facts, self._settings)
-        if self._trusting or not isinstance(outcome, Denied):
+    def _spoken(self, outcome: Outcome, facts: Facts) -> Outcome:
+        if self._trusting or isinstance(outcome, Injected):
             return outcome
         return discreet(outcome, facts)
 
@@ -91,6 +105,12 @@ class Admission:
         return replace(denied, message=text)
 
 
+def _failed(asked: Question) -> Outcome:
+    """A pod without what it asked for would not work; of a workload, the pods will be looked at again."""
+    text = f"the injector failed on this {asked.kind.lower()}; its log says why under {asked.uid}"
+    return Denied(500, Code.BUG, text) if asked.kind == "Pod" else Unchanged(Code.BUG, (text,))
+
+
 def _record(asked: Question, outcome: Outcome) -> None:
     where, dry = asked.namespace, str(asked.dry_run).lower()
     match outcome:
@@ -99,7 +119,7 @@ def _record(asked: Question, outcome: Outcome) -> None:
             log.debug("injected a proxy into a pod of namespace %s, request %s", where, asked.uid)
         case Unchanged(code):
             metrics.REQUESTS.labels("unchanged", code.value, dry).inc()
-            log.debug("left a pod of namespace %s as it is (%s), request %s", where, code.value, asked.uid)
+            log.debug("left a %s of namespace %s as it is (%s), request %s", asked.kind, where, code.value, asked.uid)
         case Denied(_, code, message):
             metrics.REQUESTS.labels("denied", code.value, dry).inc()
-            log.info("denied a pod: %s", message)
+            log.info("denied a %s: %s", asked.kind, message)

@@ -54,7 +54,7 @@ class _Turns:
 
 
 class App:
-    """Answers POST /inject, GET /healthz and GET /readyz.
+    """Answers POST /inject and /templates, GET /healthz and GET /readyz.
 
     Once `draining` is set, each answer closes its connection, so that clients turn to another replica. With
     `only_verified`, reviews are answered only to clients that have shown a certificate.
@@ -67,7 +67,8 @@ class App:
         self._decide = decide
         self._ready = ready
         self._routes: Mapping[tuple[str, str], Callable[[Receive], Awaitable[tuple[int, bytes]]]] = {
-            ("POST", "/inject"): self._inject,
+            ("POST", "/inject"): self._review,
+            ("POST", "/templates"): self._review,
             ("GET", "/healthz"): self._health,
             ("GET", "/readyz"): self._readiness,
         }
@@ -75,7 +76,7 @@ class App:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         handler = self._routes.get((scope["method"], scope["path"]))
-        if handler == self._inject and self._only_verified and not scope["state"][VERIFIED]:
+        if handler == self._review and self._only_verified and not scope["state"][VERIFIED]:
             handler = self._stranger
         try:
             status, body = (404, b"not here\n") if handler is None else await handler(receive)
@@ -90,7 +91,7 @@ class App:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _inject(self, receive: Receive) -> tuple[int, bytes]:
+    async def _review(self, receive: Receive) -> tuple[int, bytes]:
         body = await _whole(receive)
         async with self._turns.of(len(body)):
             return await self._reviewed(body)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import uvicorn
 
 from cloudsql_iam_operator import __version__
-from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
+from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster, registrations
 from cloudsql_iam_operator.adapters.cluster.rest import connect
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
 from cloudsql_iam_operator.services.runtime.pages import PageServer, metrics
@@ -107,7 +107,8 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
     app = App(admission.decide, ready, only_verified=bool(settings.client_ca))
     knowledge.start(stop)
     keeper.start(stop)
-    _watch_trust(cluster, settings, keeper).start(stop)
+    for watched in _watch_trust(cluster, settings, keeper):
+        watched.start(stop)
     try:
         await answer(app, context, listener, stopped, settings.drain)
     finally:
@@ -116,10 +117,12 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
     log.info("webhook stopped")
 
 
-def _watch_trust(cluster: AdmissionCluster, settings: WebhookSettings, keeper: Keeper) -> Watched[str]:
-    """A watch that wakes the keeper when somebody changes what the API server trusts."""
+def _watch_trust(cluster: AdmissionCluster, settings: WebhookSettings, keeper: Keeper) -> tuple[Watched[str], ...]:
+    """Watches that wake the keeper when somebody changes what the API server trusts."""
     name = settings.place.configuration
-    return Watched("webhook configuration", cluster.configuration(name), lambda _body: name, keeper.wake)
+    return tuple(
+        Watched(each.plural, cluster.registered(each), lambda _body: name, keeper.wake) for each in registrations(name)
+    )
 
 
 def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: CertificateSet) -> None:

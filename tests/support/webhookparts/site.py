@@ -105,10 +105,23 @@ class Site:
         assert done.returncode == 1, done.stdout
         return done.stderr
 
-    def trust(self) -> bytes:
-        """What the API server trusts when it calls the webhook, as PEM."""
-        found = self.api.get(f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{WEBHOOK}")
-        return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+    def trust(self) -> set[bytes]:
+        """What the API server trusts when it calls any of the webhooks, as PEM."""
+        kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+        found = [self.api.get(f"/apis/admissionregistration.k8s.io/v1/{kind}/{WEBHOOK}") for kind in kinds]
+        bundles = (w["clientConfig"].get("caBundle", "") for each in found for w in each["webhooks"])
+        return {base64.b64decode(bundle) for bundle in bundles}
+
+    def ready(self, user: JSON, **status: Any) -> None:
+        """Say of a CloudSQLIAMUser what the operator says once logging in works."""
+        name, namespace = user["metadata"]["name"], user["metadata"]["namespace"]
+        held: JSON = {"status": "True", "reason": "Succeeded", "message": "as declared"}
+        held |= {"observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        layers = [{"type": layer, **held} for layer in ("Ready", "IAMBound", "UserReady")]
+        patch = json.dumps({"status": {"conditions": layers} | status})
+        where = ("csqlu", name, "--namespace", namespace, "--subresource=status")
+        done = self.kubectl("patch", *where, "--type=merge", f"--patch={patch}")
+        assert done.returncode == 0, done.stderr
 
     def requests(self) -> float:
         return sum(replica.requests() for replica in self.replicas)
@@ -144,7 +157,7 @@ def install(site: Site) -> None:
         timeout=60,
     )
     wanted = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    wanted |= {"MutatingWebhookConfiguration", "Service", "Secret"}
+    wanted |= {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Service", "Secret"}
     names = {WEBHOOK, f"{WEBHOOK}-tls"}
     chart = [o for o in yaml.safe_load_all(rendered.stdout) if o and o["metadata"]["name"] in names]
     service = next(o for o in chart if o["kind"] == "Service")
