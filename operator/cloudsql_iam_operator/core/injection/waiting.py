@@ -1,0 +1,56 @@
+"""Whether a pod waits for its login: one that runs only once is not started before that works."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from cloudsql_iam_operator.api.names import GROUP
+from cloudsql_iam_operator.core.injection.facts import Login, UserFact
+from cloudsql_iam_operator.core.injection.outcome import Code, Refusal, forbidden
+from cloudsql_iam_operator.core.injection.pod import Pod
+
+ANNOTATION = f"{GROUP}/wait"
+
+
+class Wait(StrEnum):
+    """What a pod waits for: nothing; that its user is ready and its new grants were looked at; that IAM acts too."""
+
+    NONE = "none"
+    READY = "ready"
+    PROPAGATED = "propagated"
+
+
+def wait_of(said: str, pod: Pod) -> Wait:
+    """What the pod waits for: as its annotation says, "" for not said.
+
+    A pod that is not run again waits until it is ready by default: a pod that is refused is made again by its
+    controller and counts for nothing, while one that fails is counted against `backoffLimit`.
+    """
+    return Wait(said) if said else (Wait.READY if pod.once else Wait.NONE)
+
+
+def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]:
+    """What may keep the pod from logging in at first, when it does not wait for that.
+
+    Raises:
+        Refusal: it waits. The reason passes by itself.
+    """
+    if wait is not Wait.NONE and user.login is Login.WAITS:
+        why = f" ({user.problem})" if user.problem else ""
+        raise _held(f"CloudSQLIAMUser {user.name} is not ready{why}", "it is")
+    if wait is not Wait.NONE and user.unseen:
+        raise _held(f"DatabaseGrant {', '.join(user.unseen)} for {user.name} was not carried out yet", "it was")
+    if user.acts_at is None:
+        return
+    until = user.acts_at.isoformat().replace("+00:00", "Z")
+    why = f"IAM may take until {until} to let CloudSQLIAMUser {user.name} in"
+    if wait is Wait.PROPAGATED:
+        raise _held(why, "then")
+    if once:
+        yield f"{why}: set {ANNOTATION}: propagated, or let the program try its login again"
+
+
+def _held(why: str, until: str) -> Refusal:
+    text = (
+        f"{why}: the pod is refused until {until}, and made again by its controller; {ANNOTATION}: none starts it now"
+    )
+    return forbidden(Code.WAIT, text)
