@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cloudsql_iam_operator.api.names import GROUP
@@ -39,6 +39,15 @@ class Source(Protocol):
         """Facts as stored now; blocks, and raises NotYet when they cannot be had."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A denial by facts that may be old: newer ones of this namespace and ServiceAccount decide. Holds no object."""
+
+    namespace: str
+    account: str
+    denied: Denied
+
+
 class Admission:
     """Decides about pods and what makes them. Without side effects, so that a dry run is like any other.
 
@@ -53,47 +62,53 @@ class Admission:
         self._settings = settings
         self._threads = threads
 
-    async def decide(self, asked: Question) -> Outcome:
-        """What to answer. Never raises: a failure of ours is a denial that says so, of pods only."""
+    def decide(self, asked: Question) -> Outcome | Doubt:
+        """What to answer, by the facts as last heard. Never raises: a failure of ours is an answer that says so."""
         if asked.body is None:
             return Unchanged(Code.NO_ANNOTATIONS)
         try:
-            outcome = await self._about(asked, asked.body)
-        except MalformedPod as malformed:
-            outcome = Denied(422, Code.POD_SHAPE, f"the object is no {asked.kind.lower()}: {malformed}")
-        except Exception:  # whatever goes wrong in here, the API server must get an answer
-            log.exception("admission request %s failed", asked.uid)
-            outcome = _failed(asked)
-        _record(asked, outcome)
-        return outcome
+            case = self._case(asked, asked.body)
+            outcome = self._spoken(case, self._source.facts(asked.namespace, case.account))
+        except Exception as failure:  # noqa: BLE001 - whatever goes wrong in here, the API server must get an answer
+            return _recorded(asked, _failed(asked, failure))
+        if isinstance(outcome, Denied) and outcome.status == 403:
+            return Doubt(asked.namespace, case.account, outcome)
+        return _recorded(asked, outcome)
 
-    async def _about(self, asked: Question, body: Mapping[str, Any]) -> Outcome:
-        if asked.kind == "Pod":
-            decision: Decision = lambda facts: plan(body, facts, self._settings)  # noqa: E731 - beside its like below
-            return await self._decided(asked.namespace, service_account_name(body), decision)
-        if asked.group == GROUP:
-            return Unchanged(Code.HOOK, tuple(loses_access(asked.kind, annotations_of(body))))
-        workload = Workload(asked.group, asked.kind, body)
-        return await self._decided(
-            asked.namespace, account_of(workload), lambda facts: reviewed(workload, facts, self._settings)
-        )
-
-    async def _decided(self, namespace: str, account: str, decision: Decision) -> Outcome:
-        facts = self._source.facts(namespace, account)
-        outcome = self._spoken(decision(facts), facts)
-        if not isinstance(outcome, Denied) or outcome.status != 403:
-            return outcome
+    async def look(self, doubt: Doubt) -> Facts | None:
+        """Facts as stored now; None when they could not be had in time."""
+        where = (doubt.namespace, doubt.account)
         try:
-            facts = await self._threads.call(self._source.facts_now, namespace, account, timeout=LOOK_SECONDS)
+            return await self._threads.call(self._source.facts_now, *where, timeout=LOOK_SECONDS)
         except NotYet as failure:
-            metrics.LIVE_READS.labels("failed").inc()
-            log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
-            return self._unsure(outcome)
-        second = self._spoken(decision(facts), facts)
-        metrics.LIVE_READS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
-        return second
+            log.warning("no fresh read of namespace %s: %s", doubt.namespace, failure.message)
+        except Exception:  # a bug of ours is no reason to leave the API server waiting
+            log.exception("no fresh read of namespace %s", doubt.namespace)
+        return None
 
-    def _spoken(self, outcome: Outcome, facts: Facts) -> Outcome:
+    def decide_by(self, asked: Question, doubt: Doubt, facts: Facts | None) -> Outcome:
+        """What to answer after another look, which may have brought nothing."""
+        if facts is None or asked.body is None:
+            metrics.LIVE_READS.labels("failed").inc()
+            return _recorded(asked, self._unsure(doubt.denied))
+        try:
+            outcome = self._spoken(self._case(asked, asked.body), facts)
+        except Exception as failure:  # noqa: BLE001 - as above
+            return _recorded(asked, _failed(asked, failure))
+        metrics.LIVE_READS.labels("denied" if isinstance(outcome, Denied) else "allowed").inc()
+        return _recorded(asked, outcome)
+
+    def _case(self, asked: Question, body: Mapping[str, Any]) -> "_Case":
+        if asked.kind == "Pod":
+            return _Case(service_account_name(body), lambda facts: plan(body, facts, self._settings))
+        if asked.group == GROUP:
+            warnings = tuple(loses_access(asked.kind, annotations_of(body)))
+            return _Case("", lambda _facts: Unchanged(Code.HOOK, warnings))
+        workload = Workload(asked.group, asked.kind, body)
+        return _Case(account_of(workload), lambda facts: reviewed(workload, facts, self._settings))
+
+    def _spoken(self, case: "_Case", facts: Facts) -> Outcome:
+        outcome = case.decision(facts)
         if self._trusting or isinstance(outcome, Injected):
             return outcome
         return discreet(outcome, facts)
@@ -105,14 +120,26 @@ class Admission:
         return replace(denied, message=text)
 
 
-def _failed(asked: Question) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is asked: the ServiceAccount that facts are about, and the decision by them."""
+
+    account: str
+    decision: Decision
+
+
+def _failed(asked: Question, failure: Exception) -> Outcome:
     """A pod without what it asked for would not work; of a workload, the pods will be looked at again."""
-    text = f"the injector failed on this {asked.kind.lower()}; its log says why under {asked.uid}"
+    what = asked.kind.lower()
+    if isinstance(failure, MalformedPod):
+        return Denied(422, Code.POD_SHAPE, f"the object is no {what}: {failure}")
+    log.error("admission request %s failed", asked.uid, exc_info=failure)
+    text = f"the injector failed on this {what}; its log says why under {asked.uid}"
     return Denied(500, Code.BUG, text) if asked.kind == "Pod" else Unchanged(Code.BUG, (text,))
 
 
-def _record(asked: Question, outcome: Outcome) -> None:
-    where, dry = asked.namespace, str(asked.dry_run).lower()
+def _recorded(asked: Question, outcome: Outcome) -> Outcome:
+    where, dry = asked.namespace, "true" if asked.dry_run else "false"
     match outcome:
         case Injected():
             metrics.REQUESTS.labels("injected", "", dry).inc()
@@ -123,3 +150,4 @@ def _record(asked: Question, outcome: Outcome) -> None:
         case Denied(_, code, message):
             metrics.REQUESTS.labels("denied", code.value, dry).inc()
             log.info("denied a %s: %s", asked.kind, message)
+    return outcome

@@ -1,15 +1,11 @@
 """The webhook's process: one event loop that answers, and threads that watch the cluster and keep the certificate."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-
-import uvicorn
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster, registrations
@@ -21,10 +17,10 @@ from cloudsql_iam_operator.webhook import certificate
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificate import CertificateSet
-from cloudsql_iam_operator.webhook.door import IDLE_SECONDS, Door, Listener
+from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.keeper import Keeper
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
-from cloudsql_iam_operator.webhook.protocol import behind
+from cloudsql_iam_operator.webhook.protocol import Protocol
 from cloudsql_iam_operator.webhook.settings import WebhookSettings
 from cloudsql_iam_operator.webhook.surroundings import Surrounded
 from cloudsql_iam_operator.webhook.tls import LiveContext
@@ -33,8 +29,10 @@ LIVE_READS_AT_A_TIME = 8
 """Fresh reads of the API server at a time."""
 
 SWAP_SECONDS = 5.0
-GRACE_SECONDS = 5
-"""For connections that clients do not close when they are told to."""
+GRACE_SECONDS = 5.0
+"""For answers that are still being decided when the server ends."""
+
+BACKLOG = 1024
 
 log = logging.getLogger(__name__)
 
@@ -54,44 +52,23 @@ def serve(settings: WebhookSettings) -> int:
 
 async def answer(app: App, context: LiveContext, listener: Listener, stopped: asyncio.Event, drain: float) -> None:
     """Answer on the listener until `stopped` is set, then `drain` seconds more, telling clients to go elsewhere."""
-    listener.door = Door(asyncio.get_running_loop())
-    sweeping = asyncio.create_task(listener.door.sweep())
+    loop = asyncio.get_running_loop()
+    door = listener.door = Door(loop)
     # Accepted sockets inherit it. asyncio sets it only on sockets that were made with an explicit protocol, and
     # without it every answer waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(
-        app,
-        ssl_context_factory=lambda _config, _default: context.context,
-        http=behind(listener.door),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+    sweeping = asyncio.create_task(door.sweep())
+    server = await loop.create_server(
+        lambda: Protocol(app.respond, door), sock=listener, ssl=context.context, backlog=BACKLOG
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    app.draining = True
-    if not serving.done():
-        await asyncio.wait({serving}, timeout=drain)
-    server.should_exit = True
-    stopping.cancel()
-    sweeping.cancel()
-    await serving
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: when to stop is decided by this process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
+    try:
+        await stopped.wait()
+        app.draining = True
+        await asyncio.sleep(drain)
+    finally:
+        server.close()
+        await door.emptied(GRACE_SECONDS)
+        sweeping.cancel()
 
 
 async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener: Listener) -> None:
@@ -104,7 +81,7 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
     keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
     admission = Admission(knowledge, settings.injection, threads, trusting=bool(settings.client_ca))
     ready = lambda: keeper.settled.is_set() and knowledge.complete()  # noqa: E731 - reads better than a def in here
-    app = App(admission.decide, ready, only_verified=bool(settings.client_ca))
+    app = App(admission, ready, only_verified=bool(settings.client_ca))
     knowledge.start(stop)
     keeper.start(stop)
     for watched in _watch_trust(cluster, settings, keeper):
@@ -137,7 +114,7 @@ def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: C
 def _listener(port: int) -> Listener:
     """A socket that hears on all addresses, of both families where the machine has both."""
     if socket.has_dualstack_ipv6():
-        plain = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+        plain = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
     else:
-        plain = socket.create_server(("", port), backlog=1024)
+        plain = socket.create_server(("", port), backlog=BACKLOG)
     return Listener(fileno=plain.detach())

@@ -79,7 +79,7 @@ class Running:
         self._stopped = asyncio.Event()
         threads = Threads(4)
         admission = Admission(self.told, SETTINGS, threads, trusting=bool(client_ca))
-        self._app = App(admission.decide, lambda: self.ready, only_verified=bool(client_ca))
+        self._app = App(admission, lambda: self.ready, only_verified=bool(client_ca))
         self._serving = answer(self._app, self._context, self._listener, self._stopped, drain)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serving))
         self._thread.start()
