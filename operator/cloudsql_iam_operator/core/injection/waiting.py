@@ -1,31 +1,20 @@
 """Whether a pod waits for its login: one that runs only once is not started before that works."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 
-from cloudsql_iam_operator.api.names import GROUP
+from cloudsql_iam_operator.api.injection.access import WAIT, Wait
 from cloudsql_iam_operator.core.injection.facts import Login, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal, forbidden
 from cloudsql_iam_operator.core.injection.pod import Pod
 
-ANNOTATION = f"{GROUP}/wait"
 
-
-class Wait(StrEnum):
-    """What a pod waits for: nothing; that its user is ready and its new grants were looked at; that IAM acts too."""
-
-    NONE = "none"
-    READY = "ready"
-    PROPAGATED = "propagated"
-
-
-def wait_of(said: str, pod: Pod) -> Wait:
-    """What the pod waits for: as its annotation says, "" for not said.
+def wait_of(said: Wait | None, pod: Pod) -> Wait:
+    """What the pod waits for: as its annotation says, None for not said.
 
     A pod that is not run again waits until it is ready by default: a pod that is refused is made again by its
     controller and counts for nothing, while one that fails is counted against `backoffLimit`.
     """
-    return Wait(said) if said else (Wait.READY if pod.once else Wait.NONE)
+    return said if said is not None else (Wait.READY if pod.once else Wait.NONE)
 
 
 def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]:
@@ -46,11 +35,9 @@ def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]
     if wait is Wait.PROPAGATED:
         raise _held(why, "then")
     if once:
-        yield f"{why}: set {ANNOTATION}: propagated, or let the program try its login again"
+        yield f"{why}: set {WAIT}: propagated, or let the program try its login again"
 
 
 def _held(why: str, until: str) -> Refusal:
-    text = (
-        f"{why}: the pod is refused until {until}, and made again by its controller; {ANNOTATION}: none starts it now"
-    )
+    text = f"{why}: the pod is refused until {until}, and made again by its controller; {WAIT}: none starts it now"
     return forbidden(Code.WAIT, text)

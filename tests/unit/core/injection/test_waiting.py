@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from cloudsql_iam_operator.api.injection.access import Wait
 from cloudsql_iam_operator.core.injection.facts import Login, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import parsed
-from cloudsql_iam_operator.core.injection.waiting import Wait, wait_of, waiting_warnings
+from cloudsql_iam_operator.core.injection.waiting import wait_of, waiting_warnings
 from support.podshapes import CHECKOUT, denied, pod, users, warnings
 
 LATER = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
@@ -31,18 +32,18 @@ AGAIN: tuple[Mapping[str, Any], ...] = (
 
 @pytest.mark.parametrize("body", ONCE)
 def test_a_pod_that_is_not_run_again_waits_until_its_login_works(body: Mapping[str, Any]) -> None:
-    assert wait_of("", parsed(body)) is Wait.READY
+    assert wait_of(None, parsed(body)) is Wait.READY
 
 
 @pytest.mark.parametrize("body", AGAIN)
 def test_a_pod_that_is_run_again_does_not_wait(body: Mapping[str, Any]) -> None:
-    assert wait_of("", parsed(body)) is Wait.NONE
+    assert wait_of(None, parsed(body)) is Wait.NONE
 
 
 @pytest.mark.parametrize("said", list(Wait))
 @pytest.mark.parametrize("body", [*ONCE, *AGAIN])
 def test_what_the_annotation_says_counts(body: Mapping[str, Any], said: Wait) -> None:
-    assert wait_of(said.value, parsed(body)) is said
+    assert wait_of(said, parsed(body)) is said
 
 
 TABLE = [
@@ -56,7 +57,11 @@ TABLE = [
 
 @pytest.mark.parametrize(
     ("user", "wait", "expected"),
-    [(row[0], wait, expected) for row in TABLE for wait, expected in zip(Wait, row[1:], strict=True)],
+    [
+        (row[0], wait, expected)
+        for row in TABLE
+        for wait, expected in zip((Wait.NONE, Wait.READY, Wait.PROPAGATED), row[1:], strict=True)
+    ],
 )
 @pytest.mark.parametrize("once", [True, False])
 def test_a_pod_waits_for_what_it_says(user: UserFact, wait: Wait, expected: str, once: bool) -> None:
@@ -94,3 +99,16 @@ def test_a_pod_that_is_run_again_starts_with_the_warning() -> None:
     (warning,) = warnings(pod(), users(UNREADY))
 
     assert "is not ready yet, logins fail until it is" in warning
+
+
+@pytest.mark.parametrize("said", ["ready", "propagated"])
+def test_a_server_that_says_so_waits_too(said: str) -> None:
+    assert "is not ready" in denied(pod(annotations={"wait": said}), users(UNREADY))
+
+
+def test_a_job_that_says_so_starts_at_once() -> None:
+    assert warnings(pod(annotations={"wait": "none"}, restartPolicy="Never"), users(UNREADY))
+
+
+def test_another_word_is_refused_with_those_there_are() -> None:
+    assert denied(pod(annotations={"wait": "forever"})).startswith("422 iam.cloudsql.dev/wait")
