@@ -8,13 +8,18 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Refusal, forbidde
 from cloudsql_iam_operator.core.injection.pod import Pod
 
 
+def runs_once(pod: Pod) -> bool:
+    """Whether nobody runs the pod again in the way that a server is run again, so that a failure counts."""
+    return pod.restart_policy == "Never" or pod.owned_by_job
+
+
 def wait_of(said: Wait | None, pod: Pod) -> Wait:
     """What the pod waits for: as its annotation says, None for not said.
 
     A pod that is not run again waits until it is ready by default: a pod that is refused is made again by its
     controller and counts for nothing, while one that fails is counted against `backoffLimit`.
     """
-    return said if said is not None else (Wait.READY if pod.once else Wait.NONE)
+    return said if said is not None else (Wait.READY if runs_once(pod) else Wait.NONE)
 
 
 def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]:

@@ -112,3 +112,9 @@ def test_a_job_that_says_so_starts_at_once() -> None:
 
 def test_another_word_is_refused_with_those_there_are() -> None:
     assert denied(pod(annotations={"wait": "forever"})).startswith("422 iam.cloudsql.dev/wait")
+
+
+def test_a_pod_that_waits_is_not_started_without_its_proxy_instead() -> None:
+    said = {"wait": "ready", "on-error": "skip"}
+
+    assert denied(pod(annotations=said), users(UNREADY)).startswith("403 CloudSQLIAMUser checkout is not ready")
