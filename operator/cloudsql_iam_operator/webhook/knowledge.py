@@ -16,13 +16,22 @@ from cloudsql_iam_operator.webhook.reading import SeenGrant, SeenUser
 T = TypeVar("T")
 
 
+MOST_KNOWN = 10_000
+"""ServiceAccounts for which facts are kept ready."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Joined:
-    """Users of a namespace, from these copies, and until when they are so."""
+class _Known:
+    """Facts that were put together from these copies, and until when they are so."""
 
     sources: tuple[object, ...]
     until: datetime | None
-    users: tuple[UserFact, ...]
+    facts: Facts
+
+    def holds(self, sources: tuple[object, ...], now: datetime) -> bool:
+        """Whether nothing has changed since."""
+        same = all(one is other for one, other in zip(self.sources, sources, strict=True))
+        return same and (self.until is None or now < self.until)
 
 
 class Knowledge:
@@ -35,7 +44,7 @@ class Knowledge:
         self._grants = Watched(GRANT.plural, cluster.all_of(GRANT), reading.grant)
         self._accounts = Watched("serviceaccounts", cluster.all_service_accounts(), reading.service_account)
         self._copies: tuple[Watched[Any], ...] = (self._users, self._instances, self._grants, self._accounts)
-        self._known: dict[str, _Joined] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
 
     def start(self, stop: threading.Event) -> None:
         """Begin to watch."""
@@ -48,12 +57,20 @@ class Knowledge:
         return all(copy.synced.is_set() for copy in self._copies)
 
     def facts(self, namespace: str, account: str) -> Facts:
-        """Facts about a pod of this namespace and ServiceAccount, as last heard."""
-        return Facts(
-            namespace=namespace,
-            service_account=self._accounts.get(namespace, account),
-            users=self._users_of(namespace),
-        )
+        """Facts about a pod of this namespace and ServiceAccount, as last heard; the same object while nothing changes.
+
+        The copies never change a mapping that they have handed out: another one is news.
+        """
+        users, grants = self._users.within(namespace), self._grants.within(namespace)
+        found = self._accounts.get(namespace, account)
+        sources = (users, grants, self._instances.within(""), found)
+        known, now = self._known.get((namespace, account)), datetime.now(UTC)
+        if known is not None and known.holds(sources, now):
+            return known.facts
+        instances = {user.spec.instance: self._instance(user.spec.instance) for user in users.values()}
+        facts = Facts(namespace, found, _joined(users.values(), grants.values(), instances))
+        self._keep((namespace, account), _Known(sources, _end(facts), facts))
+        return facts
 
     def facts_now(self, namespace: str, account: str) -> Facts:
         """The same as stored now; blocks for a few requests. Not remembered: the watches bring it.
@@ -71,26 +88,12 @@ class Knowledge:
             users=_joined(users, grants, {name: self._instance(name) or self._instance_now(name) for name in names}),
         )
 
-    def _users_of(self, namespace: str) -> tuple[UserFact, ...]:
-        """All users of a namespace, put together anew only when one of them, a grant or an instance has changed.
-
-        The copies never change a mapping that they have handed out: another one is news.
-        """
-        sources = (self._users.within(namespace), self._grants.within(namespace), self._instances.within(""))
-        known = self._known.get(namespace)
-        now = datetime.now(UTC)
-        if known is not None and _are_same(known.sources, sources) and (known.until is None or now < known.until):
-            return known.users
-        users, grants, instances = sources
-        found = _joined(
-            users.values(), grants.values(), {u.spec.instance: instances.get(u.spec.instance) for u in users.values()}
-        )
-        ends = [user.acts_at for user in found if user.acts_at is not None]
-        if users:  # whoever names namespaces that are none leaves nothing behind
-            self._known[namespace] = _Joined(sources, min(ends, default=None), found)
-        else:
-            self._known.pop(namespace, None)
-        return found
+    def _keep(self, key: tuple[str, str], known: _Known) -> None:
+        """Keep them for the next pod, unless nobody knows of the account: a caller can name what it likes."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        if known.facts.service_account is not None:
+            self._known[key] = known
 
     def _instance(self, name: str) -> InstanceFact | None:
         return self._instances.get("", name)
@@ -100,8 +103,9 @@ class Knowledge:
         return None if body is None else reading.instance(body)
 
 
-def _are_same(known: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    return all(one is other for one, other in zip(known, now, strict=True))
+def _end(facts: Facts) -> datetime | None:
+    """When time alone changes them."""
+    return min((user.acts_at for user in facts.users if user.acts_at is not None), default=None)
 
 
 def _read(reader: Callable[[Mapping[str, Any]], T | None], bodies: Iterable[Mapping[str, Any]]) -> list[T]:

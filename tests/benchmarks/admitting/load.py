@@ -8,7 +8,9 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-PATIENCE = 120.0
+PATIENCE = 300.0
+CHANGING = b"@@@@@"
+"""What is a number in each request, another in every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class Sent:
 class _Client(asyncio.Protocol):
     """One connection that sends the next request when it has the answer to the last."""
 
-    def __init__(self, request: bytes, count: int) -> None:
+    def __init__(self, request: bytes, first: int, count: int) -> None:
         self.done: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
-        self._request = request
+        self._parts = request.split(CHANGING)
+        self._number = first
         self._left = count
         self._times: list[float] = []
         self._began = 0.0
@@ -59,8 +62,10 @@ class _Client(asyncio.Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def begin(self) -> None:
+        self._number += 1
+        request = (b"%05d" % self._number).join(self._parts)
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -90,10 +95,10 @@ async def send(load: Load) -> Sent:
     trust = ssl.create_default_context(cadata=load.bundle)
     loop, request = asyncio.get_running_loop(), load.request()
     clients = []
-    for _ in range(load.clients):
-        each = load.count // load.clients
+    each = load.count // load.clients
+    for number in range(load.clients):
         _, client = await loop.create_connection(
-            lambda each=each: _Client(request, each),  # type: ignore[misc]
+            lambda first=number * each: _Client(request, first, each),  # type: ignore[misc]
             "127.0.0.1", load.port, ssl=trust, server_hostname=load.name,
         )  # fmt: skip
         clients.append(client)

@@ -11,11 +11,13 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import uvicorn
 
+from cloudsql_iam_operator.webhook.certificate import issued
 from cloudsql_iam_operator.webhook.tls import LiveContext
 from support.webhookparts.server import NAME, Running
 
@@ -50,10 +52,6 @@ class Bare:
 
 def serve_bare(answer: dict[str, Any]) -> tuple[int, bytes]:
     """Start it in a thread; its port and what to trust."""
-    from datetime import UTC, datetime
-
-    from cloudsql_iam_operator.webhook.certificate import issued
-
     certificates = issued((NAME,), datetime.now(UTC))
     context = LiveContext(certificates)
     app = Bare()
