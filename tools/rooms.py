@@ -14,7 +14,7 @@ FLOORS = {
     "entry: what starts the work": ("handlers", "webhook", "cli"),
     "services: order, batching, retry": (
         "services", "services.reconcilers", "services.lanes", "services.identities", "services.runtime",
-        "services.waiting",
+        "services.pods", "services.waiting",
     ),
     "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres"),
     "core: decisions": (

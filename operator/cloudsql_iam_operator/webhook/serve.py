@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster, registrations
-from cloudsql_iam_operator.adapters.cluster.rest import connect
+from cloudsql_iam_operator.adapters.cluster.pods import Pods
+from cloudsql_iam_operator.adapters.cluster.rest import Rest, connect
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
-from cloudsql_iam_operator.services.runtime.pages import PageServer, metrics
+from cloudsql_iam_operator.services.pods.watchdog import Count, Watchdog
+from cloudsql_iam_operator.services.runtime.pages import PageServer
+from cloudsql_iam_operator.services.runtime.pages import metrics as metrics_page
 from cloudsql_iam_operator.services.runtime.threads import Threads
-from cloudsql_iam_operator.webhook import certificate
+from cloudsql_iam_operator.webhook import certificate, metrics
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificate import CertificateSet
@@ -44,9 +47,9 @@ def serve(settings: WebhookSettings) -> int:
     except OSError as error:
         log.error("cannot listen on port %d: %s", settings.port, error)
         return 1
-    PageServer(settings.metrics_port, {"/metrics": metrics}).start("metrics")
+    PageServer(settings.metrics_port, {"/metrics": metrics_page}).start("metrics")
     log.info("cloudsql-iam-operator %s webhook started on port %d", __version__, settings.port)
-    asyncio.run(_serve(settings, AdmissionCluster(connect()), listener))
+    asyncio.run(_serve(settings, connect(), listener))
     return 0
 
 
@@ -71,12 +74,13 @@ async def answer(app: App, context: LiveContext, listener: Listener, stopped: as
         sweeping.cancel()
 
 
-async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener: Listener) -> None:
+async def _serve(settings: WebhookSettings, rest: Rest, listener: Listener) -> None:
     loop, stopped, stop = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     # Probes are answered over TLS before the shared certificate is known.
     context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)), settings.client_ca)
+    cluster = AdmissionCluster(rest)
     knowledge, threads = Surrounded(Knowledge(cluster), cluster), Threads(LIVE_READS_AT_A_TIME)
     keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
     admission = Admission(knowledge, settings.injection, threads, trusting=bool(settings.client_ca))
@@ -86,12 +90,21 @@ async def _serve(settings: WebhookSettings, cluster: AdmissionCluster, listener:
     keeper.start(stop)
     for watched in _watch_trust(cluster, settings, keeper):
         watched.start(stop)
+    if settings.watchdog is not None:
+        watchdog = Watchdog(Pods(rest), knowledge.facts, ready, settings.injection)
+        watchdog.start(settings.watchdog, _counted, stop)
     try:
         await answer(app, context, listener, stopped, settings.drain)
     finally:
         stop.set()
         threads.close()
     log.info("webhook stopped")
+
+
+def _counted(count: Count) -> None:
+    metrics.MISSING.set(count.missing)
+    metrics.OUTDATED.set(count.outdated)
+    metrics.RESTARTED.inc(count.restarted)
 
 
 def _watch_trust(cluster: AdmissionCluster, settings: WebhookSettings, keeper: Keeper) -> tuple[Watched[str], ...]:

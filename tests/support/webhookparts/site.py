@@ -126,7 +126,7 @@ class Site:
     def requests(self) -> float:
         return sum(replica.requests() for replica in self.replicas)
 
-    def start(self, number: int) -> Replica:
+    def start(self, number: int, **settings: str) -> Replica:
         log = self.directory / f"webhook-{number}.log"
         environment = {
             "PATH": os.environ["PATH"],
@@ -139,6 +139,7 @@ class Site:
             "WEBHOOK_PORT": str(PORT + number),
             "METRICS_PORT": str(METRICS + number),
             "WEBHOOK_DRAIN_SECONDS": "1",
+            **settings,
         }
         command = [sys.executable, "-m", "cloudsql_iam_operator", "webhook"]
         with log.open("wb") as out:
@@ -146,11 +147,19 @@ class Site:
         return Replica(number, log, process)
 
 
-def install(site: Site) -> None:
+def install(site: Site, *sets: str) -> None:
     """What the chart installs for the webhook, but its Deployment and the CRDs; the Service leads to this machine."""
     site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "csql"}})
     rendered = subprocess.run(
-        [str(site.programs.helm), "template", "csql", str(CHART), "--namespace", "csql"],
+        [
+            str(site.programs.helm),
+            "template",
+            "csql",
+            str(CHART),
+            "--namespace",
+            "csql",
+            *(f"--set={one}" for one in sets),
+        ],
         capture_output=True,
         text=True,
         check=True,
