@@ -54,14 +54,14 @@ def serving(site: Site, number: int, ready: bool) -> None:
 
 def test_no_call_fails_while_a_replica_goes_and_comes_back(site: Site, tenant: str) -> None:
     pod = annotated(tenant, inject="checkout", database="orders")
-    path, failures = f"/api/v1/namespaces/{tenant}/pods?dryRun=All", []
+    path, failures = f"/api/v1/namespaces/{tenant}/pods?dryRun=All", list[JSON]()
     begun = threading.Event()
 
     def call(number: int) -> None:
         time.sleep(max(0.0, started + number / RATE - time.monotonic()))
         if number > CALLS // 10:
             begun.set()
-        made = site.api.post(path, pod | {"metadata": pod["metadata"] | {"name": f"web-{number}"}})
+        made = dict(site.api.post(path, pod | {"metadata": pod["metadata"] | {"name": f"web-{number}"}}))
         if init_containers(made) != ["cloudsql-proxy"]:
             failures.append(made)
 
