@@ -11,7 +11,7 @@ import grimp
 
 PACKAGE = "cloudsql_iam_operator"
 FLOORS = {
-    "entry: what starts the work": ("handlers", "webhook", "cli"),
+    "entry: what starts the work": ("handlers", "webhook", "webhook.certificates", "cli"),
     "services: order, batching, retry": (
         "services", "services.reconcilers", "services.lanes", "services.identities", "services.runtime",
         "services.pods", "services.waiting",

@@ -16,17 +16,18 @@ from cloudsql_iam_operator.services.pods.watchdog import Count, Watchdog
 from cloudsql_iam_operator.services.runtime.pages import PageServer
 from cloudsql_iam_operator.services.runtime.pages import metrics as metrics_page
 from cloudsql_iam_operator.services.runtime.threads import Threads
-from cloudsql_iam_operator.webhook import certificate, metrics
+from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
-from cloudsql_iam_operator.webhook.certificate import CertificateSet
+from cloudsql_iam_operator.webhook.certificates import certificate
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet
+from cloudsql_iam_operator.webhook.certificates.keeper import Keeper
+from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from cloudsql_iam_operator.webhook.door import Door, Listener
-from cloudsql_iam_operator.webhook.keeper import Keeper
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
 from cloudsql_iam_operator.webhook.protocol import Protocol
 from cloudsql_iam_operator.webhook.settings import WebhookSettings
 from cloudsql_iam_operator.webhook.surroundings import Surrounded
-from cloudsql_iam_operator.webhook.tls import LiveContext
 
 LIVE_READS_AT_A_TIME = 8
 """Fresh reads of the API server at a time."""
@@ -91,7 +92,7 @@ async def _serve(settings: WebhookSettings, rest: Rest, listener: Listener) -> N
     for watched in _watch_trust(cluster, settings, keeper):
         watched.start(stop)
     if settings.watchdog is not None:
-        watchdog = Watchdog(Pods(rest), knowledge.facts, ready, settings.injection)
+        watchdog = Watchdog(Pods(rest), knowledge.facts_now, ready, settings.injection)
         watchdog.start(settings.watchdog, _counted, stop)
     try:
         await answer(app, context, listener, stopped, settings.drain)

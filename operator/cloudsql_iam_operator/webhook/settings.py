@@ -154,6 +154,8 @@ def _quantity(environment: Mapping[str, str], name: str) -> str:
     if text and quantity(text) is None:
         raise BadSetting(f"{name} is {text!r}; it must be a quantity such as 500m or 256Mi")
     return text
+
+
 def _watchdog(environment: Mapping[str, str]) -> Rules | None:
     mode = environment.get("WATCHDOG") or "off"
     if mode not in ("off", "report", "restart"):

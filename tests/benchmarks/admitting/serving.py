@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 import uvicorn
 
-from cloudsql_iam_operator.webhook.certificate import issued
-from cloudsql_iam_operator.webhook.tls import LiveContext
+from cloudsql_iam_operator.webhook.certificates.certificate import issued
+from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from support.webhookparts.server import NAME, Running
 
 

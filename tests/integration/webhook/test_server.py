@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.core.injection.patch import Add
-from cloudsql_iam_operator.webhook.certificate import issued
+from cloudsql_iam_operator.webhook.certificates.certificate import issued
 from support.podshapes import FACTS, PG, applied, environment, pod
 from support.webhookparts.server import NAME, PATIENCE, UNBOUND, Running
 

@@ -17,10 +17,10 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
-from cloudsql_iam_operator.webhook.certificate import CertificateSet, issued
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
+from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.serve import answer
-from cloudsql_iam_operator.webhook.tls import LiveContext
 from support.podshapes import ACCOUNT, FACTS, SETTINGS
 
 NAME = "hook.csql.svc"

@@ -66,7 +66,7 @@ class Rules:
 class Watchdog:
     """Holds nothing about pods between rounds, but which controllers it has had make one again.
 
-    `facts` are as last heard. `ready` says whether a pod that is made now would be seen; before, nothing is restarted.
+    `facts` are read anew. `ready` says whether a pod that is made now would be seen; before, nothing is restarted.
     A controller whose new pod misses its proxy again is left alone: something else is wrong, and there would be no end.
     """
 

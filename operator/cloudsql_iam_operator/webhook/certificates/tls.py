@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from cloudsql_iam_operator.webhook import metrics
-from cloudsql_iam_operator.webhook.certificate import KEY, LEAF, CertificateSet
+from cloudsql_iam_operator.webhook.certificates.certificate import KEY, LEAF, CertificateSet
 
 
 class LiveContext:

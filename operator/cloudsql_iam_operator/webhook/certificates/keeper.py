@@ -15,8 +15,9 @@ from cloudsql_iam_operator.adapters.cluster.admission import (
 )
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.webhook import certificate, metrics
-from cloudsql_iam_operator.webhook.certificate import CertificateSet
+from cloudsql_iam_operator.webhook import metrics
+from cloudsql_iam_operator.webhook.certificates import certificate
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet
 from cloudsql_iam_operator.webhook.settings import Place
 
 ROUND_SECONDS = 10.0
