@@ -60,7 +60,7 @@ def account_of(workload: Workload) -> str:
     Raises:
         MalformedPod: the object is no such workload.
     """
-    return service_account_name(_at(workload.body, workload.steps))
+    return service_account_name(template_of(workload))
 
 
 def reviewed(workload: Workload, facts: Facts, settings: InjectionSettings) -> Outcome:
@@ -84,9 +84,18 @@ def reviewed(workload: Workload, facts: Facts, settings: InjectionSettings) -> O
             return Unchanged(Code.TEMPLATE, (*misplaced, *_waiting(workload, outcome)))
 
 
+def template_of(workload: Workload) -> Mapping[str, Any]:
+    """The pod template.
+
+    Raises:
+        MalformedPod: the object is no such workload.
+    """
+    return _at(workload.body, workload.steps)
+
+
 def pod_of(workload: Workload) -> dict[str, Any]:
     """A pod as the workload's controller would make it."""
-    template = _at(workload.body, workload.steps)
+    template = template_of(workload)
     name = _object(workload.body.get("metadata")).get("name") or ""
     if not isinstance(name, str):
         raise MalformedPod("metadata.name is no text")
