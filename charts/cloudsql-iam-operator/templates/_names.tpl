@@ -47,3 +47,7 @@ namespaceSelector:
   - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, kube-node-lease, kube-public, {{ .Release.Namespace }}]}
   - {key: iam.cloudsql.dev/admission, operator: NotIn, values: [disabled]}
 {{- end -}}
+
+{{- define "names.webhookSecret" -}}
+{{ include "names.webhook" . }}-{{ ternary "cert" "tls" .Values.webhook.certManager.enabled }}
+{{- end -}}

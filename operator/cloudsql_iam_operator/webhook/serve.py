@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cloudsql_iam_operator import __version__
@@ -20,9 +21,9 @@ from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificates import certificate
-from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet
+from cloudsql_iam_operator.webhook.certificates.given import Follower
 from cloudsql_iam_operator.webhook.certificates.keeper import Keeper
-from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
+from cloudsql_iam_operator.webhook.certificates.tls import LiveContext, Servable
 from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
 from cloudsql_iam_operator.webhook.protocol import Protocol
@@ -83,14 +84,15 @@ async def _serve(settings: WebhookSettings, rest: Rest, listener: Listener) -> N
     context = LiveContext(certificate.issued(settings.place.dns_names, datetime.now(UTC)), settings.client_ca)
     cluster = AdmissionCluster(rest)
     knowledge, threads = Surrounded(Knowledge(cluster), cluster), Threads(LIVE_READS_AT_A_TIME)
-    keeper = Keeper(cluster, settings.place, lambda certificates: _swap(loop, context, certificates))
+    keeping = _keeping(cluster, settings, lambda certificates: _swap(loop, context, certificates))
     admission = Admission(knowledge, settings.injection, threads, trusting=bool(settings.client_ca))
-    ready = lambda: keeper.settled.is_set() and knowledge.complete()  # noqa: E731 - reads better than a def in here
+    ready = lambda: keeping.settled.is_set() and knowledge.complete()  # noqa: E731 - reads better than a def in here
     app = App(admission, ready, only_verified=bool(settings.client_ca))
     knowledge.start(stop)
-    keeper.start(stop)
-    for watched in _watch_trust(cluster, settings, keeper):
-        watched.start(stop)
+    keeping.start(stop)
+    if isinstance(keeping, Keeper):
+        for watched in _watch_trust(cluster, settings, keeping):
+            watched.start(stop)
     if settings.watchdog is not None:
         watchdog = Watchdog(Pods(rest), knowledge.facts_now, ready, settings.injection)
         watchdog.start(settings.watchdog, _counted, stop)
@@ -100,6 +102,12 @@ async def _serve(settings: WebhookSettings, rest: Rest, listener: Listener) -> N
         stop.set()
         threads.close()
     log.info("webhook stopped")
+
+
+def _keeping(
+    cluster: AdmissionCluster, settings: WebhookSettings, use: Callable[[Servable], None]
+) -> Keeper | Follower:
+    return Follower(cluster, settings.place, use) if settings.given else Keeper(cluster, settings.place, use)
 
 
 def _counted(count: Count) -> None:
@@ -116,7 +124,7 @@ def _watch_trust(cluster: AdmissionCluster, settings: WebhookSettings, keeper: K
     )
 
 
-def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: CertificateSet) -> None:
+def _swap(loop: asyncio.AbstractEventLoop, context: LiveContext, certificates: Servable) -> None:
     """Exchange the certificate in the loop's thread, and wait until that is done."""
 
     async def use() -> None:

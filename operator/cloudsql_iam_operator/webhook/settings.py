@@ -52,6 +52,7 @@ class WebhookSettings:
     """Settings of the webhook. `drain` is seconds in which calls are still answered after SIGTERM.
 
     `client_ca` is PEM of the authorities that sign the API server's client certificate, "" where it has none.
+    `given`: the certificate is somebody else's, and so is what the API server trusts.
     `watchdog` says how pods without their proxy are looked for; None for not at all.
     """
 
@@ -62,6 +63,7 @@ class WebhookSettings:
     drain: float = 5.0
     client_ca: str = ""
     watchdog: Rules | None = None
+    given: bool = False
 
 
 def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
@@ -84,6 +86,7 @@ def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
         drain=float(_whole(environment, "WEBHOOK_DRAIN_SECONDS", 5, range(26))),
         client_ca=_authorities(environment, "WEBHOOK_CLIENT_CA"),
         watchdog=_watchdog(environment),
+        given=_word(environment, "WEBHOOK_CERTIFICATES", ("self", "given")) == "given",
     )
 
 

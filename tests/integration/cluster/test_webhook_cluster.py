@@ -2,10 +2,13 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
 from e2e.waiting import eventually
 from support.webhookparts.manifests import GOOGLE_ACCOUNT, MARK, annotated, init_containers, service_account, user
 from support.webhookparts.site import WEBHOOK, Site, install
@@ -145,3 +148,26 @@ def test_a_replica_that_is_told_to_stop_ends_well_and_the_other_serves_on(site: 
     assert third.stop() == 0
     assert third.get("/healthz") == 0
     assert init_containers(site.create(annotated(namespace, inject="true"))) == ["cloudsql-proxy"]
+
+
+def test_a_certificate_that_somebody_else_keeps_is_followed(site: Site) -> None:
+    def put(certificates: CertificateSet) -> bytes:
+        values = {name: base64.b64encode(certificates.values()[name]).decode() for name in ("tls.crt", "tls.key")}
+        metadata = {"name": f"{WEBHOOK}-cert", "namespace": "csql"}
+        secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata}
+        site.apply(secret | {"data": values})
+        return certificates.leaf.certificate.public_bytes(Encoding.DER)
+
+    trust, name = site.trust(), f"{WEBHOOK}.csql.svc"
+    install(site, "webhook.certManager.enabled=true")
+    first = put(issued((name,), datetime.now(UTC)))
+    replica = site.start(4, WEBHOOK_CERTIFICATES="given", WEBHOOK_SECRET=f"{WEBHOOK}-cert")
+    try:
+        eventually(lambda: replica.get("/readyz") == 200 and replica.leaf() == first, "the given leaf is served")
+        second = put(issued((name,), datetime.now(UTC)))
+        eventually(lambda: replica.leaf() == second, "the next one is served")
+        assert site.trust() == trust
+    finally:
+        replica.process.kill()
+        replica.process.wait()
+        install(site)
