@@ -23,8 +23,8 @@ REVIEWS = 8_000
 WARM_UP = 400
 CLIENTS = (1, 8)
 CHANGING = "@@@@@"
-RATE, P99, FIRST = 3_000.0, 5.0, 20.0
-"""Reviews of one core in a second, milliseconds of a review, and of the first one after a start."""
+RATE, P99, FIRST, MEMORY = 3_000.0, 5.0, 20.0, 100.0
+"""Reviews of one core in a second, milliseconds of a review and of the first one after a start, and MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def measure() -> Sequence[Figure]:
             least = max(RATE, floor / 3) if what == "replicas" else None
             figures.append(Figure(f"webhook, {what}: share of the bare server", rate / floor, "", 1 / 3, at_least=True))
             figures.append(Figure(f"webhook, {what}: reviews per core", rate, "/s", least, at_least=True))
+        figures.append(Figure("webhook: resident memory at the most", server.used().rss, "MiB", MEMORY))
     return figures
 
 
