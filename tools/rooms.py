@@ -11,15 +11,15 @@ import grimp
 
 PACKAGE = "cloudsql_iam_operator"
 FLOORS = {
-    "entry: what starts the work": ("handlers", "webhook", "cli"),
+    "entry: what starts the work": ("handlers", "webhook", "webhook.certificates", "cli"),
     "services: order, batching, retry": (
         "services", "services.reconcilers", "services.lanes", "services.identities", "services.runtime",
-        "services.waiting",
+        "services.pods", "services.waiting",
     ),
     "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres"),
     "core: decisions": (
         "core.access", "core.iam", "core.users",
-        "core.injection", "core.injection.application", "core.injection.sidecar",
+        "core.injection", "core.injection.application", "core.injection.sidecar", "core.injection.workloads",
         "core.grants.caused", "core.grants.decided", "core.grants.changes", "core.grants.observed",
         "core.grants.desired", "core",
     ),

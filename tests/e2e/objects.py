@@ -23,6 +23,7 @@ _PLACES = {
     **{word: f"/api/v1/{{}}{word}s" for word in _CORE},
     "crd": "/apis/apiextensions.k8s.io/v1/{}customresourcedefinitions",
     "deployment": "/apis/apps/v1/{}deployments",
+    "job": "/apis/batch/v1/{}jobs",
 }
 """Where objects are, by the word that kubectl takes or the kind that a manifest names, in small letters, singular."""
 

@@ -50,6 +50,7 @@ LINEAR: dict[str, dict[str, str]] = {
     },
     "core/injection/sidecar/image.py": {"_VERSION": FIXED},
     "core/injection/neighbours.py": {"_PORT": FIXED},
+    "webhook/remembered.py": {"_TOKEN_VOLUME": FIXED},
     "adapters/postgres/connector_failures.py": {"_WAY": "matched at the begin of one line only"},
     "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},
     "adapters/google/sqladmin_errors.py": {

@@ -35,3 +35,19 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{- define "names.admission" -}}
+failurePolicy: Ignore
+timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+sideEffects: None
+admissionReviewVersions: [v1]
+matchPolicy: Equivalent
+namespaceSelector:
+  matchExpressions:
+  - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, kube-node-lease, kube-public, {{ .Release.Namespace }}]}
+  - {key: iam.cloudsql.dev/admission, operator: NotIn, values: [disabled]}
+{{- end -}}
+
+{{- define "names.webhookSecret" -}}
+{{ include "names.webhook" . }}-{{ ternary "cert" "tls" .Values.webhook.certManager.enabled }}
+{{- end -}}

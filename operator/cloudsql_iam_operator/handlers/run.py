@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost, Lease, Terms, lead
+from cloudsql_iam_operator.adapters.cluster.networks import Networks
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, connect
 from cloudsql_iam_operator.adapters.google.metadata import workload_pool
 from cloudsql_iam_operator.core.errors import NotYet
@@ -19,11 +20,14 @@ from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings
 from cloudsql_iam_operator.handlers.watching import watch
 from cloudsql_iam_operator.services.assembly import Limits, Parts, Wiring, assemble
+from cloudsql_iam_operator.services.pods.networks import NetworkPolicies
 
 log = logging.getLogger(__name__)
 
 TERMS = Terms()
 BEAT_SECONDS = 2.0
+NETWORK_SECONDS = 20.0
+"""Between two looks at who asks for a NetworkPolicy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ async def _run(settings: Settings, pulse: health.Pulse) -> int:
     pulse.ready = False
     parts = assemble(_wiring(settings, cluster, leadership.lease))
     try:
-        return await _lead(settings, parts, pulse, stopped)
+        networks = _networks(settings, cluster, leadership.lease)
+        return await _lead(settings, parts, networks, pulse, stopped)
     finally:
         beat.cancel()
         parts.close()
@@ -79,13 +84,17 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
     )
 
 
-async def _lead(settings: Settings, parts: Parts, pulse: health.Pulse, stopped: asyncio.Event) -> int:
+async def _lead(
+    settings: Settings, parts: Parts, networks: NetworkPolicies | None, pulse: health.Pulse, stopped: asyncio.Event
+) -> int:
     await parts.engine.relist()
     pulse.ready = True
     watching = asyncio.create_task(watch(parts.engine, parts.departures, stopped))
     working = asyncio.create_task(parts.engine.work())
     relists = asyncio.create_task(_relist(parts, settings.relist))
     tasks = [watching, working, relists]
+    if networks is not None:
+        tasks.append(asyncio.create_task(_keep_networks(networks)))
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
@@ -122,6 +131,21 @@ async def _beat(pulse: health.Pulse) -> None:
     while True:
         pulse.beat = time.monotonic()
         await asyncio.sleep(BEAT_SECONDS)
+
+
+def _networks(settings: Settings, cluster: Cluster, lease: Lease) -> NetworkPolicies | None:
+    if settings.networks is None:
+        return None
+    return NetworkPolicies(Networks(cluster.server), settings.networks, lease.check)
+
+
+async def _keep_networks(networks: NetworkPolicies) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(networks.round)
+        except NotYet as error:
+            log.warning("network policies not looked after, next in %.0f s: %s", NETWORK_SECONDS, error)
+        await asyncio.sleep(NETWORK_SECONDS)
 
 
 async def _relist(parts: Parts, seconds: float) -> None:

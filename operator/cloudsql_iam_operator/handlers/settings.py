@@ -4,8 +4,12 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints_from
+from cloudsql_iam_operator.core.injection.workloads.network import Ranges
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 MOST = 65535
 """The largest number that a setting may be; the chart's schema says the same."""
@@ -27,6 +31,8 @@ class Ports:
 class Settings:
     """Settings of the reconciler. `relist` is seconds between full lists, `sessions` how many one instance may have.
 
+    `networks` says where NetworkPolicies for proxies lead; None for no such policies.
+
     `workload_pool` is `PROJECT.svc.id.goog`, "" for that of the project this process runs in.
     """
 
@@ -42,6 +48,7 @@ class Settings:
     endpoints: Endpoints
     cluster_id: str
     workload_pool: str
+    networks: Ranges | None = None
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -63,7 +70,22 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         endpoints=endpoints_from(environment),
         cluster_id=environment.get("CLUSTER_ID", ""),
         workload_pool=environment.get("WORKLOAD_POOL", ""),
+        networks=_networks(environment),
     )
+
+
+def _networks(environment: Mapping[str, str]) -> Ranges | None:
+    if environment.get("NETWORK_POLICIES", "false") != "true":
+        return None
+    return Ranges(_cidrs(environment, "NETWORK_POLICY_APIS"), _cidrs(environment, "NETWORK_POLICY_INSTANCES"))
+
+
+def _cidrs(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(word.strip() for word in environment.get(name, "").split(",") if word.strip())
+    try:
+        return tuple(str(ip_network(word)) for word in found or EVERYWHERE)
+    except ValueError as error:
+        raise BadSetting(f"{name}: {error}; it must list networks such as 10.0.0.0/8") from error
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int = 1) -> int:

@@ -1,25 +1,30 @@
 """One admission request: facts, plan, and a fresh read before anybody is turned away for facts that may be old."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from cloudsql_iam_operator.api.names import GROUP
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.discretion import discreet
 from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
-from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
+from cloudsql_iam_operator.core.injection.plan import MalformedPod
 from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.core.injection.workloads.hooks import loses_access
+from cloudsql_iam_operator.core.injection.workloads.templates import Workload, account_of, annotations_of, reviewed
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import metrics
+from cloudsql_iam_operator.webhook.remembered import Remembered
 from cloudsql_iam_operator.webhook.review import Question
 
 LOOK_SECONDS = 2.5
 """The most that a fresh read may take: well within the five seconds that the API server waits."""
 
 log = logging.getLogger(__name__)
+Decision = Callable[[Facts], Outcome]
 
 
 class Source(Protocol):
@@ -35,8 +40,17 @@ class Source(Protocol):
         """Facts as stored now; blocks, and raises NotYet when they cannot be had."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A denial by facts that may be old: newer ones of this namespace and ServiceAccount decide. Holds no object."""
+
+    namespace: str
+    account: str
+    denied: Denied
+
+
 class Admission:
-    """Decides about pods. Without side effects, so that a dry run is like any other.
+    """Decides about pods and what makes them. Without side effects, so that a dry run is like any other.
 
     Unless it is `trusting`, which takes callers that have proven to be the API server, denials name no accounts.
     """
@@ -47,40 +61,57 @@ class Admission:
         self._trusting = trusting
         self._source = source
         self._settings = settings
+        self._remembered = Remembered(settings)
         self._threads = threads
 
-    async def decide(self, asked: Question) -> Outcome:
-        """What to do with the pod. Never raises: a failure of ours is a denial that says so."""
-        if asked.pod is None:
+    def decide(self, asked: Question) -> Outcome | Doubt:
+        """What to answer, by the facts as last heard. Never raises: a failure of ours is an answer that says so."""
+        if asked.body is None:
             return Unchanged(Code.NO_ANNOTATIONS)
         try:
-            outcome = await self._decided(asked.namespace, asked.pod)
-        except MalformedPod as malformed:
-            outcome = Denied(422, Code.POD_SHAPE, f"the object is no pod: {malformed}")
-        except Exception:  # whatever goes wrong in here, the API server must get an answer
-            log.exception("admission request %s failed", asked.uid)
-            outcome = Denied(500, Code.BUG, f"the injector failed on this pod; its log says why under {asked.uid}")
-        _record(asked, outcome)
-        return outcome
+            case = self._case(asked, asked.body)
+            outcome = self._spoken(case, self._source.facts(asked.namespace, case.account))
+        except Exception as failure:  # noqa: BLE001 - whatever goes wrong in here, the API server must get an answer
+            return _recorded(asked, _failed(asked, failure))
+        if isinstance(outcome, Denied) and outcome.status == 403:
+            return Doubt(asked.namespace, case.account, outcome)
+        return _recorded(asked, outcome)
 
-    async def _decided(self, namespace: str, pod: Mapping[str, Any]) -> Outcome:
-        account = service_account_name(pod)
-        outcome = self._planned(pod, self._source.facts(namespace, account))
-        if not isinstance(outcome, Denied) or outcome.status != 403:
-            return outcome
+    async def look(self, doubt: Doubt) -> Facts | None:
+        """Facts as stored now; None when they could not be had in time."""
+        where = (doubt.namespace, doubt.account)
         try:
-            facts = await self._threads.call(self._source.facts_now, namespace, account, timeout=LOOK_SECONDS)
+            return await self._threads.call(self._source.facts_now, *where, timeout=LOOK_SECONDS)
         except NotYet as failure:
-            metrics.LIVE_READS.labels("failed").inc()
-            log.warning("no fresh read of namespace %s: %s", namespace, failure.message)
-            return self._unsure(outcome)
-        second = self._planned(pod, facts)
-        metrics.LIVE_READS.labels("denied" if isinstance(second, Denied) else "allowed").inc()
-        return second
+            log.warning("no fresh read of namespace %s: %s", doubt.namespace, failure.message)
+        except Exception:  # a bug of ours is no reason to leave the API server waiting
+            log.exception("no fresh read of namespace %s", doubt.namespace)
+        return None
 
-    def _planned(self, pod: Mapping[str, Any], facts: Facts) -> Outcome:
-        outcome = plan(pod, facts, self._settings)
-        if self._trusting or not isinstance(outcome, Denied):
+    def decide_by(self, asked: Question, doubt: Doubt, facts: Facts | None) -> Outcome:
+        """What to answer after another look, which may have brought nothing."""
+        if facts is None or asked.body is None:
+            metrics.LIVE_READS.labels("failed").inc()
+            return _recorded(asked, self._unsure(doubt.denied))
+        try:
+            outcome = self._spoken(self._case(asked, asked.body), facts)
+        except Exception as failure:  # noqa: BLE001 - as above
+            return _recorded(asked, _failed(asked, failure))
+        metrics.LIVE_READS.labels("denied" if isinstance(outcome, Denied) else "allowed").inc()
+        return _recorded(asked, outcome)
+
+    def _case(self, asked: Question, body: Mapping[str, Any]) -> "_Case":
+        if asked.kind == "Pod":
+            return _Case(service_account_name(body), lambda facts: self._remembered.plan(body, facts))
+        if asked.group == GROUP:
+            warnings = tuple(loses_access(asked.kind, annotations_of(body)))
+            return _Case("", lambda _facts: Unchanged(Code.HOOK, warnings))
+        workload = Workload(asked.group, asked.kind, body)
+        return _Case(account_of(workload), lambda facts: reviewed(workload, facts, self._settings))
+
+    def _spoken(self, case: "_Case", facts: Facts) -> Outcome:
+        outcome = case.decision(facts)
+        if self._trusting or isinstance(outcome, Injected):
             return outcome
         return discreet(outcome, facts)
 
@@ -91,15 +122,34 @@ class Admission:
         return replace(denied, message=text)
 
 
-def _record(asked: Question, outcome: Outcome) -> None:
-    where, dry = asked.namespace, str(asked.dry_run).lower()
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is asked: the ServiceAccount that facts are about, and the decision by them."""
+
+    account: str
+    decision: Decision
+
+
+def _failed(asked: Question, failure: Exception) -> Outcome:
+    """A pod without what it asked for would not work; of a workload, the pods will be looked at again."""
+    what = asked.kind.lower()
+    if isinstance(failure, MalformedPod):
+        return Denied(422, Code.POD_SHAPE, f"the object is no {what}: {failure}")
+    log.error("admission request %s failed", asked.uid, exc_info=failure)
+    text = f"the injector failed on this {what}; its log says why under {asked.uid}"
+    return Denied(500, Code.BUG, text) if asked.kind == "Pod" else Unchanged(Code.BUG, (text,))
+
+
+def _recorded(asked: Question, outcome: Outcome) -> Outcome:
+    where, dry = asked.namespace, "true" if asked.dry_run else "false"
     match outcome:
         case Injected():
             metrics.REQUESTS.labels("injected", "", dry).inc()
             log.debug("injected a proxy into a pod of namespace %s, request %s", where, asked.uid)
         case Unchanged(code):
             metrics.REQUESTS.labels("unchanged", code.value, dry).inc()
-            log.debug("left a pod of namespace %s as it is (%s), request %s", where, code.value, asked.uid)
+            log.debug("left a %s of namespace %s as it is (%s), request %s", asked.kind, where, code.value, asked.uid)
         case Denied(_, code, message):
             metrics.REQUESTS.labels("denied", code.value, dry).inc()
-            log.info("denied a pod: %s", message)
+            log.info("denied a %s: %s", asked.kind, message)
+    return outcome

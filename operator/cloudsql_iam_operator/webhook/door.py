@@ -19,6 +19,7 @@ IDLE_SECONDS = 120
 """Longer than an API server keeps an idle connection, so that it never sends into one that is closing."""
 
 SWEEP_SECONDS = 1.0
+EMPTYING_SECONDS = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +81,17 @@ class Door:
         """The guest has its answer, and holds nothing any more."""
         self.held -= guest.held
         guest.held, guest.answering, guest.idle, guest.since = 0, False, True, self.loop.time()
+
+    async def emptied(self, patience: float) -> None:
+        """End all connections: idle ones now, the others when they are answered, or after this many seconds."""
+        until = self.loop.time() + patience
+        while self.guests and self.loop.time() < until:
+            for guest in list(self.guests.values()):
+                if not guest.answering:
+                    guest.leave()
+            await asyncio.sleep(EMPTYING_SECONDS)
+        for guest in list(self.guests.values()):
+            guest.leave()
 
     async def sweep(self) -> None:
         """End, time and again, the connections that take too long for a request, or that are idle too long."""

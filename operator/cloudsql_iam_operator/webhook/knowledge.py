@@ -2,17 +2,36 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
-from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, UserFact
 from cloudsql_iam_operator.webhook import metrics, reading
-from cloudsql_iam_operator.webhook.reading import SeenUser
+from cloudsql_iam_operator.webhook.reading import SeenGrant, SeenUser
 
 T = TypeVar("T")
+
+
+MOST_KNOWN = 10_000
+"""ServiceAccounts for which facts are kept ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Facts that were put together from these copies, and until when they are so."""
+
+    sources: tuple[object, ...]
+    until: datetime | None
+    facts: Facts
+
+    def holds(self, sources: tuple[object, ...], now: datetime) -> bool:
+        """Whether nothing has changed since."""
+        same = all(one is other for one, other in zip(self.sources, sources, strict=True))
+        return same and (self.until is None or now < self.until)
 
 
 class Knowledge:
@@ -25,6 +44,7 @@ class Knowledge:
         self._grants = Watched(GRANT.plural, cluster.all_of(GRANT), reading.grant)
         self._accounts = Watched("serviceaccounts", cluster.all_service_accounts(), reading.service_account)
         self._copies: tuple[Watched[Any], ...] = (self._users, self._instances, self._grants, self._accounts)
+        self._known: dict[tuple[str, str], _Known] = {}
 
     def start(self, stop: threading.Event) -> None:
         """Begin to watch."""
@@ -37,13 +57,20 @@ class Knowledge:
         return all(copy.synced.is_set() for copy in self._copies)
 
     def facts(self, namespace: str, account: str) -> Facts:
-        """Facts about a pod of this namespace and ServiceAccount, as last heard."""
-        users, grants = self._users.within(namespace).values(), self._grants.within(namespace).values()
-        return Facts(
-            namespace=namespace,
-            service_account=self._accounts.get(namespace, account),
-            users=_joined(users, grants, {user.spec.instance: self._instance(user.spec.instance) for user in users}),
-        )
+        """Facts about a pod of this namespace and ServiceAccount, as last heard; the same object while nothing changes.
+
+        The copies never change a mapping that they have handed out: another one is news.
+        """
+        users, grants = self._users.within(namespace), self._grants.within(namespace)
+        found = self._accounts.get(namespace, account)
+        sources = (users, grants, self._instances.within(""), found)
+        known, now = self._known.get((namespace, account)), datetime.now(UTC)
+        if known is not None and known.holds(sources, now):
+            return known.facts
+        instances = {user.spec.instance: self._instance(user.spec.instance) for user in users.values()}
+        facts = Facts(namespace, found, _joined(users.values(), grants.values(), instances))
+        self._keep((namespace, account), _Known(sources, _end(facts), facts))
+        return facts
 
     def facts_now(self, namespace: str, account: str) -> Facts:
         """The same as stored now; blocks for a few requests. Not remembered: the watches bring it.
@@ -61,6 +88,13 @@ class Knowledge:
             users=_joined(users, grants, {name: self._instance(name) or self._instance_now(name) for name in names}),
         )
 
+    def _keep(self, key: tuple[str, str], known: _Known) -> None:
+        """Keep them for the next pod, unless nobody knows of the account: a caller can name what it likes."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        if known.facts.service_account is not None:
+            self._known[key] = known
+
     def _instance(self, name: str) -> InstanceFact | None:
         return self._instances.get("", name)
 
@@ -69,12 +103,18 @@ class Knowledge:
         return None if body is None else reading.instance(body)
 
 
+def _end(facts: Facts) -> datetime | None:
+    """When time alone changes them."""
+    return min((user.acts_at for user in facts.users if user.acts_at is not None), default=None)
+
+
 def _read(reader: Callable[[Mapping[str, Any]], T | None], bodies: Iterable[Mapping[str, Any]]) -> list[T]:
     return [kept for kept in map(reader, bodies) if kept is not None]
 
 
 def _joined(
-    users: Iterable[SeenUser], grants: Iterable[DatabaseGrant], instances: Mapping[str, InstanceFact | None]
+    users: Iterable[SeenUser], grants: Iterable[SeenGrant], instances: Mapping[str, InstanceFact | None]
 ) -> tuple[UserFact, ...]:
     listed, opened = sorted(users, key=lambda user: user.spec.metadata.key.name), tuple(grants)
-    return tuple(reading.fact(user, instances[user.spec.instance], opened) for user in listed)
+    now = datetime.now(UTC)
+    return tuple(reading.fact(user, instances[user.spec.instance], opened, now) for user in listed)

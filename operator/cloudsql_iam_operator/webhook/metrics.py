@@ -24,5 +24,8 @@ TRUST_WRITES = Counter(
     "cloudsql_iam_webhook_ca_bundle_writes_total", "Times that caBundle was not ours and was written"
 )
 CACHE_AGE = Gauge("cloudsql_iam_webhook_cache_age_seconds", "Seconds since the API server was heard from", ["resource"])
+MISSING = Gauge("cloudsql_iam_webhook_pods_without_proxy", "Pods that run without the proxy that they ask for")
+OUTDATED = Gauge("cloudsql_iam_webhook_outdated_sidecars", "Pods whose proxy has another image than the chart's")
+RESTARTED = Counter("cloudsql_iam_webhook_pods_restarted_total", "Pods evicted to be made again with their proxy")
 BUILD = Gauge("cloudsql_iam_webhook_build_info", "1, with the version as label", ["version"])
 BUILD.labels(__version__).set(1)

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
+from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantMode, UserRef
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.grant import parse_grant
 from cloudsql_iam_operator.api.parsing.instance import parse_instance
 from cloudsql_iam_operator.api.parsing.texts import SERVICE_ACCOUNT
+from cloudsql_iam_operator.api.parsing.times import instant_of
 from cloudsql_iam_operator.api.parsing.user import parse_user
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
+
+_OWN_WORK = (str(Reason.DATABASE_NOT_FOUND), str(Reason.ROLE_NOT_FOUND), str(Reason.SUSPENDED))
+"""Why a grant may wait for the very pod that would wait for it: a migration makes the database or the role."""
 
 _LAYERS = (ConditionType.IAM_BOUND, ConditionType.USER_READY)
 """Conditions that make a login work, whatever else is amiss."""
@@ -22,13 +27,25 @@ _LAYERS = (ConditionType.IAM_BOUND, ConditionType.USER_READY)
 
 @dataclass(frozen=True, slots=True)
 class SeenUser:
-    """A CloudSQLIAMUser: what it declares, and what its status says about logging in."""
+    """A CloudSQLIAMUser: what it declares, and what its status says about logging in.
+
+    `acts_at` is when its latest change of IAM acts everywhere, in the past too; None when there was none.
+    """
 
     spec: CloudSQLIAMUser
     member: str
     username: str
     login: Login
     problem: str
+    acts_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenGrant:
+    """A DatabaseGrant: what it declares, and whether nobody has looked at the database for it yet."""
+
+    spec: DatabaseGrant
+    unseen: bool
 
 
 def service_account(body: Mapping[str, Any]) -> ServiceAccountFact:
@@ -62,23 +79,26 @@ def user(body: Mapping[str, Any]) -> SeenUser | None:
         username=status.get("username", ""),
         login=_login(conditions),
         problem=f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready else "",
+        acts_at=instant_of((status.get("iam") or {}).get("propagationUntil")),
     )
 
 
-def grant(body: Mapping[str, Any]) -> DatabaseGrant | None:
+def grant(body: Mapping[str, Any]) -> SeenGrant | None:
     """A DatabaseGrant; None when it cannot be read, or was refused as it stands now and holds nothing."""
-    if _refused(body.get("status") or {}, body["metadata"].get("generation")):
+    status = body.get("status") or {}
+    if _refused(status, body["metadata"].get("generation")):
         return None
     try:
-        return parse_grant(body)
+        spec = parse_grant(body)
     except InvalidObject:
         return None
+    return SeenGrant(spec, unseen=_unseen(spec, status))
 
 
-def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[DatabaseGrant]) -> UserFact:
+def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[SeenGrant], now: datetime) -> UserFact:
     """All about one user, together with its instance and the grants of its namespace."""
     spec, name = seen.spec, seen.spec.metadata.key.name
-    databases = {g.database for g in grants if UserRef(name) in g.grantees and not g.metadata.deleting}
+    given = [g for g in grants if UserRef(name) in g.spec.grantees and not g.spec.metadata.deleting]
     return UserFact(
         name=name,
         generation=spec.metadata.generation,
@@ -90,8 +110,19 @@ def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[DatabaseGrant
         problem=seen.problem,
         instance_name=spec.instance,
         instance=on,
-        databases=tuple(sorted(databases)),
+        databases=tuple(sorted({g.spec.database for g in given})),
+        unseen=tuple(sorted(g.spec.metadata.key.name for g in given if g.unseen)),
+        acts_at=seen.acts_at if seen.acts_at is not None and seen.acts_at > now else None,
     )
+
+
+def _unseen(spec: DatabaseGrant, status: Mapping[str, Any]) -> bool:
+    """Whether the grant is on its way: it will be carried out, and no pass has looked at its database yet."""
+    if status.get("observed") is not None or spec.mode is GrantMode.PLAN or spec.suspend:
+        return False
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    stalled = conditions.get(ConditionType.STALLED, {}).get("status") == "True"
+    return not stalled and conditions.get(ConditionType.READY, {}).get("reason") not in _OWN_WORK
 
 
 def _refused(status: Mapping[str, Any], generation: int | None) -> bool:

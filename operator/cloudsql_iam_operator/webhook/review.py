@@ -7,14 +7,21 @@ from typing import Any, assert_never
 
 import orjson
 
+from cloudsql_iam_operator.api.names import GROUP
 from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome, Unchanged
+from cloudsql_iam_operator.core.injection.workloads.templates import TEMPLATES
 
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 
-LONGEST_WARNING = 250
-"""The API server cuts longer ones. Source: Kubernetes, "Dynamic Admission Control", response."""
+LONGEST_WARNING = 1000
+SHORT_WARNING = 250
+ALL_WARNINGS = 4000
+"""Characters of one warning; of one when there are many; and of all together.
+
+The API server cuts each to 256 once all together pass 4096. Source: Kubernetes, apiserver, endpoints/filters/warning.go
+"""
 
 LONGEST_MESSAGE = 4096
 """Characters of a denial: it repeats names of the pod, which nobody has looked at yet."""
@@ -28,12 +35,17 @@ class BadReview(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A pod that somebody wants to create; `pod` is None when the review is about something else."""
+    """What somebody wants to store. `body` is None when the review is none of our business.
+
+    `group` and `kind` say what it is: a new pod, a workload of TEMPLATES, or a kind of ours.
+    """
 
     uid: str
     namespace: str
     dry_run: bool
-    pod: Mapping[str, Any] | None
+    body: Mapping[str, Any] | None
+    group: str = ""
+    kind: str = "Pod"
 
 
 def question(body: bytes) -> Question:
@@ -52,11 +64,14 @@ def question(body: bytes) -> Question:
     if not isinstance(request, dict) or not isinstance(request.get("uid"), str):
         raise BadReview("request.uid is missing")
     namespace = request.get("namespace")
+    group, kind = _named(request.get("kind"))
     return Question(
         uid=request["uid"],
         namespace=namespace if isinstance(namespace, str) else "",
         dry_run=request.get("dryRun") is True,
-        pod=_pod(request),
+        body=_subject(request, group, kind),
+        group=group,
+        kind=kind,
     )
 
 
@@ -66,32 +81,54 @@ def answer(asked: Question, outcome: Outcome) -> bytes:
     match outcome:
         case Injected(operations, warnings):
             patch = orjson.dumps([operation.operation() for operation in operations])
+            audit = _audit("injected")
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(patch).decode(), **_warnings(warnings)}
-        case Unchanged(_, warnings):
+        case Unchanged(code, warnings):
+            audit = _audit("unchanged", code.value)
             response |= _warnings(warnings)
-        case Denied(status, _, message):
+        case Denied(status, code, message):
+            audit = _audit("denied", code.value)
             reason = _REASONS.get(status, "")
             response["status"] = {"code": status, "message": _line(message)[:LONGEST_MESSAGE], "reason": reason}
         case _:
             assert_never(outcome)
-    return orjson.dumps({"apiVersion": API_VERSION, "kind": KIND, "response": response})
+    return orjson.dumps({"apiVersion": API_VERSION, "kind": KIND, "response": response | audit})
 
 
-def _pod(request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The pod to be created; None for other kinds, operations and subresources, which are none of our business."""
-    kind, pod = request.get("kind"), request.get("object")
-    about_pods = isinstance(kind, dict) and (kind.get("group", ""), kind.get("kind")) == ("", "Pod")
-    if not about_pods or request.get("operation") != "CREATE" or request.get("subResource"):
+def _audit(decision: str, reason: str = "") -> dict[str, dict[str, str]]:
+    """What the API server's audit log says about the request: the same words as the metric, and no names."""
+    return {"auditAnnotations": {"decision": decision} | ({"reason": reason} if reason else {})}
+
+
+def _named(kind: Any) -> tuple[str, str]:
+    """Group and kind that a review is about; ("", "") when it does not say."""
+    named = kind if isinstance(kind, dict) else {}
+    group, name = named.get("group", ""), named.get("kind")
+    return (group, name) if isinstance(group, str) and isinstance(name, str) else ("", "")
+
+
+def _subject(request: Mapping[str, Any], group: str, kind: str) -> Mapping[str, Any] | None:
+    """What is to be stored; None for other kinds, operations and subresources, which are none of our business."""
+    found = request.get("object")
+    updates = (group, kind) in TEMPLATES or group == GROUP
+    if request.get("subResource") or not (updates or (group, kind) == ("", "Pod")):
         return None
-    if pod is not None and not isinstance(pod, dict):
+    if request.get("operation") != "CREATE" and not (updates and request.get("operation") == "UPDATE"):
+        return None
+    if found is not None and not isinstance(found, dict):
         raise BadReview("request.object is no object")
-    return pod
+    return found
 
 
 def _warnings(warnings: tuple[str, ...]) -> dict[str, list[str]]:
-    shown = [_line(warning[: LONGEST_WARNING + 1]) for warning in warnings]
-    cut = [w if len(w) <= LONGEST_WARNING else f"{w[: LONGEST_WARNING - 1]}…" for w in shown]
-    return {"warnings": cut} if cut else {}
+    shown = [_cut(_line(warning[: LONGEST_WARNING + 1]), LONGEST_WARNING) for warning in warnings]
+    if sum(map(len, shown)) > ALL_WARNINGS:
+        shown = [_cut(warning, SHORT_WARNING) for warning in shown]
+    return {"warnings": shown} if shown else {}
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _line(text: str) -> str:

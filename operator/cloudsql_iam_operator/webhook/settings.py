@@ -14,6 +14,7 @@ from cloudsql_iam_operator.core.injection.settings import (
     InjectionSettings,
     OnError,
 )
+from cloudsql_iam_operator.services.pods.watchdog import Rules
 
 PROXY_IMAGE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.27.0"
 MEMORY_LIMIT = "256Mi"
@@ -51,6 +52,8 @@ class WebhookSettings:
     """Settings of the webhook. `drain` is seconds in which calls are still answered after SIGTERM.
 
     `client_ca` is PEM of the authorities that sign the API server's client certificate, "" where it has none.
+    `given`: the certificate is somebody else's, and so is what the API server trusts.
+    `watchdog` says how pods without their proxy are looked for; None for not at all.
     """
 
     place: Place
@@ -59,6 +62,8 @@ class WebhookSettings:
     injection: InjectionSettings
     drain: float = 5.0
     client_ca: str = ""
+    watchdog: Rules | None = None
+    given: bool = False
 
 
 def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
@@ -80,6 +85,8 @@ def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
         injection=injection_from(environment),
         drain=float(_whole(environment, "WEBHOOK_DRAIN_SECONDS", 5, range(26))),
         client_ca=_authorities(environment, "WEBHOOK_CLIENT_CA"),
+        watchdog=_watchdog(environment),
+        given=_word(environment, "WEBHOOK_CERTIFICATES", ("self", "given")) == "given",
     )
 
 
@@ -150,6 +157,15 @@ def _quantity(environment: Mapping[str, str], name: str) -> str:
     if text and quantity(text) is None:
         raise BadSetting(f"{name} is {text!r}; it must be a quantity such as 500m or 256Mi")
     return text
+
+
+def _watchdog(environment: Mapping[str, str]) -> Rules | None:
+    mode = environment.get("WATCHDOG") or "off"
+    if mode not in ("off", "report", "restart"):
+        raise BadSetting(f"WATCHDOG is {mode!r}; it must be off, report or restart")
+    every = _whole(environment, "WATCHDOG_SECONDS", 60, range(5, 86401))
+    left_out = frozenset({"kube-system", "kube-node-lease", "kube-public", environment.get("POD_NAMESPACE", "")})
+    return None if mode == "off" else Rules(mode == "restart", float(every), left_out)
 
 
 def _authorities(environment: Mapping[str, str], name: str) -> str:

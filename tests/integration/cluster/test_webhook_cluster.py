@@ -1,95 +1,17 @@
 """Two replicas of the webhook behind a real API server, with the chart's own roles and webhook configuration."""
 
 import base64
-import itertools
 import json
-from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from cloudsql_iam_operator.api.names import API_VERSION
-from controlplane.kubelet.api import Api
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
 from e2e.waiting import eventually
-from integration.shared_plane import SharedPlane
-from support.podshapes import ORDERS, container
-from support.webhookparts.site import WEBHOOK, Site, install, log_in
-
-JSON = dict[str, Any]
-NUMBERS = itertools.count(1)
-MARK = "iam.gke.io/gcp-service-account"
-GOOGLE_ACCOUNT = "checkout@acme-prod.iam.gserviceaccount.com"
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-
-
-@pytest.fixture(scope="module")
-def site(shared: SharedPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    directory = tmp_path_factory.mktemp("webhook")
-    site = Site(directory, shared.programs, shared.plane, Api(shared.plane.admin, directory))
-    install(site)
-    try:
-        log_in(site)
-        site.replicas += [site.start(0), site.start(1)]
-        for replica in site.replicas:
-            eventually(lambda r=replica: r.get("/readyz") == 200, f"replica {replica.number} is ready")  # type: ignore[misc]
-        yield site
-    finally:
-        for replica in site.replicas:
-            replica.process.kill()
-            replica.process.wait()
-        site.kubectl("delete", "mutatingwebhookconfiguration", WEBHOOK)
-
-
-@pytest.fixture
-def namespace(site: Site) -> str:
-    """A namespace of the test's own that enforces Pod Security `restricted`, and an instance for all."""
-    name = f"tenant-{next(NUMBERS)}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    instance = {
-        "apiVersion": API_VERSION,
-        "kind": "CloudSQLInstance",
-        "metadata": {"name": ORDERS.name},
-        "spec": {"connectionName": ORDERS.connection},
-    }
-    site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}, instance)
-    return name
-
-
-def service_account(namespace: str, **annotations: str) -> JSON:
-    metadata = {"name": "checkout", "namespace": namespace, "annotations": annotations}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-
-
-def user(namespace: str) -> JSON:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "CloudSQLIAMUser",
-        "metadata": {"name": "checkout", "namespace": namespace},
-        "spec": {
-            "instanceRef": {"name": ORDERS.name},
-            "principal": {"kubernetesServiceAccount": {"name": "checkout"}},
-        },
-    }
-
-
-def annotated(namespace: str, **annotations: str) -> JSON:
-    ours = {f"iam.cloudsql.dev/{name}": value for name, value in annotations.items()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web", "namespace": namespace, "annotations": ours},
-        "spec": {"serviceAccountName": "checkout", "containers": [container(securityContext=RESTRICTED)]},
-    }
-
-
-def init_containers(pod: JSON) -> list[str]:
-    return [c["name"] for c in pod["spec"].get("initContainers", [])]
+from support.webhookparts.manifests import GOOGLE_ACCOUNT, MARK, annotated, init_containers, service_account, user
+from support.webhookparts.site import WEBHOOK, Site, install
 
 
 def test_an_annotated_pod_gets_a_proxy_that_pod_security_restricted_admits(site: Site, namespace: str) -> None:
@@ -177,17 +99,18 @@ def test_all_replicas_serve_one_certificate_that_the_api_server_trusts(site: Sit
     assert secret is not None
     leaf = x509.load_pem_x509_certificate(base64.b64decode(secret["tls.crt"]))
 
-    assert site.trust() == base64.b64decode(secret["ca.crt"])
+    assert site.trust() == {base64.b64decode(secret["ca.crt"])}
     for replica in site.replicas:
         served = x509.load_der_x509_certificate(replica.leaf())
         assert served.serial_number == leaf.serial_number
 
 
-def test_a_ca_bundle_that_somebody_takes_away_is_restored(site: Site) -> None:
+@pytest.mark.parametrize("kind", ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"])
+def test_a_ca_bundle_that_somebody_takes_away_is_restored(site: Site, kind: str) -> None:
     before = site.trust()
     wipe = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
 
-    site.kubectl("patch", "mutatingwebhookconfiguration", WEBHOOK, "--type=json", f"--patch={json.dumps(wipe)}")
+    site.kubectl("patch", kind, WEBHOOK, "--type=json", f"--patch={json.dumps(wipe)}")
 
     eventually(lambda: site.trust() == before, "the caBundle is restored")
 
@@ -225,3 +148,26 @@ def test_a_replica_that_is_told_to_stop_ends_well_and_the_other_serves_on(site: 
     assert third.stop() == 0
     assert third.get("/healthz") == 0
     assert init_containers(site.create(annotated(namespace, inject="true"))) == ["cloudsql-proxy"]
+
+
+def test_a_certificate_that_somebody_else_keeps_is_followed(site: Site) -> None:
+    def put(certificates: CertificateSet) -> bytes:
+        values = {name: base64.b64encode(certificates.values()[name]).decode() for name in ("tls.crt", "tls.key")}
+        metadata = {"name": f"{WEBHOOK}-cert", "namespace": "csql"}
+        secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata}
+        site.apply(secret | {"data": values})
+        return certificates.leaf.certificate.public_bytes(Encoding.DER)
+
+    trust, name = site.trust(), f"{WEBHOOK}.csql.svc"
+    install(site, "webhook.certManager.enabled=true")
+    first = put(issued((name,), datetime.now(UTC)))
+    replica = site.start(4, WEBHOOK_CERTIFICATES="given", WEBHOOK_SECRET=f"{WEBHOOK}-cert")
+    try:
+        eventually(lambda: replica.get("/readyz") == 200 and replica.leaf() == first, "the given leaf is served")
+        second = put(issued((name,), datetime.now(UTC)))
+        eventually(lambda: replica.leaf() == second, "the next one is served")
+        assert site.trust() == trust
+    finally:
+        replica.process.kill()
+        replica.process.wait()
+        install(site)

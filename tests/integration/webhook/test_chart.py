@@ -62,3 +62,25 @@ def test_one_webhook_may_always_be_evicted_so_that_nodes_drain(replicas: int) ->
 
     (budget,) = [one["spec"] for one in objects if one["kind"] == "PodDisruptionBudget"]
     assert (budget["maxUnavailable"], "minAvailable" in budget) == (1, False)
+
+
+def test_with_cert_manager_the_webhook_may_write_neither_certificate_nor_trust() -> None:
+    objects = rendered("webhook.certManager.enabled=true")
+
+    (certificate,) = [one for one in objects if one["kind"] == "Certificate"]
+    assert certificate["spec"]["secretName"] == "csql-webhook-cert"
+    assert [one for one in objects if one["kind"] == "Secret"] == []
+    hooks = [one for one in objects if one["kind"].endswith("WebhookConfiguration")]
+    marks = {one["metadata"]["annotations"]["cert-manager.io/inject-ca-from"] for one in hooks}
+    assert (len(hooks), marks) == (2, {"default/csql-webhook"})
+    roles = [one for one in objects if one["kind"] in ("Role", "ClusterRole") and "webhook" in one["metadata"]["name"]]
+    verbs = {verb for role in roles for rule in role["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+
+
+def test_an_issuer_of_ones_own_is_used() -> None:
+    objects = rendered("webhook.certManager.enabled=true", "webhook.certManager.issuerRef.name=corporate")
+
+    assert [one for one in objects if one["kind"] == "Issuer"] == []
+    (certificate,) = [one for one in objects if one["kind"] == "Certificate"]
+    assert certificate["spec"]["issuerRef"] == {"name": "corporate"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudsql_iam_operator.webhook.app import LARGEST_BODY
 from cloudsql_iam_operator.webhook.door import IDLE_SECONDS, MOST_BYTES, MOST_GUESTS, REQUEST_SECONDS
+from cloudsql_iam_operator.webhook.protocol import LARGEST_BODY
 from controlplane.pki import Authority, Subject
 from support.podshapes import FACTS, pod, users
 from support.webhookparts.server import PATIENCE, UNBOUND, Connection, Running

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.core.injection.patch import Add
-from cloudsql_iam_operator.webhook.certificate import issued
+from cloudsql_iam_operator.webhook.certificates.certificate import issued
 from support.podshapes import FACTS, PG, applied, environment, pod
 from support.webhookparts.server import NAME, PATIENCE, UNBOUND, Running
 
@@ -44,7 +44,10 @@ def test_a_pod_without_annotations_is_allowed_without_a_patch(server: Running) -
     body = pod()
     body["metadata"]["annotations"] = None
 
-    assert server.connect().review(body) == {"uid": "u-1", "allowed": True}
+    response = server.connect().review(body)
+
+    assert response["allowed"] is True
+    assert response.keys() == {"uid", "allowed", "auditAnnotations"}
 
 
 def test_the_namespace_is_that_of_the_request(server: Running) -> None:

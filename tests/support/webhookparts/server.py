@@ -17,10 +17,10 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
-from cloudsql_iam_operator.webhook.certificate import CertificateSet, issued
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
+from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.serve import answer
-from cloudsql_iam_operator.webhook.tls import LiveContext
 from support.podshapes import ACCOUNT, FACTS, SETTINGS
 
 NAME = "hook.csql.svc"
@@ -79,7 +79,7 @@ class Running:
         self._stopped = asyncio.Event()
         threads = Threads(4)
         admission = Admission(self.told, SETTINGS, threads, trusting=bool(client_ca))
-        self._app = App(admission.decide, lambda: self.ready, only_verified=bool(client_ca))
+        self._app = App(admission, lambda: self.ready, only_verified=bool(client_ca))
         self._serving = answer(self._app, self._context, self._listener, self._stopped, drain)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serving))
         self._thread.start()

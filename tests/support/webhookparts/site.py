@@ -105,15 +105,28 @@ class Site:
         assert done.returncode == 1, done.stdout
         return done.stderr
 
-    def trust(self) -> bytes:
-        """What the API server trusts when it calls the webhook, as PEM."""
-        found = self.api.get(f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{WEBHOOK}")
-        return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+    def trust(self) -> set[bytes]:
+        """What the API server trusts when it calls any of the webhooks, as PEM."""
+        kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+        found = [self.api.get(f"/apis/admissionregistration.k8s.io/v1/{kind}/{WEBHOOK}") for kind in kinds]
+        bundles = (w["clientConfig"].get("caBundle", "") for each in found for w in each["webhooks"])
+        return {base64.b64decode(bundle) for bundle in bundles}
+
+    def ready(self, user: JSON, **status: Any) -> None:
+        """Say of a CloudSQLIAMUser what the operator says once logging in works."""
+        name, namespace = user["metadata"]["name"], user["metadata"]["namespace"]
+        held: JSON = {"status": "True", "reason": "Succeeded", "message": "as declared"}
+        held |= {"observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        layers = [{"type": layer, **held} for layer in ("Ready", "IAMBound", "UserReady")]
+        patch = json.dumps({"status": {"conditions": layers} | status})
+        where = ("csqlu", name, "--namespace", namespace, "--subresource=status")
+        done = self.kubectl("patch", *where, "--type=merge", f"--patch={patch}")
+        assert done.returncode == 0, done.stderr
 
     def requests(self) -> float:
         return sum(replica.requests() for replica in self.replicas)
 
-    def start(self, number: int) -> Replica:
+    def start(self, number: int, **settings: str) -> Replica:
         log = self.directory / f"webhook-{number}.log"
         environment = {
             "PATH": os.environ["PATH"],
@@ -126,6 +139,7 @@ class Site:
             "WEBHOOK_PORT": str(PORT + number),
             "METRICS_PORT": str(METRICS + number),
             "WEBHOOK_DRAIN_SECONDS": "1",
+            **settings,
         }
         command = [sys.executable, "-m", "cloudsql_iam_operator", "webhook"]
         with log.open("wb") as out:
@@ -133,18 +147,26 @@ class Site:
         return Replica(number, log, process)
 
 
-def install(site: Site) -> None:
+def install(site: Site, *sets: str) -> None:
     """What the chart installs for the webhook, but its Deployment and the CRDs; the Service leads to this machine."""
     site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "csql"}})
     rendered = subprocess.run(
-        [str(site.programs.helm), "template", "csql", str(CHART), "--namespace", "csql"],
+        [
+            str(site.programs.helm),
+            "template",
+            "csql",
+            str(CHART),
+            "--namespace",
+            "csql",
+            *(f"--set={one}" for one in sets),
+        ],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
     wanted = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    wanted |= {"MutatingWebhookConfiguration", "Service", "Secret"}
+    wanted |= {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "Service", "Secret"}
     names = {WEBHOOK, f"{WEBHOOK}-tls"}
     chart = [o for o in yaml.safe_load_all(rendered.stdout) if o and o["metadata"]["name"] in names]
     service = next(o for o in chart if o["kind"] == "Service")

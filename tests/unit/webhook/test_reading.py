@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from cloudsql_iam_operator.api.instance import IPType
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact
 from cloudsql_iam_operator.webhook import reading
 
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 CREATED = {"creationTimestamp": "2026-01-01T00:00:00Z", "generation": 2}
 ORDERS = InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PRIVATE)
 
@@ -125,6 +127,47 @@ def test_a_users_databases_are_those_of_the_grants_that_name_it() -> None:
     grants = [reading.grant(g) for g in (grant("a", "orders"), grant("b", "orders"), grant("c", "x", to="other"))]
 
     assert seen is not None
-    fact = reading.fact(seen, ORDERS, [g for g in grants if g is not None])
+    fact = reading.fact(seen, ORDERS, [g for g in grants if g is not None], NOON)
 
     assert (fact.databases, fact.username, fact.instance) == (("orders",), "checkout@p.iam", ORDERS)
+
+
+@pytest.mark.parametrize(
+    ("status", "change", "unseen"),
+    [
+        ({}, {}, True),
+        ({"conditions": [{"type": "Ready", "status": "False", "reason": "UserNotReady"}]}, {}, True),
+        ({"applied": [{"role": "r"}], "conditions": []}, {}, True),
+        ({"observed": {"desired": 0}}, {}, False),
+        ({"observed": {}, "conditions": [{"type": "Ready", "status": "False", "reason": "UserNotReady"}]}, {}, False),
+        ({"conditions": [{"type": "Ready", "status": "False", "reason": "DatabaseNotFound"}]}, {}, False),
+        ({"conditions": [{"type": "Stalled", "status": "True"}], "observedGeneration": 1}, {}, False),
+        ({}, {"mode": "Plan"}, False),
+        ({}, {"suspend": True}, False),
+    ],
+)
+def test_a_grant_is_unseen_while_it_will_be_carried_out_and_nobody_has_looked_yet(
+    status: dict[str, Any], change: dict[str, Any], unseen: bool
+) -> None:
+    body = grant("a", "orders")
+    seen, on = reading.user(user()), reading.grant(body | {"spec": body["spec"] | change, "status": status})
+
+    assert seen is not None
+    assert on is not None
+    assert reading.fact(seen, ORDERS, [on], NOON).unseen == (("a",) if unseen else ())
+
+
+@pytest.mark.parametrize(
+    ("until", "acts_at"),
+    [
+        ("2026-11-26T12:00:01Z", datetime(2026, 11, 26, 12, 0, 1, tzinfo=UTC)),
+        ("2026-11-26T12:00:00Z", None),
+        ("soon", None),
+        (5, None),
+    ],
+)
+def test_iam_is_waited_for_until_the_time_in_the_status(until: object, acts_at: datetime | None) -> None:
+    seen = reading.user(user(iam={"propagationUntil": until}))
+
+    assert seen is not None
+    assert reading.fact(seen, ORDERS, [], NOON).acts_at == acts_at

@@ -8,7 +8,7 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected,
 from cloudsql_iam_operator.core.injection.patch import Add
 from cloudsql_iam_operator.webhook.review import BadReview, Question, answer, question
 
-ASKED = Question(uid="u-1", namespace="orders", dry_run=False, pod={})
+ASKED = Question(uid="u-1", namespace="orders", dry_run=False, body={})
 
 
 def review(**request: Any) -> bytes:
@@ -31,7 +31,9 @@ def response(answered: bytes) -> dict[str, Any]:
 
 
 def test_a_review_about_a_new_pod_is_understood() -> None:
-    assert question(review(dryRun=True)) == Question("u-1", "orders", True, {"metadata": {"name": "web-1"}})
+    assert question(review(dryRun=True)) == Question(
+        "u-1", "orders", dry_run=True, body={"metadata": {"name": "web-1"}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,13 +42,35 @@ def test_a_review_about_a_new_pod_is_understood() -> None:
         {"operation": "DELETE", "object": None},
         {"operation": "UPDATE"},
         {"subResource": "ephemeralcontainers"},
-        {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}},
+        {"kind": {"group": "apps", "version": "v1", "kind": "ReplicaSet"}},
+        {"kind": {"group": "", "version": "v1", "kind": "Deployment"}},
+        {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}, "operation": "DELETE"},
+        {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}, "subResource": "scale"},
+        {"kind": {"group": 5, "version": "v1", "kind": ["Pod"]}},
         {"kind": None},
         {"object": None},
     ],
 )
-def test_a_review_about_anything_else_holds_no_pod(request_: dict[str, Any]) -> None:
-    assert question(review(**request_)).pod is None
+def test_a_review_about_anything_else_is_none_of_our_business(request_: dict[str, Any]) -> None:
+    assert question(review(**request_)).body is None
+
+
+@pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "DaemonSet"),
+        ("batch", "Job"),
+        ("batch", "CronJob"),
+        ("iam.cloudsql.dev", "CloudSQLIAMUser"),
+    ],
+)
+def test_what_makes_pods_is_looked_at_when_it_is_made_and_changed(operation: str, group: str, kind: str) -> None:
+    asked = question(review(operation=operation, kind={"group": group, "version": "v1", "kind": kind}))
+
+    assert (asked.group, asked.kind, asked.body) == (group, kind, {"metadata": {"name": "web-1"}})
 
 
 @pytest.mark.parametrize(
@@ -72,11 +96,21 @@ def test_a_patch_is_sent_as_json_patch_with_the_warnings() -> None:
     answered = response(answer(ASKED, Injected((Add("/a", 1),), ("mind the gap",))))
 
     assert json.loads(base64.b64decode(answered.pop("patch"))) == [{"op": "add", "path": "/a", "value": 1}]
-    assert answered == {"uid": "u-1", "allowed": True, "patchType": "JSONPatch", "warnings": ["mind the gap"]}
+    assert answered == {
+        "uid": "u-1",
+        "allowed": True,
+        "patchType": "JSONPatch",
+        "warnings": ["mind the gap"],
+        "auditAnnotations": {"decision": "injected"},
+    }
 
 
 def test_a_pod_left_alone_is_allowed_without_a_patch() -> None:
-    assert response(answer(ASKED, Unchanged(Code.OPTED_OUT))) == {"uid": "u-1", "allowed": True}
+    assert response(answer(ASKED, Unchanged(Code.OPTED_OUT))) == {
+        "uid": "u-1",
+        "allowed": True,
+        "auditAnnotations": {"decision": "unchanged", "reason": "opted-out"},
+    }
 
 
 def test_a_denial_has_a_code_and_a_text() -> None:
@@ -84,13 +118,22 @@ def test_a_denial_has_a_code_and_a_text() -> None:
         "uid": "u-1",
         "allowed": False,
         "status": {"code": 403, "message": "no", "reason": "Forbidden"},
+        "auditAnnotations": {"decision": "denied", "reason": "identity"},
     }
 
 
-def test_a_long_warning_is_cut_where_the_api_server_would_cut_it() -> None:
-    (warning,) = response(answer(ASKED, Unchanged(Code.OTHER_PROXY, ("x" * 300,))))["warnings"]
+def test_a_warning_is_whole_where_the_api_server_leaves_it_whole() -> None:
+    assert response(answer(ASKED, Unchanged(Code.OTHER_PROXY, ("x" * 900,))))["warnings"] == ["x" * 900]
 
-    assert warning == "x" * 249 + "…"
+
+def test_long_warnings_are_cut_where_the_api_server_would_cut_them() -> None:
+    several = tuple(letter * 1200 for letter in "abcde")
+
+    assert response(answer(ASKED, Unchanged(Code.OTHER_PROXY, several[:2])))["warnings"] == [
+        "a" * 999 + "…",
+        "b" * 999 + "…",
+    ]
+    assert response(answer(ASKED, Unchanged(Code.OTHER_PROXY, several)))["warnings"] == [c * 249 + "…" for c in "abcde"]
 
 
 def test_what_a_pod_says_reaches_no_terminal_as_a_command() -> None:

@@ -16,7 +16,7 @@ LOOK_SECONDS = (0.5, 1.0)
 """Limits of a read while a pod waits to be admitted."""
 
 _KINDS = f"/apis/{GROUP}/{VERSION}"
-_CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+_REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1"
 _LOST = (404, 409, 422)
 """Answers to a write that somebody else was faster with: gone, conflict, or a failed `test` of a patch."""
 
@@ -27,6 +27,24 @@ class StoredSecret:
 
     values: Mapping[str, bytes]
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration, by its kind's plural and its name."""
+
+    plural: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return f"{_REGISTRATIONS}/{self.plural}/{self.name}"
+
+
+def registrations(name: str) -> tuple[Registration, Registration]:
+    """The two of that name: the one that changes pods, and the one that looks at what makes them."""
+    return Registration("mutatingwebhookconfigurations", name), Registration("validatingwebhookconfigurations", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +73,10 @@ class AdmissionCluster:
         """A kind of the core group over the whole cluster, to be watched."""
         return Resource(self._rest, f"/api/v1/{plural}")
 
-    def configuration(self, name: str) -> Resource:
-        """One MutatingWebhookConfiguration, to be watched."""
-        return Resource(self._rest, _CONFIGURATIONS, {"fieldSelector": f"metadata.name={name}"})
+    def registered(self, registration: Registration) -> Resource:
+        """One registration of webhooks, to be watched."""
+        query = {"fieldSelector": f"metadata.name={registration.name}"}
+        return Resource(self._rest, f"{_REGISTRATIONS}/{registration.plural}", query)
 
     def objects_now(self, kind: Kind, namespace: str) -> list[JSON]:
         """All objects of a kind of ours in a namespace, as stored now."""
@@ -97,16 +116,16 @@ class AdmissionCluster:
 
         return _won(replace)
 
-    def trust(self, configuration: str) -> tuple[Trust, ...]:
-        """What the webhooks of a MutatingWebhookConfiguration trust; () when it does not exist."""
-        found = _found(lambda: self._rest.get(f"{_CONFIGURATIONS}/{configuration}", CALL_SECONDS))
+    def trust(self, registration: Registration) -> tuple[Trust, ...]:
+        """What the registered webhooks trust; () when there is no such registration."""
+        found = _found(lambda: self._rest.get(registration.path, CALL_SECONDS))
         webhooks = (found or {}).get("webhooks") or ()
         return tuple(Trust(w["name"], base64.b64decode(w["clientConfig"].get("caBundle", ""))) for w in webhooks)
 
-    def set_trust(self, configuration: str, trust: tuple[Trust, ...]) -> bool:
-        """Write the bundles, in the order `trust()` gave them; False when the configuration changed since."""
+    def set_trust(self, registration: Registration, trust: tuple[Trust, ...]) -> bool:
+        """Write the bundles, in the order `trust()` gave them; False when the registration changed since."""
         patch = [operation for index, each in enumerate(trust) for operation in _trusting(index, each)]
-        return _won(lambda: self._rest.send("PATCH", f"{_CONFIGURATIONS}/{configuration}", CALL_SECONDS, patch))
+        return _won(lambda: self._rest.send("PATCH", registration.path, CALL_SECONDS, patch))
 
 
 def _step(name: str) -> str:

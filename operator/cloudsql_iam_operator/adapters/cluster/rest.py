@@ -60,23 +60,27 @@ class Rest:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def get(self, path: str, limits: Limits, query: Mapping[str, str] = _NONE) -> JSON:
-        """The JSON at the path.
+    def get(
+        self, path: str, limits: Limits, query: Mapping[str, str] = _NONE, accept: str = "application/json"
+    ) -> JSON:
+        """The JSON at the path, in the form that `accept` names.
 
         Raises:
             Answered: with an error status.
             Unreachable: in time there was no answer.
         """
-        return _decoded(self.stream(path, limits, query), f"GET {path}")
+        return _decoded(self.stream(path, limits, query, accept), f"GET {path}")
 
-    def stream(self, path: str, limits: Limits, query: Mapping[str, str] = _NONE) -> urllib3.BaseHTTPResponse:
+    def stream(
+        self, path: str, limits: Limits, query: Mapping[str, str] = _NONE, accept: str = "application/json"
+    ) -> urllib3.BaseHTTPResponse:
         """The response at the path, its body not read yet.
 
         Raises:
             Answered: with an error status.
             Unreachable: in time there was no answer.
         """
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         return self._response("GET", path, limits, query_params=list(query.items()), header_params=headers)
 
     def send(self, method: str, path: str, limits: Limits, body: object) -> JSON:

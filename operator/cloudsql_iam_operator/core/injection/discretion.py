@@ -1,4 +1,4 @@
-"""A denial for a caller that nobody vouches for: it says where to look, and no account, user name or connection."""
+"""Words for a caller that nobody vouches for: they say where to look, and no account, user name or connection."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,16 +6,22 @@ from dataclasses import replace
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
 from cloudsql_iam_operator.api.user import Group, ServiceAccount, User
 from cloudsql_iam_operator.core.injection.facts import Facts, UserFact
-from cloudsql_iam_operator.core.injection.outcome import Denied
+from cloudsql_iam_operator.core.injection.outcome import Denied, Unchanged
 
 
-def discreet(denied: Denied, facts: Facts) -> Denied:
-    """The denial with what the caller may not know replaced by where those who may can read it."""
-    message = denied.message
+def discreet(outcome: Denied | Unchanged, facts: Facts) -> Denied | Unchanged:
+    """The outcome with what the caller may not know replaced by where those who may can read it."""
     # a longer value first: a user name can be the begin of an account's e-mail
-    for value, place in sorted(_known(facts), key=lambda known: -len(known[0])):
-        message = message.replace(value, f"<{place}>")
-    return replace(denied, message=message)
+    known = sorted(_known(facts), key=lambda pair: -len(pair[0]))
+
+    def hidden(text: str) -> str:
+        for value, place in known:
+            text = text.replace(value, f"<{place}>")
+        return text
+
+    if isinstance(outcome, Denied):
+        return replace(outcome, message=hidden(outcome.message))
+    return replace(outcome, warnings=tuple(map(hidden, outcome.warnings)))
 
 
 def _known(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 from cloudsql_iam_operator.api.instance import IPType
@@ -40,7 +41,8 @@ class UserFact:
 
     `member` and `username` are those of its status, "" before that. `instance` is None when the CloudSQLInstance
     that `instance_name` names does not exist. `databases` are those that DatabaseGrants open to it, sorted. `problem`
-    is the sentence of its Ready condition.
+    is the sentence of its Ready condition. `unseen` are the DatabaseGrants for it that nobody has looked at yet.
+    `acts_at` is when its latest change of IAM acts everywhere, None once that is past.
     """
 
     name: str
@@ -54,6 +56,8 @@ class UserFact:
     instance_name: str
     instance: InstanceFact | None
     databases: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+    acts_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

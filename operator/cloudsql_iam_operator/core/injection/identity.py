@@ -112,9 +112,9 @@ def login_warnings(user: UserFact) -> Iterator[str]:
         case Login.WAITS:
             yield f"CloudSQLIAMUser {user.name} is not ready yet, logins fail until it is{why}"
         case Login.STALLED:
-            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} cannot log in{why}")
+            raise forbidden(Code.LOGIN, f"CloudSQLIAMUser {user.name} cannot log in{why}")
         case Login.EXPIRED:
-            raise forbidden(Code.USER, f"CloudSQLIAMUser {user.name} has expired{why}")
+            raise forbidden(Code.LOGIN, f"CloudSQLIAMUser {user.name} has expired{why}")
 
 
 def name_warnings(user: UserFact, account: ServiceAccountFact) -> Iterator[str]:

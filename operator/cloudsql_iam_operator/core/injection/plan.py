@@ -59,7 +59,7 @@ def _decided(case: Situation) -> Outcome:
         denied = refusal.denied
         message = f"{_cannot(case.pod, case.facts)} {denied.message}"
         on_error = case.wishes[ON_ERROR] or case.settings.on_error
-        if denied.status == 403 and on_error is OnError.SKIP:
+        if denied.status == 403 and denied.code is not Code.WAIT and on_error is OnError.SKIP:
             return Unchanged(Code.SKIPPED, (f"{message}; the pod starts without it, as {ON_ERROR} says skip",))
         return Denied(denied.status, denied.code, message)
 

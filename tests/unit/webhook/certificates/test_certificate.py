@@ -5,7 +5,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from cloudsql_iam_operator.webhook.certificate import CertificateSet, Unusable, issued, read, renewed
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, Unusable, issued, read, renewed
 
 NAMES = ("hook.csql.svc", "hook.csql.svc.cluster.local")
 START = datetime(2026, 1, 1, tzinfo=UTC)

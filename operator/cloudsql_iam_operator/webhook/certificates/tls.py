@@ -2,10 +2,23 @@
 
 import ssl
 import tempfile
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from cloudsql_iam_operator.webhook import metrics
-from cloudsql_iam_operator.webhook.certificate import KEY, LEAF, CertificateSet
+from cloudsql_iam_operator.webhook.certificates.certificate import KEY, LEAF
+
+
+class Servable(Protocol):
+    """A leaf and its key."""
+
+    @property
+    def expires(self) -> datetime:
+        """When the leaf ends."""
+
+    def values(self) -> dict[str, bytes]:
+        """PEM of leaf and key, under LEAF and KEY."""
 
 
 class LiveContext:
@@ -17,7 +30,7 @@ class LiveContext:
     `use` must run in the thread that makes connections: OpenSSL's contexts are not to be changed beside a handshake.
     """
 
-    def __init__(self, certificates: CertificateSet, client_ca: str = "") -> None:
+    def __init__(self, certificates: Servable, client_ca: str = "") -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         if client_ca:
@@ -25,7 +38,7 @@ class LiveContext:
             self.context.verify_mode = ssl.CERT_OPTIONAL
         self.use(certificates)
 
-    def use(self, certificates: CertificateSet) -> None:
+    def use(self, certificates: Servable) -> None:
         """Serve new connections with these."""
         values = certificates.values()
         # Python hands certificates to OpenSSL only as files.

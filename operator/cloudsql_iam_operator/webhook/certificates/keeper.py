@@ -6,11 +6,18 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster, StoredSecret, Trust
+from cloudsql_iam_operator.adapters.cluster.admission import (
+    AdmissionCluster,
+    Registration,
+    StoredSecret,
+    Trust,
+    registrations,
+)
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.webhook import certificate, metrics
-from cloudsql_iam_operator.webhook.certificate import CertificateSet
+from cloudsql_iam_operator.webhook import metrics
+from cloudsql_iam_operator.webhook.certificates import certificate
+from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet
 from cloudsql_iam_operator.webhook.settings import Place
 
 ROUND_SECONDS = 10.0
@@ -57,7 +64,8 @@ class Keeper:
             self._use(current)
             self._held = current
             log.info("serving with a certificate that ends at %s", current.expires.isoformat())
-        self._restore_trust(current)
+        for registration in registrations(self._place.configuration):
+            self._restore_trust(registration, current)
         self.settled.set()
 
     def _keep(self, stop: threading.Event) -> None:
@@ -108,11 +116,11 @@ class Keeper:
             log.info("wrote certificates to Secret %s/%s, the leaf ends at %s", *where, wanted.expires.isoformat())
         return won
 
-    def _restore_trust(self, current: CertificateSet) -> None:
-        trust = self._cluster.trust(self._place.configuration)
+    def _restore_trust(self, registration: Registration, current: CertificateSet) -> None:
+        trust = self._cluster.trust(registration)
         wanted = tuple(Trust(each.webhook, current.bundle) for each in trust)
         if not trust:
-            log.warning("MutatingWebhookConfiguration %s does not exist: nobody calls us", self._place.configuration)
-        if trust != wanted and self._cluster.set_trust(self._place.configuration, wanted):
+            log.warning("%s %s does not exist: nobody calls us", registration.plural, registration.name)
+        if trust != wanted and self._cluster.set_trust(registration, wanted):
             metrics.TRUST_WRITES.inc()
-            log.info("wrote caBundle of MutatingWebhookConfiguration %s", self._place.configuration)
+            log.info("wrote caBundle of %s %s", registration.plural, registration.name)

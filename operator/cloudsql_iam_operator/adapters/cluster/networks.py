@@ -1,0 +1,90 @@
+"""The Kubernetes API as the keeper of NetworkPolicies needs it: workloads page by page, policies, Events."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
+from cloudsql_iam_operator.api.names import FIELD_MANAGER
+from cloudsql_iam_operator.core.visibility import visible
+
+CALL_SECONDS = (5.0, 25.0)
+PAGE = "100"
+NOTICE_LENGTH = 1024
+_POLICIES = "/apis/networking.k8s.io/v1"
+_GONE = (404, 409)
+
+
+class Networks:
+    """Calls to the API server; each raises NotYet when it is not answered well."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def workloads(self, group: str, kind: str) -> Iterator[JSON]:
+        """All workloads of a kind, read page by page."""
+        yield from self._pages(f"/apis/{group}/v1/{kind.lower()}s", {})
+
+    def policies(self, namespace: str) -> list[JSON]:
+        """All NetworkPolicies of a namespace."""
+        return list(self._pages(f"{_POLICIES}/namespaces/{quote(namespace)}/networkpolicies", {}))
+
+    def labelled(self, labels: Mapping[str, str]) -> list[JSON]:
+        """All NetworkPolicies of the cluster with these labels."""
+        chosen = ",".join(f"{name}={value}" for name, value in labels.items())
+        return list(self._pages(f"{_POLICIES}/networkpolicies", {"labelSelector": chosen}))
+
+    def apply(self, policy: JSON) -> None:
+        """Store a NetworkPolicy."""
+        self._rest.apply(_path(policy), CALL_SECONDS, policy, FIELD_MANAGER)
+
+    def delete(self, policy: JSON) -> None:
+        """Delete this very NetworkPolicy, unless it is gone."""
+        exactly = {"uid": policy["metadata"]["uid"]}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": exactly}
+        try:
+            self._rest.send("DELETE", _path(policy), CALL_SECONDS, options)
+        except Answered as answered:
+            if answered.status not in _GONE:
+                raise
+
+    def tell(self, namespace: str, about: Mapping[str, Any], reason: str, message: str) -> bool:
+        """Record a Warning Event about a workload; False when it is there already, or the namespace is going."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{about['name'][:180]}.network.{about['uid']}", "namespace": namespace},
+            "involvedObject": {**about, "namespace": namespace},
+            "type": "Warning",
+            "reason": reason,
+            "message": visible(message)[:NOTICE_LENGTH],
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            self._rest.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, event)
+        except Answered as answered:
+            if answered.status in (403, *_GONE):
+                return False
+            raise
+        return True
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[JSON]:
+        token = ""
+        while True:
+            asked = {**query, "limit": PAGE, **({"continue": token} if token else {})}
+            page = self._rest.get(path, CALL_SECONDS, asked)
+            yield from page["items"]
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+
+def _path(policy: JSON) -> str:
+    metadata = policy["metadata"]
+    return f"{_POLICIES}/namespaces/{quote(metadata['namespace'])}/networkpolicies/{quote(metadata['name'])}"

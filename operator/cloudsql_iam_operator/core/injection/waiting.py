@@ -1,0 +1,48 @@
+"""Whether a pod waits for its login: one that runs only once is not started before that works."""
+
+from collections.abc import Iterator
+
+from cloudsql_iam_operator.api.injection.access import WAIT, Wait
+from cloudsql_iam_operator.core.injection.facts import Login, UserFact
+from cloudsql_iam_operator.core.injection.outcome import Code, Refusal, forbidden
+from cloudsql_iam_operator.core.injection.pod import Pod
+
+
+def runs_once(pod: Pod) -> bool:
+    """Whether nobody runs the pod again in the way that a server is run again, so that a failure counts."""
+    return pod.restart_policy == "Never" or pod.owned_by_job
+
+
+def wait_of(said: Wait | None, pod: Pod) -> Wait:
+    """What the pod waits for: as its annotation says, None for not said.
+
+    A pod that is not run again waits until it is ready by default: a pod that is refused is made again by its
+    controller and counts for nothing, while one that fails is counted against `backoffLimit`.
+    """
+    return said if said is not None else (Wait.READY if runs_once(pod) else Wait.NONE)
+
+
+def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]:
+    """What may keep the pod from logging in at first, when it does not wait for that.
+
+    Raises:
+        Refusal: it waits. The reason passes by itself.
+    """
+    if wait is not Wait.NONE and user.login is Login.WAITS:
+        why = f" ({user.problem})" if user.problem else ""
+        raise _held(f"CloudSQLIAMUser {user.name} is not ready{why}", "it is")
+    if wait is not Wait.NONE and user.unseen:
+        raise _held(f"DatabaseGrant {', '.join(user.unseen)} for {user.name} was not carried out yet", "it was")
+    if user.acts_at is None:
+        return
+    until = user.acts_at.isoformat().replace("+00:00", "Z")
+    why = f"IAM may take until {until} to let CloudSQLIAMUser {user.name} in"
+    if wait is Wait.PROPAGATED:
+        raise _held(why, "then")
+    if once:
+        yield f"{why}: set {WAIT}: propagated, or let the program try its login again"
+
+
+def _held(why: str, until: str) -> Refusal:
+    text = f"{why}: the pod is refused until {until}, and made again by its controller; {WAIT}: none starts it now"
+    return forbidden(Code.WAIT, text)

@@ -1,0 +1,1 @@
+"""Workloads that make pods, as their authors write them: what their pods will meet."""

@@ -1,0 +1,1 @@
+"""What is done about pods that run already."""

@@ -1,0 +1,1 @@
+"""The certificates of the webhook: made, kept in the cluster, served."""
