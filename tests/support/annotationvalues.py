@@ -166,5 +166,5 @@ BAD: Mapping[str, list[str]] = {
     "quota-project": BAD_PLAIN,
     "sql-admin-api-endpoint": BAD_PLAIN,
     "universe-domain": BAD_PLAIN,
-    "extra-args": ["", "--a", "{}", '["a"]', "[1]", '["--a\\nb"]', "[" * 5000],
+    "extra-args": ["", "--a", "{}", '["a"]', '["--"]', '["-t=x"]', "[1]", '["--a\\nb"]', "[" * 5000],
 }

@@ -170,7 +170,7 @@ def arguments(annotation: str, value: str) -> tuple[str, ...]:
         listed = None
     if not isinstance(listed, list) or not all(isinstance(one, str) and one.isprintable() for one in listed):
         raise InvalidObject(annotation, f'is {shown(value)}; write a list of flags such as ["--debug-logs"]')
-    stray = next((one for one in listed if not one.startswith("--")), None)
+    stray = next((one for one in listed if not (one.startswith("--") and one[2:3].isalpha())), None)
     if stray is not None:
         raise InvalidObject(annotation, f"names {shown(stray)}; write each flag in one word that begins with --")
     return tuple(listed)
