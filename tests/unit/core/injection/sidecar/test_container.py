@@ -24,7 +24,7 @@ def test_only_the_chosen_containers_reach_the_socket() -> None:  # 62
     assert web["volumeMounts"] == proxy(body)["volumeMounts"] == [SOCKETS]
     assert "volumeMounts" not in other
     assert "--unix-socket=/run/sql" in proxy(body)["args"]
-    assert not [argument for argument in proxy(body)["args"] if argument.startswith("--port")]
+    assert not [argument for argument in proxy(body)["args"] if argument.startswith(("--port", "--address"))]
 
 
 def test_sockets_in_several_directories_have_a_volume_each() -> None:
