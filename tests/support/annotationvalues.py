@@ -89,6 +89,7 @@ GOOD: Mapping[str, list[tuple[str, Any]]] = {
     "extra-args": [('["--a=b", "--c"]', ("--a=b", "--c")), ("[]", ())],
 }
 
+MANY = ",".join(f"a{number}" for number in range(101))
 BAD_BOOLEANS = ["", "1", "maybe", "y\nes"]
 BAD_PORTS = ["0", "443", "1023", "70000", "abc", "5432.0", "", "-1", "٥٤٣٢", "5432,5433"]
 BAD_QUANTITIES = ["64mb", "1K", "-1", "", "1e3Mi"]
@@ -107,7 +108,7 @@ HOSTILE = [
 ]
 BAD: Mapping[str, list[str]] = {
     "inject": ["", "1", "0", "checkout!", "orders/checkout", "Checkout", "a\nb"],
-    "user": ["", "a,", "orders/checkout", "A"],
+    "user": ["", "a,", "orders/checkout", "A", MANY],
     "instances": [
         *HOSTILE,
         "[",
@@ -129,13 +130,13 @@ BAD: Mapping[str, list[str]] = {
     "auto-iam-authn": BAD_BOOLEANS,
     "ip-type": ["", "vpn", "private,psc"],
     "impersonate": ["", "someone@example.com", "a b@p.iam.gserviceaccount.com"],
-    "impersonate-delegates": ["", f"{ACCOUNT},", "x"],
+    "impersonate-delegates": ["", f"{ACCOUNT},", "x", MANY],
     "credentials-secret": ["", "Key", "key:", "key:../x", "a/b"],
     "identity-check": ["", "off"],
     "on-error": ["", "ignore"],
     "wait": ["", "true", "30s"],
     "network-policy": BAD_BOOLEANS,
-    "containers": ["", "web,", "web,*", "web,!metrics", "Web", "!"],
+    "containers": ["", "web,", "web,*", "web,!metrics", "Web", "!", MANY],
     "env": ["", "PGHOST", "true"],
     "env-prefix": ["", "db_", "1A", "A-B", "A_" * 40],
     "port": BAD_PORTS,
@@ -166,5 +167,5 @@ BAD: Mapping[str, list[str]] = {
     "quota-project": BAD_PLAIN,
     "sql-admin-api-endpoint": BAD_PLAIN,
     "universe-domain": BAD_PLAIN,
-    "extra-args": ["", "--a", "{}", '["a"]', "[1]", '["--a\\nb"]', "[" * 5000],
+    "extra-args": ["", "--a", "{}", '["a"]', '["--"]', '["-t=x"]', "[1]", '["--a\\nb"]', "[" * 5000],
 }

@@ -171,3 +171,38 @@ def test_a_certificate_that_somebody_else_keeps_is_followed(site: Site) -> None:
         replica.process.kill()
         replica.process.wait()
         install(site)
+
+
+def test_rules_and_defaults_of_the_namespace_reach_the_proxy(site: Site, namespace: str) -> None:
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), user(namespace))
+    counted = {"limits.cpu": "4", "requests.cpu": "4", "limits.ephemeral-storage": "1Gi"}
+    item = {"type": "Container", "max": {"memory": "200Mi"}, "default": {"cpu": "1", "ephemeral-storage": "64Mi"}}
+    site.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "q", "namespace": namespace},
+            "spec": {"hard": counted},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "l", "namespace": namespace},
+            "spec": {"limits": [item]},
+        },
+    )
+    told = site.kubectl("annotate", "namespace", namespace, "iam.cloudsql.dev/cpu-limit=250m")
+    assert told.returncode == 0, told.stderr
+
+    def resources() -> JSON:
+        created = site.create(annotated(namespace, inject="checkout", database="orders"), "--dry-run=server")
+        found: JSON = created["spec"]["initContainers"][0]["resources"]
+        return found
+
+    eventually(lambda: resources()["limits"].get("cpu") == "250m", "the namespace's default is heard of")
+    eventually(lambda: resources()["limits"]["memory"] == "200Mi", "the limit range is heard of")
+
+    assert resources() == {
+        "requests": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": "250m", "memory": "200Mi", "ephemeral-storage": "64Mi"},
+    }

@@ -69,3 +69,23 @@ def test_the_proxy_listens_with_what_the_planner_wrote(program: Path, tmp_path: 
     assert (waited.returncode, process.returncode) == (0, 0), log
     for instance in (word.partition("?")[0] for word in made["args"] if not word.startswith("--")):
         assert f"[{instance}] Listening on 127.0.0.1:" in log
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"unix-socket": "/tmp/sql"},
+        {"instances": '[{"name": "a:b:c", "socket": "/tmp/sql"}, "a:b:d"]'},
+        {"instances": "a:b:c", "unix-socket": "/tmp/sql", "env": "prefix"},
+    ],
+)
+def test_flags_for_sockets_do_not_contradict_each_other(program: Path, tmp_path: Path, wishes: dict[str, str]) -> None:
+    arguments = proxy(injected(pod(annotations=wishes)))["args"]
+
+    with running(program, arguments, tmp_path / "log") as process:
+        # it asks Google for the kind of database before it listens, and nobody answers
+        process.wait(120)
+        log = (tmp_path / "log").read_text()
+
+    assert "Authorizing with Application Default Credentials" in log
+    assert "Usage:" not in log

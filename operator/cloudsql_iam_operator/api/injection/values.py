@@ -21,6 +21,8 @@ FIRST_PORT = 1024
 """The first port that a process without privileges may listen on, whatever the container runtime."""
 
 LAST_PORT = 65535
+MOST = 100
+"""Names in one list."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -143,7 +145,7 @@ def secret_key(annotation: str, value: str) -> SecretKey:
 
 def containers_named(annotation: str, value: str) -> Containers:
     """The containers that a list such as `web,worker`, `*` or `*,!metrics` names; `!metrics` alone means all others."""
-    words = [word.strip() for word in value.split(",")]
+    words = _words(annotation, value)
     excluded = tuple(word[1:] for word in words if word.startswith("!"))
     named = tuple(word for word in words if word != "*" and not word.startswith("!"))
     wrong = next((name for name in (*named, *excluded) if LABEL_NAME.problem(name)), None)
@@ -170,15 +172,21 @@ def arguments(annotation: str, value: str) -> tuple[str, ...]:
         listed = None
     if not isinstance(listed, list) or not all(isinstance(one, str) and one.isprintable() for one in listed):
         raise InvalidObject(annotation, f'is {shown(value)}; write a list of flags such as ["--debug-logs"]')
-    stray = next((one for one in listed if not one.startswith("--")), None)
+    stray = next((one for one in listed if not (one.startswith("--") and one[2:3].isalpha())), None)
     if stray is not None:
         raise InvalidObject(annotation, f"names {shown(stray)}; write each flag in one word that begins with --")
     return tuple(listed)
 
 
 def _each(annotation: str, value: str, rule: Text) -> tuple[str, ...]:
-    words = tuple(dict.fromkeys(word.strip() for word in value.split(",")))
+    words = tuple(dict.fromkeys(_words(annotation, value)))
     problem = next(filter(None, map(rule.problem, words)), "")
     if problem:
         raise InvalidObject(annotation, problem)
     return words
+
+
+def _words(annotation: str, value: str) -> list[str]:
+    if value.count(",") >= MOST:
+        raise InvalidObject(annotation, f"lists {value.count(',') + 1} names; {MOST} are the most")
+    return [word.strip() for word in value.split(",")]

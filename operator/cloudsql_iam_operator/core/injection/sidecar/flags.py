@@ -33,14 +33,15 @@ _OURS = frozenset(
 
 def instance_flags(targets: Sequence[Target]) -> list[str]:
     """How the instances are dialled and listened for, when there is one; several carry that themselves."""
+    # the proxy refuses an address beside a socket; its default is the same
+    address = [] if any(target.socket for target in targets) else [f"--address={LOOPBACK}"]
     if len(targets) > 1:
-        return [f"--address={LOOPBACK}", *_common_address(targets)]
+        return [*address, *_common_address(targets)]
     [target] = targets
-    listening = [f"--unix-socket={target.socket}"] if target.socket else [f"--port={target.port}"]
     return [
         *(["--auto-iam-authn"] if target.iam else []),
-        f"--address={LOOPBACK}",
-        *listening,
+        *address,
+        f"--unix-socket={target.socket}" if target.socket else f"--port={target.port}",
         *(f"--{name}" for name in _ADDRESSES[target.address]),
     ]
 

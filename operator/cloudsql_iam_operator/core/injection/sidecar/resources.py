@@ -56,7 +56,7 @@ def _share(name: str, on: Situation, counted: frozenset[str]) -> Share:
     share = Share(
         resource=name,
         request=request or (COUNTED_REQUESTS if {name, f"requests.{name}"} & counted else REQUESTS)[name],
-        limit=limit or usual or (COUNTED_LIMITS[name] if f"limits.{name}" in counted else ""),
+        limit=limit or usual or _default(name, on) or (COUNTED_LIMITS[name] if f"limits.{name}" in counted else ""),
         request_said=bool(request),
         limit_said=bool(limit),
     )
@@ -65,17 +65,21 @@ def _share(name: str, on: Situation, counted: frozenset[str]) -> Share:
     return _agreed(_beside(on.pod, share))
 
 
+def _default(name: str, on: Situation) -> str:
+    """The limit that a LimitRange gives to containers without one, "" for none."""
+    return next((one.limit[name] for one in on.facts.about.ranges if not one.of_pod and name in one.limit), "")
+
+
 def _within(one: LimitRangeFact, share: Share) -> Share:
     """The share bent to one LimitRange, where the pod does not say otherwise."""
     name = share.resource
     least, most, ratio = one.least.get(name, ""), one.most.get(name, ""), one.ratio.get(name, "")
-    default = one.limit.get(name, "") or most
     if not share.limit_said:
-        limit = share.limit or default
+        limit = share.limit or most
         limit = most if exceeds(limit, most) else limit
         share = replace(share, limit=least if least and limit and exceeds(least, limit) else limit)
     if not share.request_said:
-        request = least if exceeds(least, share.request or "0.000000001") else share.request
+        request = least if least and (not share.request or exceeds(least, share.request)) else share.request
         share = replace(share, request=most if exceeds(request, most) else request)
     return _at_ratio(share, ratio) if ratio else share
 

@@ -24,7 +24,7 @@ def test_only_the_chosen_containers_reach_the_socket() -> None:  # 62
     assert web["volumeMounts"] == proxy(body)["volumeMounts"] == [SOCKETS]
     assert "volumeMounts" not in other
     assert "--unix-socket=/run/sql" in proxy(body)["args"]
-    assert not [argument for argument in proxy(body)["args"] if argument.startswith("--port")]
+    assert not [argument for argument in proxy(body)["args"] if argument.startswith(("--port", "--address"))]
 
 
 def test_sockets_in_several_directories_have_a_volume_each() -> None:
@@ -56,6 +56,12 @@ def test_a_directory_that_a_container_has_is_refused(path: str) -> None:  # 63
         "422 iam.cloudsql.dev/unix-socket is /run/sql, where container web mounts something else: "
         "choose another directory"
     )
+
+
+def test_the_directory_of_the_key_is_no_place_for_sockets() -> None:
+    body = pod(annotations={"unix-socket": "/var/run/secrets/cloudsql-proxy", "credentials-secret": "k"})
+
+    assert "is the proxy's own" in denied(body)
 
 
 def test_a_volume_of_our_name_is_refused() -> None:
