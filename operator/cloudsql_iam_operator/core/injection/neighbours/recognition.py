@@ -206,9 +206,21 @@ def _listed(name: str, command: _Command) -> Iterator[str]:
 def _dialled_v1(said: Invocation, environment: Environment) -> Iterator[Dialled]:
     listed = said.flags.get("instances") or environment.get(_V1_INSTANCES, "")
     for word in (listed if listed is not None else "$").split(","):
-        name, equals, address = word.strip().partition("=")
-        network, _, rest = address.partition(":")
+        name, _, address = word.strip().partition("=")
         if name:
-            yield Dialled(
-                name, ((network.rstrip("46"), rest.rpartition(":")[2] if "tcp" in network else rest),) if equals else ()
-            )
+            yield Dialled(name, tuple(_v1_options(address)))
+
+
+def _v1_options(address: str) -> Iterator[tuple[str, str]]:
+    """From `tcp:5432`, `tcp:0.0.0.0:5432` or `unix:/path`.
+
+    Source: Cloud SQL proxy 1.33, parseInstanceConfig
+    """
+    network, _, rest = address.partition(":")
+    if network.rstrip("46") == "tcp":
+        host, _, port = rest.rpartition(":")
+        yield "tcp", port
+        if host:
+            yield "address", host
+    elif network:
+        yield network, rest

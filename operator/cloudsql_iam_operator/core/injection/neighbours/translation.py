@@ -130,11 +130,11 @@ def _inexpressible(proxy: OtherProxy) -> Iterator[str]:
             f"?{key}=" for key, _ in one.options if key in ("unix-socket", "unix-socket-path", "unix", "sql-data")
         )
         if one.option("address") not in (None, "127.0.0.1"):
-            yield "?address="
+            yield "an address for others"
         if proxy.kind is ProxyKind.V1 and not one.options:
             yield "a Unix socket"
     if flags.get("address", "127.0.0.1") not in ("127.0.0.1", "localhost"):
-        yield "--address"
+        yield "an address for others"
     if {"credentials-file", "credential_file"} & flags.keys():
         yield "a credentials file"
     yield from (
