@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.cluster.documents import BadManifest
 from cloudsql_iam_operator.api.names import API_VERSION, GRANT, INSTANCE, USER, Kind
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
-from cloudsql_iam_operator.core.injection import reading
-from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, UserFact
+from cloudsql_iam_operator.core.injection import reading, surroundings
+from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, KubeletFact, NamespaceFact, UserFact
 
 Body = Mapping[str, Any]
 Place = tuple[str, str, str]
 """Kind, namespace and name of an object."""
 
-SERVICE_ACCOUNT = "ServiceAccount"
+SERVICE_ACCOUNT, NAMESPACE, QUOTA, LIMIT_RANGE = "ServiceAccount", "Namespace", "ResourceQuota", "LimitRange"
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _PARSERS: Mapping[str, Callable[[Body], object]] = {
@@ -37,6 +38,12 @@ class Stored(Protocol):
     def service_account_now(self, namespace: str, name: str) -> dict[str, Any] | None:
         """A ServiceAccount; None when it does not exist."""
 
+    def namespace_now(self, name: str) -> dict[str, Any] | None:
+        """A Namespace; None when it does not exist, or may not be read."""
+
+    def listed_now(self, plural: str, namespace: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind of the core group that may be read."""
+
 
 class NoCluster:
     """A cluster in which nothing is stored: only the manifests count."""
@@ -52,6 +59,14 @@ class NoCluster:
     def service_account_now(self, _namespace: str, _name: str) -> dict[str, Any] | None:
         """Nothing."""
         return None
+
+    def namespace_now(self, _name: str) -> dict[str, Any] | None:
+        """Nothing."""
+        return None
+
+    def listed_now(self, _plural: str, _namespace: str = "") -> list[dict[str, Any]]:
+        """Nothing."""
+        return []
 
 
 class Known:
@@ -72,6 +87,7 @@ class Known:
         self._bodies = {_place(body): body for body in read}
         self._users: dict[str, tuple[UserFact, ...]] = {}
         self._instances: dict[str, InstanceFact | None] = {}
+        self._about: dict[str, NamespaceFact] = {}
 
     def facts(self, namespace: str, account: str) -> Facts:
         """Facts about a pod of this namespace and ServiceAccount.
@@ -81,13 +97,34 @@ class Known:
         """
         if namespace not in self._users:
             self._users[namespace] = self._read(namespace)
+            self._about[namespace] = self._rules(namespace)
         body = self._bodies.get((SERVICE_ACCOUNT, namespace, account))
         found = body if body is not None else self._stored.service_account_now(namespace, account)
         return Facts(
             namespace=namespace,
             service_account=None if found is None else reading.service_account(found),
             users=self._users[namespace],
+            about=self._about[namespace],
+            kubelets=self._kubelets,
         )
+
+    @cached_property
+    def _kubelets(self) -> tuple[KubeletFact, ...]:
+        nodes = {body["metadata"]["name"]: surroundings.kubelet(body) for body in self._stored.listed_now("nodes")}
+        return surroundings.kubelets({name: version for name, version in nodes.items() if version is not None})
+
+    def _rules(self, namespace: str) -> NamespaceFact:
+        body = self._bodies.get((NAMESPACE, "", namespace)) or self._stored.namespace_now(namespace)
+        return surroundings.about(
+            {} if body is None else surroundings.annotations(body),
+            map(surroundings.quota, self._of_core(QUOTA, "resourcequotas", namespace)),
+            map(surroundings.limit_range, self._of_core(LIMIT_RANGE, "limitranges", namespace)),
+        )
+
+    def _of_core(self, kind: str, plural: str, namespace: str) -> list[Body]:
+        stored = {body["metadata"]["name"]: body for body in self._stored.listed_now(plural, namespace)}
+        ours = {name: body for (one, where, name), body in self._bodies.items() if (one, where) == (kind, namespace)}
+        return list({**stored, **ours}.values())
 
     def _read(self, namespace: str) -> tuple[UserFact, ...]:
         users = [seen for body in self._all(USER, namespace) if (seen := reading.user(body)) is not None]
@@ -114,7 +151,8 @@ class Known:
 
 def _is_read(body: Body) -> bool:
     kind, version = body.get("kind"), body.get("apiVersion")
-    return (kind, version) == (SERVICE_ACCOUNT, "v1") or (version == API_VERSION and kind in _PARSERS)
+    core = version == "v1" and kind in (SERVICE_ACCOUNT, NAMESPACE, QUOTA, LIMIT_RANGE)
+    return core or (version == API_VERSION and kind in _PARSERS)
 
 
 def _applied(body: Body, namespace: str) -> Body:
@@ -133,7 +171,7 @@ def _applied(body: Body, namespace: str) -> Body:
 
 def _place(body: Body) -> Place:
     metadata, kind = body["metadata"], body["kind"]
-    return kind, "" if kind == INSTANCE.name else metadata["namespace"], metadata["name"]
+    return kind, "" if kind in (INSTANCE.name, NAMESPACE) else metadata["namespace"], metadata["name"]
 
 
 def _over(body: Body, stored: Body | None) -> Body:

@@ -176,6 +176,19 @@ def test_a_text_that_another_parser_takes_for_something_else_stays_a_text(text: 
     assert "note: |" in output if "\n" in text else f'note: "{text}"' in output
 
 
+def test_the_defaults_and_rules_of_a_namespace_count(ran: Any) -> None:
+    annotations = {"iam.cloudsql.dev/cpu-request": "75m"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "orders", "annotations": annotations}}
+    hard = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "hard", "namespace": "orders"}}
+    hard["spec"] = {"hard": {"limits.cpu": "4"}}
+
+    *_, after = yaml.safe_load_all(ran(written(namespace, hard, workload("apps/v1 Deployment"))).output)
+
+    (proxy,) = after["spec"]["template"]["spec"]["initContainers"]
+    assert proxy["resources"]["requests"]["cpu"] == "75m"
+    assert "cpu" in proxy["resources"]["limits"]
+
+
 def test_a_date_without_quotes_stays_as_it_was(ran: Any) -> None:
     deployment = yaml.safe_dump(workload("apps/v1 Deployment")).replace(
         "name: web\n  namespace", "name: web\n  at: 2026-01-01T00:00:00Z\n  namespace"

@@ -94,6 +94,25 @@ class AdmissionCluster:
         path = f"/api/v1/namespaces/{_step(namespace)}/serviceaccounts/{_step(name)}"
         return _found(lambda: self._rest.get(path, self._look))
 
+    def namespace_now(self, name: str) -> JSON | None:
+        """A Namespace as stored now; None when it does not exist, or may not be read."""
+        return self._seen(lambda: self._rest.get(f"/api/v1/namespaces/{_step(name)}", self._look))
+
+    def listed_now(self, plural: str, namespace: str = "") -> list[JSON]:
+        """All objects of a kind of the core group, of one namespace if it has any; none where they may not be read."""
+        place = f"namespaces/{_step(namespace)}/" if namespace else ""
+        found = self._seen(lambda: self._rest.get(f"/api/v1/{place}{plural}", self._look))
+        items: list[JSON] = [] if found is None else found["items"]
+        return items
+
+    def _seen(self, read: Callable[[], JSON]) -> JSON | None:
+        try:
+            return _found(read)
+        except Answered as answered:
+            if answered.status != 403:
+                raise
+            return None
+
     def secret(self, namespace: str, name: str) -> StoredSecret | None:
         """A Secret; None when it does not exist."""
         found = _found(lambda: self._rest.get(f"{_secrets(namespace)}/{name}", CALL_SECONDS))
