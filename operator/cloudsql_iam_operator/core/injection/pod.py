@@ -8,6 +8,7 @@ INIT = "initContainers"
 MAIN = "containers"
 EPHEMERAL = "ephemeralContainers"
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+HOOKS = ("postStart", "preStop")
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 WINDOWS = "windows"
@@ -189,8 +190,9 @@ def _ports(raw: Mapping[str, Any]) -> Iterator[int]:
 
 def _called(raw: Mapping[str, Any]) -> Iterator[int]:
     """Ports that the kubelet calls the container on; those that it names are declared."""
-    lifecycle = _mapping(raw.get("lifecycle"))
-    hooks = (*(raw.get(probe) for probe in PROBES), lifecycle.get("postStart"), lifecycle.get("preStop"))
+    hooks = [raw[probe] for probe in PROBES if raw.get(probe)]
+    if raw.get("lifecycle"):
+        hooks += map(_mapping(raw["lifecycle"]).get, HOOKS)
     for hook in map(_mapping, hooks):
         ports = (_mapping(hook.get(way)).get("port") for way in ("httpGet", "tcpSocket", "grpc"))
         yield from (port for port in ports if isinstance(port, int) and port)
