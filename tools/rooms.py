@@ -19,7 +19,8 @@ FLOORS = {
     "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres"),
     "core: decisions": (
         "core.access", "core.iam", "core.users",
-        "core.injection", "core.injection.application", "core.injection.sidecar", "core.injection.workloads",
+        "core.injection", "core.injection.application", "core.injection.sidecar", "core.injection.neighbours",
+        "core.injection.workloads",
         "core.grants.caused", "core.grants.decided", "core.grants.changes", "core.grants.observed",
         "core.grants.desired", "core",
     ),

@@ -1,16 +1,26 @@
-"""The command line: `run` reconciles, `webhook` admits pods, `plan` shows what grants would have executed."""
+"""The command line: `run` reconciles, `webhook` admits pods, `plan` and `inject` show what would be done."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cloudsql_iam_operator import __version__
 from cloudsql_iam_operator.api.parsing.texts import printed
 from cloudsql_iam_operator.handlers import logs
 
+READERS = ("plan", "inject")
+"""Verbs that read manifests and write to standard output only."""
+
+INJECT_STATUS = (
+    "Exit status: 0 done, 1 something was refused or could not be read (nothing is printed then), "
+    "2 with --diff: there are changes."
+)
 PLAN_STATUS = "Exit status: 0 nothing to do, 2 statements would be executed, 1 something failed or waits."
+
+PLANS = "show what DatabaseGrants would have executed, and write nothing"
+INJECTS = "print manifests with the proxy in their pod templates, and write nothing"
 
 
 class Verb(argparse.ArgumentParser):
@@ -25,14 +35,14 @@ class Verb(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the verb; the exit status: 0 well, 1 failed, 2 wrong arguments or settings. That of `plan` is its own."""
+    """Run the verb; the exit status: 0 well, 1 failed, 2 wrong arguments or settings. READERS have their own."""
     options = _parser().parse_args(arguments)
-    logs.configure(os.environ.get("LOG_LEVEL", "WARNING" if options.verb == "plan" else "INFO").upper())
+    logs.configure(os.environ.get("LOG_LEVEL", "WARNING" if options.verb in READERS else "INFO").upper())
     try:
         return int(options.act(options))
     except ValueError as error:
         print(f"cloudsql-iam-operator: {printed(str(error))}", file=sys.stderr)
-        return 1 if options.verb == "plan" else 2
+        return 1 if options.verb in READERS else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,14 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=Verb)
     verbs.add_parser("run", help="reconcile").set_defaults(act=_run)
     verbs.add_parser("webhook", help="serve pod admission").set_defaults(act=_webhook)
-    what = "show what DatabaseGrants would have executed, and write nothing"
-    plan = verbs.add_parser("plan", help=what, description=f"{what.capitalize()}.", epilog=PLAN_STATUS)
-    plan.usage_status = 1  # 2 says that there are changes
-    plan.set_defaults(act=_plan)
-    plan.add_argument(
-        "-f", "--filename", action="append", required=True, metavar="PATH", help="a manifest, a directory, or -"
-    )
-    plan.add_argument("-n", "--namespace", default="default", help="of objects that name none (default: default)")
+    _add_plan(verbs.add_parser("plan", help=PLANS, description=f"{PLANS.capitalize()}.", epilog=PLAN_STATUS))
+    _add_inject(verbs.add_parser("inject", help=INJECTS, description=f"{INJECTS.capitalize()}.", epilog=INJECT_STATUS))
+    return parser
+
+
+def _add_plan(plan: Verb) -> None:
+    _add_manifests(plan, _plan)
     plan.add_argument("-o", "--output", choices=("sql", "json"), default="sql", help="the form (default: sql)")
     plan.add_argument(
         "--offline", action="store_true", help="take CloudSQLInstances, and so what is allowed, from the manifests too"
@@ -56,7 +65,24 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--operator-namespace", default=os.environ.get("POD_NAMESPACE", "default"), help="where secretRef looks"
     )
-    return parser
+
+
+def _add_inject(inject: Verb) -> None:
+    _add_manifests(inject, _inject)
+    inject.add_argument("--diff", action="store_true", help="print what changes, not the manifests")
+    inject.add_argument("--offline", action="store_true", help="know only what the manifests hold; ask no cluster")
+    inject.add_argument(
+        "--migrate", action="store_true", help="put annotations in the place of proxies v1 and v2, and inject nothing"
+    )
+
+
+def _add_manifests(verb: Verb, act: Callable[[argparse.Namespace], int]) -> None:
+    verb.usage_status = 1  # 2 says that there are changes
+    verb.set_defaults(act=act)
+    verb.add_argument(
+        "-f", "--filename", action="append", required=True, metavar="PATH", help="a manifest, a directory, or -"
+    )
+    verb.add_argument("-n", "--namespace", default="default", help="of objects that name none (default: default)")
 
 
 def _run(_: argparse.Namespace) -> int:
@@ -81,6 +107,18 @@ def _plan(options: argparse.Namespace) -> int:
     text, status = plan(request, os.environ)
     print(text, end="")
     return status
+
+
+def _inject(options: argparse.Namespace) -> int:
+    from cloudsql_iam_operator.cli.inject import Request, inject  # noqa: PLC0415
+    from cloudsql_iam_operator.webhook.settings import injection_from  # noqa: PLC0415
+
+    wanted = (options.diff, options.offline, options.migrate)
+    answer = inject(Request(tuple(options.filename), options.namespace, *wanted), injection_from(os.environ))
+    for line in answer.said:
+        print(printed(line).replace("\n", " "), file=sys.stderr)
+    print(answer.text, end="")
+    return answer.status
 
 
 if __name__ == "__main__":

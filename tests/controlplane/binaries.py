@@ -73,6 +73,7 @@ class Tool:
 TOOLS = (
     Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "", 22),
     Tool("cloud-sql-proxy", "cloud-sql-proxy", "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2", "", 32),
+    Tool("cloudsql-connector", "cloudsql-connector", ".", "", 40),
     Tool("kubelet-streams", "kubelet-streams", ".", "", 15),
     Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "-X helm.sh/helm/v4/internal/version.version=v4.3.1", 107),
     Tool("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", _KUBERNETES_FLAGS, 200),
@@ -90,6 +91,7 @@ class Binaries:
 
     etcd: Path
     cloud_sql_proxy: Path
+    cloudsql_connector: Path
     kubelet_streams: Path
     helm: Path
     kube_apiserver: Path

@@ -25,6 +25,7 @@ from e2e.kubectl import Kubectl
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_TRUST = Path("/etc/ssl/certs/ca-certificates.crt")
 IMAGE = "ghcr.io/cloudsql-iam-operator/cloudsql-iam-operator"
+CONNECTOR = str(ROOT / "tests" / "e2e" / "connector.py")
 PROXY = "gcr.io/cloud-sql-connectors/cloud-sql-proxy"
 
 Say = Callable[[str], None]
@@ -177,6 +178,12 @@ class Chain:
             {"image": f"{IMAGE}:*", "entrypoint": operator, "args": ["run"], "env": python, "binds": seen},
             {"image": f"{PROXY}:*", "entrypoint": ["/cloud-sql-proxy"], "binds": proxy},
             {"image": "postgres:*", "entrypoint": ["sh", "-c"], "args": ["psql"], "env": path, "binds": seen},
+            {
+                "image": "connector-go:*",
+                "entrypoint": ["/login"],
+                "binds": {"/login": str(self.binaries.cloudsql_connector)},
+            },
+            {"image": "connector-python:*", "entrypoint": [sys.executable, CONNECTOR], "env": python, "binds": seen},
             {"image": "busybox:*", "entrypoint": ["sh"], "env": path},
         ]
 

@@ -17,11 +17,11 @@ from cloudsql_iam_operator.api.user import KubernetesServiceAccount
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.globs import Globs, matches
 from cloudsql_iam_operator.core.grants.desired.identifiers import identifier, signature
+from cloudsql_iam_operator.core.injection import reading
 from cloudsql_iam_operator.core.injection.facts import Facts, ServiceAccountFact
 from cloudsql_iam_operator.core.injection.plan import plan
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.users.principals import resolve
-from cloudsql_iam_operator.webhook import reading
 from support.patterns import Found, found
 
 KIB = 1024
@@ -45,6 +45,14 @@ SEEDS = (
         ".gserviceaccount.com",
         "--port=1 ",
         "&port=1",
+        "$(A)",
+        "$(",
+        "${A:-",
+        "${A}",
+        "'",
+        "-instances=a:b:c ",
+        "cloud-sql-proxy;",
+        "A=$A$A;",
     ),
     *(
         "FATAL: ",
@@ -87,6 +95,9 @@ def texts_of_pods() -> Iterator[Case]:
     """What an admission request brings, and the annotation of a ServiceAccount."""
     yield "pod image", 1024 * KIB, lambda text: _planned(image=text)
     yield "pod arguments", 1024 * KIB, lambda text: _planned(args=[text, "--port=" + text])
+    for words in (["sh", "-c"], ["cloud-sql-proxy"], ["cloud_sql_proxy"]):
+        yield f"after {words}", 64 * KIB, partial(_run, words)
+    yield "variables in arguments", 64 * KIB, _referred_to
     yield "container name", 64 * KIB, lambda text: _planned(name=text)
     for name in (*READ, STATUS):
         yield name, ANNOTATION, partial(_annotated, name)
@@ -152,6 +163,19 @@ def _planned(annotations: dict[str, str] | None = None, **container: Any) -> Non
         "spec": {"containers": [{"name": "c", "image": "i", **container}]},
     }
     plan(body, Facts("evil", ServiceAccountFact("default", ""), ()), InjectionSettings("gcr.io/x/proxy:1"))
+
+
+def _run(words: list[str], text: str) -> None:
+    """As one word, and as many."""
+    _planned(command=[*words, f"proxy {text}"])
+    _planned(command=words, args=text.split())
+
+
+def _referred_to(text: str) -> None:
+    """Variables that stand for each other, each for twice the one before."""
+    doubled = [{"name": f"A{n}", "value": f"$(A{n - 1})$(A{n - 1})"} for n in range(1, 64)]
+    env = [{"name": "A0", "value": text[:KIB]}, {"name": "A", "value": text}, *doubled]
+    _planned(args=["$(A63):$(A9)$(A)", text, "--port=$(A8)"], env=env)
 
 
 def _annotated(name: str, text: str) -> None:

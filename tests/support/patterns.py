@@ -49,9 +49,13 @@ LINEAR: dict[str, dict[str, str]] = {
         "_CONTROL": "one character",
     },
     "core/injection/sidecar/image.py": {"_VERSION": FIXED},
-    "core/injection/neighbours.py": {"_PORT": FIXED},
     "webhook/remembered.py": {"_TOKEN_VOLUME": FIXED},
     "adapters/postgres/connector_failures.py": {"_WAY": "matched at the begin of one line only"},
+    "core/injection/neighbours/variables.py": {"_REFERENCE": APART},
+    "core/injection/neighbours/shell.py": {
+        "_PIECE": "each way begins with a character of its own, and its end may be missing",
+        "_REFERENCE": APART,
+    },
     "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},
     "adapters/google/sqladmin_errors.py": {
         "_IAM_ROLE": APART,

@@ -28,6 +28,7 @@ def test_every_program_has_a_variable_of_its_own() -> None:
     assert variables == {
         "etcd": "ETCD",
         "cloud-sql-proxy": "CLOUD_SQL_PROXY",
+        "cloudsql-connector": "CLOUDSQL_CONNECTOR",
         "kubelet-streams": "KUBELET_STREAMS",
         "helm": "HELM",
         "kube-apiserver": "KUBE_APISERVER",
@@ -74,6 +75,7 @@ def test_programs_that_are_all_named_need_no_go(tmp_path: Path) -> None:
     assert binaries == Binaries(
         etcd=tmp_path / "etcd",
         cloud_sql_proxy=tmp_path / "cloud-sql-proxy",
+        cloudsql_connector=tmp_path / "cloudsql-connector",
         kubelet_streams=tmp_path / "kubelet-streams",
         helm=tmp_path / "helm",
         kube_apiserver=tmp_path / "kube-apiserver",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
+from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Limits, Rest
 from cloudsql_iam_operator.adapters.cluster.watch import Resource
 from cloudsql_iam_operator.api.names import GROUP, VERSION, Kind
 
@@ -58,8 +58,9 @@ class Trust:
 class AdmissionCluster:
     """Calls to the API server. Each raises NotYet when that cannot be reached in time, or refuses."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, look: Limits = LOOK_SECONDS) -> None:
         self._rest = rest
+        self._look = look
 
     def all_of(self, kind: Kind) -> Resource:
         """A kind of ours over the whole cluster, to be watched."""
@@ -80,18 +81,37 @@ class AdmissionCluster:
 
     def objects_now(self, kind: Kind, namespace: str) -> list[JSON]:
         """All objects of a kind of ours in a namespace, as stored now."""
-        found = self._rest.get(f"{_KINDS}/namespaces/{_step(namespace)}/{kind.plural}", LOOK_SECONDS)
+        found = self._rest.get(f"{_KINDS}/namespaces/{_step(namespace)}/{kind.plural}", self._look)
         items: list[JSON] = found["items"]
         return items
 
     def object_now(self, kind: Kind, name: str) -> JSON | None:
         """A cluster-scoped object of ours as stored now; None when it does not exist."""
-        return _found(lambda: self._rest.get(f"{_KINDS}/{kind.plural}/{_step(name)}", LOOK_SECONDS))
+        return _found(lambda: self._rest.get(f"{_KINDS}/{kind.plural}/{_step(name)}", self._look))
 
     def service_account_now(self, namespace: str, name: str) -> JSON | None:
         """A ServiceAccount as stored now; None when it does not exist."""
         path = f"/api/v1/namespaces/{_step(namespace)}/serviceaccounts/{_step(name)}"
-        return _found(lambda: self._rest.get(path, LOOK_SECONDS))
+        return _found(lambda: self._rest.get(path, self._look))
+
+    def namespace_now(self, name: str) -> JSON | None:
+        """A Namespace as stored now; None when it does not exist, or may not be read."""
+        return self._seen(lambda: self._rest.get(f"/api/v1/namespaces/{_step(name)}", self._look))
+
+    def listed_now(self, plural: str, namespace: str = "") -> list[JSON]:
+        """All objects of a kind of the core group, of one namespace if it has any; none where they may not be read."""
+        place = f"namespaces/{_step(namespace)}/" if namespace else ""
+        found = self._seen(lambda: self._rest.get(f"/api/v1/{place}{plural}", self._look))
+        items: list[JSON] = [] if found is None else found["items"]
+        return items
+
+    def _seen(self, read: Callable[[], JSON]) -> JSON | None:
+        try:
+            return _found(read)
+        except Answered as answered:
+            if answered.status != 403:
+                raise
+            return None
 
     def secret(self, namespace: str, name: str) -> StoredSecret | None:
         """A Secret; None when it does not exist."""

@@ -8,12 +8,16 @@ from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.table import STATUS
 from cloudsql_iam_operator.api.injection.wishes import parse_wishes
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
-from cloudsql_iam_operator.core.injection import marker, neighbours
+from cloudsql_iam_operator.core.injection import marker
 from cloudsql_iam_operator.core.injection.access import Access, access
 from cloudsql_iam_operator.core.injection.application import containers, environment
 from cloudsql_iam_operator.core.injection.application.variables import Group, groups
 from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.marker import Marker
+from cloudsql_iam_operator.core.injection.neighbours import meshes
+from cloudsql_iam_operator.core.injection.neighbours.advice import conflict
+from cloudsql_iam_operator.core.injection.neighbours.listening import undeclared
+from cloudsql_iam_operator.core.injection.neighbours.recognition import other_proxies
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Refusal, Unchanged
 from cloudsql_iam_operator.core.injection.patch import Add, pointer
 from cloudsql_iam_operator.core.injection.pod import Container, MalformedPod, Pod, parsed
@@ -93,31 +97,25 @@ def _with_connector(case: Situation) -> Outcome:
 
 def _with_proxy(case: Situation) -> Outcome:
     done = _earlier(case)
-    others = tuple(neighbours.other_proxies(case.pod, NAME))
-    stranger = next((other for other in others if other.kind is not neighbours.ProxyKind.V2), None)
-    if stranger is not None:
-        text = f"container {stranger.container.name} is {stranger.kind}; remove it to have one injected"
-        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {text}",))
+    others = other_proxies(case.pod, "" if done is None else NAME)
     who = access(case.pod, case.wishes, case.facts, case.settings)
     if done is not None:
         return _completed(case, who, done)
-    for target in who.targets:
-        twin = next((other.container.name for other in others if other.serves(target.connection)), None)
-        if twin is not None:
-            text = f"container {twin} is a proxy for {target.connection} already; remove it or {INJECT}"
-            return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {text}",))
-    foreign = ((other.container.name, other.ports()) for other in others)
-    return _injected(case, who, assembly.proxy(case, who.targets, foreign))
+    standing = conflict(others, [target.connection for target in who.targets])
+    if standing:
+        return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {standing}",))
+    if _has_our_name(case.pod):
+        raise Refusal(Code.POD_SHAPE, f"it has a container named {NAME} of its own: give that another name")
+    return _injected(case, who, assembly.proxy(case, who.targets, undeclared(case.pod, others)))
 
 
 def _earlier(case: Situation) -> Marker | None:
     """What an earlier injection of ours did to this very pod; None for a pod that carries no proxy of ours."""
-    if all(c.name != NAME for c in (*case.pod.containers, *case.pod.ephemeral)):
-        return None
-    done = marker.read(case.wishes[STATUS])
-    if done is None:
-        raise Refusal(Code.POD_SHAPE, f"it has a container named {NAME} of its own: give that another name")
-    return done
+    return marker.read(case.wishes[STATUS]) if _has_our_name(case.pod) else None
+
+
+def _has_our_name(pod: Pod) -> bool:
+    return any(c.name == NAME for c in (*pod.containers, *pod.ephemeral))
 
 
 def _chosen(case: Situation) -> tuple[Container, ...]:
@@ -137,7 +135,7 @@ def _injected(case: Situation, who: Access, proxy: Proxy) -> Injected:
     operations = [
         *environment.operations(fits, assembly.quit_variables(proxy.ports.admin)),
         *volumes.mount_operations(chosen, proxy.targets),
-        *assembly.operations(case, proxy, built, neighbours.place_for_proxy(pod)),
+        *assembly.operations(case, proxy, built, meshes.place_for_proxy(pod)),
         Add(pointer("metadata", "annotations", STATUS), status),
     ]
     warnings = (
@@ -147,7 +145,7 @@ def _injected(case: Situation, who: Access, proxy: Proxy) -> Injected:
         *containers.excluded_warnings(case.wishes[CONTAINERS], pod),
         *environment.warnings(fits),
         *environment.shadowed(fits),
-        *neighbours.mesh_warnings(pod),
+        *meshes.mesh_warnings(pod),
     )
     return Injected(tuple(operations), warnings)
 

@@ -7,6 +7,8 @@ from typing import Any
 INIT = "initContainers"
 MAIN = "containers"
 EPHEMERAL = "ephemeralContainers"
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+HOOKS = ("postStart", "preStop")
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 WINDOWS = "windows"
@@ -21,7 +23,8 @@ class MalformedPod(ValueError):
 class Container:
     """One container: `place` and `index` say where in the spec; `env` maps names to literal values, None for valueFrom.
 
-    `ports` are the declared TCP container and host ports. `mounts` are the paths of its volume mounts; `requests` and
+    `words` are command and arguments; `entrypoint` is whether they begin with a command. `ports` are the TCP ports
+    that it declares, or that its probes and hooks call. `mounts` are the paths of its volume mounts; `requests` and
     `limits` are quantities by resource.
     """
 
@@ -30,6 +33,7 @@ class Container:
     name: str
     image: str
     words: tuple[str, ...]
+    entrypoint: bool
     env: Mapping[str, str | None]
     ports: frozenset[int]
     env_from: bool
@@ -112,15 +116,17 @@ def _containers(spec: Mapping[str, Any], place: str) -> tuple[Container, ...]:
 
 
 def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
-    words = (*_list(raw.get("command")), *_list(raw.get("args")))
+    command = _list(raw.get("command"))
+    words = (*command, *_list(raw.get("args")))
     return Container(
         place=place,
         index=index,
         name=_text(raw.get("name")),
         image=_text(raw.get("image")),
         words=tuple(_text(word) for word in words),
+        entrypoint=bool(command),
         env=_environment(_list(raw.get("env"))),
-        ports=frozenset(_ports(raw)),
+        ports=frozenset((*_ports(raw), *_called(raw))),
         env_from=bool(_list(raw.get("envFrom"))),
         native=place == INIT and raw.get("restartPolicy") == "Always",
         mounts=tuple(_text(mount.get("mountPath")) for mount in map(_mapping, _list(raw.get("volumeMounts")))),
@@ -180,6 +186,16 @@ def _ports(raw: Mapping[str, Any]) -> Iterator[int]:
     for port in map(_mapping, _list(raw.get("ports"))):
         if port.get("protocol", "TCP") == "TCP":
             yield from (n for n in (port.get("containerPort"), port.get("hostPort")) if isinstance(n, int) and n)
+
+
+def _called(raw: Mapping[str, Any]) -> Iterator[int]:
+    """Ports that the kubelet calls the container on; those that it names are declared."""
+    hooks = [raw[probe] for probe in PROBES if raw.get(probe)]
+    if raw.get("lifecycle"):
+        hooks += map(_mapping(raw["lifecycle"]).get, HOOKS)
+    for hook in map(_mapping, hooks):
+        ports = (_mapping(hook.get(way)).get("port") for way in ("httpGet", "tcpSocket", "grpc"))
+        yield from (port for port in ports if isinstance(port, int) and port)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

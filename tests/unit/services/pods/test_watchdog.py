@@ -94,7 +94,11 @@ NOTHING_MISSING = {
         metadata={"annotations": {"iam.cloudsql.dev/inject": "checkout", "kubernetes.io/config.mirror": "x"}}
     ),
     "another proxy": running(
-        spec={"initContainers": [{"name": "p", "image": IMAGE, "args": ["acme-prod:europe-west1:orders"]}]}
+        spec={
+            "initContainers": [
+                {"name": "p", "image": IMAGE, "args": ["acme-prod:europe-west1:orders"], "restartPolicy": "Always"}
+            ]
+        }
     ),
 }
 

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.variables import Group
-from cloudsql_iam_operator.core.injection.neighbours import SIDECARS
+from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
+from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
 
@@ -25,7 +26,8 @@ DEFAULT_PORT = "5432"
 def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
     """Containers that are to reach the database, init containers first; `ours` is the name of the proxy's.
 
-    Names that are left out need not exist yet: another webhook may add them later.
+    Names that are left out need not exist yet: another webhook may add them later. All means all but known sidecars
+    and proxies of others.
 
     Raises:
         Refusal: a name that no container has.
@@ -40,7 +42,7 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
         )
     if wanted.every:
         left_out = SIDECARS | set(wanted.excluded)
-        return tuple(container for container in candidates if container.name not in left_out)
+        return tuple(each for each in candidates if each.name not in left_out and not recognised(each))
     return tuple(container for container in candidates if container.name in wanted.names)
 
 

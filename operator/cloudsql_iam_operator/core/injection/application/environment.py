@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cloudsql_iam_operator.core.injection.application.containers import elsewhere
 from cloudsql_iam_operator.core.injection.application.variables import Group
-from cloudsql_iam_operator.core.injection.neighbours import is_server
+from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
 from cloudsql_iam_operator.core.injection.pod import Container
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from cloudsql_iam_operator.api.injection.annotation import OLDEST, Version
 from cloudsql_iam_operator.api.injection.sidecar import IMAGE
 from cloudsql_iam_operator.api.parsing.images import split_image
-from cloudsql_iam_operator.core.injection.neighbours import is_v1_image
+from cloudsql_iam_operator.core.injection.neighbours.recognition import is_v1_image
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.api.instance import IPType
+from cloudsql_iam_operator.core.injection import reading
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact
-from cloudsql_iam_operator.webhook import reading
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 CREATED = {"creationTimestamp": "2026-01-01T00:00:00Z", "generation": 2}

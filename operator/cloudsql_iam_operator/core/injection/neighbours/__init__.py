@@ -1,0 +1,1 @@
+"""What else lives in the pod: service meshes, other injectors' sidecars, other Cloud SQL proxies, database servers."""

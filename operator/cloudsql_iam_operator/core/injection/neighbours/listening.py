@@ -1,0 +1,17 @@
+"""Ports that containers listen on without declaring them, as far as the pod tells."""
+
+from collections.abc import Iterable, Iterator
+
+from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy
+from cloudsql_iam_operator.core.injection.neighbours.servers import server_ports
+from cloudsql_iam_operator.core.injection.pod import Pod
+
+
+def undeclared(pod: Pod, others: Iterable[OtherProxy]) -> Iterator[tuple[str, frozenset[int]]]:
+    """Names of containers, and the TCP ports that they take by what they run."""
+    for other in others:
+        yield other.container.name, other.ports()
+    for container in pod.containers:
+        ports = server_ports(container)
+        if ports:
+            yield container.name, ports

@@ -1,0 +1,128 @@
+"""Commands in a shell line, as far as is needed to find a proxy that one of them starts. Nothing is executed."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cloudsql_iam_operator.core.injection.neighbours.variables import BUDGET, Environment
+
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
+
+WRAPPERS = frozenset(
+    {"!", "{", "busybox", "command", "do", "dumb-init", "else", "env", "eval", "exec", "export", "if", "nice", "nohup"}
+    | {"setsid", "sudo", "stdbuf", "then", "time", "timeout", "tini", "until", "while", "xargs"}
+)
+"""Words before the command that is run."""
+
+LONGEST_LINE = 65536
+"""Characters of a line that are read: more than people write into a manifest."""
+
+_PIECE = re.compile(
+    r"""'(?P<single>[^']*)'?|"(?P<double>(?:[^"\\]|\\.)*)"?|\\(?P<escaped>.)|(?P<end>[;&|()`\n])"""
+    r"""|(?P<blank>[^\S\n]+|[<>])|(?P<plain>[^\s'"\\;&|()<>`]+)""",
+    re.DOTALL,
+)
+_REFERENCE = re.compile(r"\$(?:\{(\w+)(?::?-([^{}]*))?\}|([A-Za-z_]\w*))", re.ASCII)
+
+
+def script_of(words: Sequence[str]) -> str | None:
+    """The shell line that the words run, None when they run none: `sh -c LINE`, with options of any kind."""
+    if not words or basename(words[0]) not in SHELLS:
+        return None
+    for index, word in enumerate(words[1:], start=1):
+        if word.startswith("-") and not word.startswith("--") and "c" in word:
+            return words[index + 1] if index + 1 < len(words) else ""
+        if not word.startswith("-") and not word.isalpha():
+            return None
+    return None
+
+
+def commands(script: str, environment: Environment) -> Iterator[tuple[tuple[str, ...], Environment]]:
+    """Each command of the line: its program and arguments, with variables put in where they can be seen, and these."""
+    state = _Variables(environment)
+    for raw in _split(script[:LONGEST_LINE]):
+        words = [state.expanded(word) for word in raw]
+        state.remember(words)
+        found = run_by(words)
+        if found:
+            yield found, state.values
+
+
+def run_by(words: Sequence[str]) -> tuple[str, ...]:
+    """The program that is run and its arguments, without wrappers such as `exec`, `timeout 30` or `A=b`."""
+    for index, word in enumerate(words):
+        if not (basename(word) in WRAPPERS or word.startswith("-") or _assigned(word) or _is_duration(word)):
+            return tuple(words[index:])
+    return ()
+
+
+def basename(path: str) -> str:
+    """The last step of a path."""
+    return path.rpartition("/")[2]
+
+
+def _assigned(word: str) -> str:
+    """The variable that the word assigns; "" when it assigns none."""
+    name, equals, _ = word.partition("=")
+    return name if equals and name.isascii() and name.isidentifier() else ""
+
+
+def _is_duration(word: str) -> bool:
+    return word.isascii() and word.rstrip("smh").isdecimal()
+
+
+def _split(script: str) -> Iterator[list[str]]:
+    words: list[str] = []
+    pieces: list[str] = []
+    comment = False
+    for found in _PIECE.finditer(f"{script}\n"):
+        ends, blank, plain = found["end"], found["blank"], found["plain"]
+        comment = (comment or bool(plain and plain.startswith("#") and not pieces)) and ends != "\n"
+        if comment:
+            continue
+        if ends is None and blank is None:
+            pieces.append(_text(found))
+            continue
+        if pieces:
+            words.append("".join(pieces))
+            pieces = []
+        if ends is not None:
+            yield words
+            words = []
+
+
+def _text(found: re.Match[str]) -> str:
+    if found["escaped"] is not None:
+        return "" if found["escaped"] == "\n" else str(found["escaped"])
+    double = found["double"]
+    return str(double.replace('\\"', '"') if double is not None else found["single"] or found["plain"] or "")
+
+
+class _Variables:
+    """What the variables say while the line is read, with a budget, as for those of the container."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.values = dict(environment)
+        self._left = BUDGET
+
+    def expanded(self, word: str) -> str:
+        return _REFERENCE.sub(self._put, word) if "$" in word else word
+
+    def remember(self, words: Sequence[str]) -> None:
+        """Take note of what is assigned before the command, or exported."""
+        for word in words:
+            name = _assigned(word)
+            if name:
+                self.values[name] = word[len(name) + 1 :]
+            elif word not in WRAPPERS:
+                return
+
+    def _put(self, found: re.Match[str]) -> str:
+        braced, default, plain = found.groups()
+        name = braced or plain
+        value = self.values.get(name)
+        if value is None:
+            return default if default is not None and name not in self.values else found.group()
+        if len(value) > self._left:
+            return found.group()
+        self._left -= len(value)
+        return value

@@ -1,0 +1,291 @@
+"""`inject --migrate`: proxies of the authors' own become annotations, or stay, with the reason."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cloudsql_iam_operator.__main__ import main
+
+CONNECTION = "acme-prod:europe-west1:orders"
+GOOGLE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.11.0"
+V1 = "gcr.io/cloudsql-docker/gce-proxy:1.33.1"
+DOMAIN = "iam.cloudsql.dev/"
+ACCESS = f"""\
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: checkout
+  namespace: orders
+  annotations: {{iam.gke.io/gcp-service-account: checkout@acme-prod.iam.gserviceaccount.com}}
+---
+apiVersion: iam.cloudsql.dev/v1alpha1
+kind: CloudSQLInstance
+metadata: {{name: orders-prod}}
+spec: {{connectionName: "{CONNECTION}", admin: {{database: {{ipType: PUBLIC}}}}}}
+---
+apiVersion: iam.cloudsql.dev/v1alpha1
+kind: CloudSQLIAMUser
+metadata: {{name: checkout, namespace: orders}}
+spec: {{instanceRef: {{name: orders-prod}}, principal: {{kubernetesServiceAccount: {{name: checkout}}}}}}
+---
+"""
+
+
+def deployment(*containers: dict[str, Any], annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    template: dict[str, Any] = {
+        "spec": {"serviceAccountName": "checkout", "containers": [{"name": "web", "image": "acme/web:1"}, *containers]}
+    }
+    template["spec"] |= spec
+    if annotations:
+        template["metadata"] = {"annotations": annotations}
+    metadata = {"name": "web", "namespace": "orders"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}}
+
+
+def v2(*args: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "sql", "image": GOOGLE, "args": list(args), **fields}
+
+
+def v1(*args: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "sql", "image": V1, "command": ["/cloud_sql_proxy", *args], **fields}
+
+
+class Migrated:
+    """One run: exit status, the template after it (None when nothing was printed), and what was said."""
+
+    def __init__(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: dict[str, Any], access: str) -> None:
+        file = tmp_path / "web.yaml"
+        file.write_text(access + yaml.safe_dump(body))
+        self.status = main(["inject", "--offline", "--migrate", "-f", str(file)])
+        self.output, self.said = capsys.readouterr()
+        documents = list(yaml.safe_load_all(self.output))
+        self.template = documents[-1]["spec"]["template"] if documents else None
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        assert self.template is not None, self.said
+        found = self.template["metadata"]["annotations"]
+        return {name.removeprefix(DOMAIN): value for name, value in found.items()}
+
+
+@pytest.fixture
+def migrated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    return lambda body, access=ACCESS: Migrated(tmp_path, capsys, body, access)
+
+
+IAM = "--auto-iam-authn"
+BECOMES = {
+    "v2 with IAM login": (v2(IAM, CONNECTION), {}),
+    "v2 in the environment": (
+        v2(
+            env=[
+                {"name": "CSQL_PROXY_INSTANCE_CONNECTION_NAME", "value": CONNECTION},
+                {"name": "CSQL_PROXY_AUTO_IAM_AUTHN", "value": "true"},
+                {"name": "CSQL_PROXY_PORT", "value": "6543"},
+            ]
+        ),
+        {"port": "6543"},
+    ),
+    "v2 whose parameters are the instance's": (
+        v2(f"{CONNECTION}?port=6543&auto-iam-authn=true&private-ip=true"),
+        {"port": "6543", "ip-type": "private"},
+    ),
+    "v2 with a password": (v2(CONNECTION), {"auto-iam-authn": "false"}),
+    "v2 with references": (
+        v2(
+            "--port=$(PORT)", IAM, "$(DB)", env=[{"name": "PORT", "value": "6000"}, {"name": "DB", "value": CONNECTION}]
+        ),
+        {"port": "6000"},
+    ),
+    "v2 with flags of its own": (
+        v2(IAM, "--max-connections=20", "--max-sigterm-delay", "30s", "--quiet", "--lazy-refresh", "--psc", CONNECTION),
+        {
+            "max-connections": "20",
+            "max-sigterm-delay": "30s",
+            "quiet": "true",
+            "lazy-refresh": "true",
+            "ip-type": "psc",
+        },
+    ),
+    "v2 with health checks and metrics": (
+        v2(
+            IAM,
+            "--health-check",
+            "--http-port=9100",
+            "--prometheus",
+            "--structured-logs",
+            "--exit-zero-on-sigterm",
+            CONNECTION,
+        ),
+        {"prometheus": "9100"},
+    ),
+    "v2 in one shell command": (
+        {"name": "sql", "image": GOOGLE, "command": ["sh", "-c", f"exec /cloud-sql-proxy {IAM} -p 6001 {CONNECTION}"]},
+        {"port": "6001"},
+    ),
+    "v2 with resources": (
+        v2(IAM, CONNECTION, resources={"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}),
+        {"cpu-request": "100m", "memory-request": "32Mi", "memory-limit": "128Mi"},
+    ),
+    "v1 with IAM login": (v1("-enable_iam_login", f"-instances={CONNECTION}=tcp:5432"), {}),
+    "v1 on all addresses of the instance, private first": (
+        v1(
+            "-enable_iam_login",
+            "-ip_address_types=PRIVATE",
+            "-term_timeout=30s",
+            "-instances",
+            f"{CONNECTION}=tcp:6543",
+        ),
+        {"port": "6543", "ip-type": "private", "max-sigterm-delay": "30s"},
+    ),
+    "v1 in its environment": (
+        v1("-enable_iam_login", env=[{"name": "INSTANCES", "value": f"{CONNECTION}=tcp:5433"}]),
+        {"port": "5433"},
+    ),
+}
+"""Containers, and the annotations that they become, beside the name of the user."""
+
+
+@pytest.mark.parametrize("case", BECOMES)
+def test_a_proxy_becomes_annotations(case: str, migrated: Any) -> None:
+    container, annotations = BECOMES[case]
+
+    done = migrated(deployment(container))
+
+    assert done.annotations == {"inject": "checkout"} | annotations
+    assert [each["name"] for each in done.template["spec"]["containers"]] == ["web"]
+    assert done.status == 0
+
+
+@pytest.mark.parametrize("case", BECOMES)
+def test_what_became_annotations_is_shown_by_a_difference(case: str, migrated: Any) -> None:
+    done = migrated(deployment(BECOMES[case][0]))
+
+    assert "Deployment orders/web: container sql became annotations" in done.said
+    assert "+        iam.cloudsql.dev/inject: checkout" in done.said.splitlines()
+    assert "-      - " in done.said
+
+
+def test_a_native_sidecar_goes_with_the_list_that_it_was_alone_in(migrated: Any) -> None:
+    done = migrated(deployment(initContainers=[v2(IAM, CONNECTION, restartPolicy="Always")]))
+
+    assert "initContainers" not in done.template["spec"]
+
+
+def test_a_key_in_a_secret_stays_the_identity(migrated: Any) -> None:
+    volumes = [{"name": "key", "secret": {"secretName": "sql-key"}}]
+    mounts = [{"name": "key", "mountPath": "/secrets/"}]
+
+    done = migrated(deployment(v2(IAM, "-c", "/secrets/key.json", CONNECTION, volumeMounts=mounts), volumes=volumes))
+
+    assert done.annotations == {"inject": "checkout", "credentials-secret": "sql-key:key.json"}
+
+
+def test_impersonation_stays(migrated: Any) -> None:
+    email = "checkout@acme-prod.iam.gserviceaccount.com"
+    known = ACCESS.replace("{kubernetesServiceAccount: {name: checkout}}", f"{{serviceAccount: {email}}}")
+    chain = f"--impersonate-service-account={email},b@p.iam.gserviceaccount.com"
+
+    done = migrated(deployment(v2("-i", chain, CONNECTION)), known)
+
+    delegated = {"impersonate": email, "impersonate-delegates": "b@p.iam.gserviceaccount.com"}
+    assert done.annotations == {"inject": "checkout"} | delegated
+
+
+def test_annotations_that_are_there_stay(migrated: Any) -> None:
+    annotations = {f"{DOMAIN}inject": "true", "prometheus.io/scrape": "true"}
+
+    done = migrated(deployment(v2(IAM, CONNECTION), annotations=annotations))
+
+    assert done.template["metadata"]["annotations"] == annotations
+
+
+STAYS = {
+    "several instances": (v2(IAM, CONNECTION, "acme-prod:europe-west1:audit"), "serves several instances"),
+    "an instance of nobody": (
+        v2(IAM, "acme-prod:europe-west1:audit"),
+        "no CloudSQLIAMUser on acme-prod:europe-west1:audit",
+    ),
+    "an instance from elsewhere": (v2(IAM, "--config-file=/etc/proxy.yaml"), "cannot be seen: name it in its args"),
+    "a Unix socket of v2": (v2(IAM, "-u", "/cloudsql", CONNECTION), "nothing for: --unix-socket"),
+    "a Unix socket of v1": (v1("-dir=/cloudsql", f"-instances={CONNECTION}"), "a Unix socket"),
+    "an address for others": (v2(IAM, "--address=0.0.0.0", CONNECTION), "nothing for: an address for others"),
+    "an address for others, of v1": (
+        v1("-enable_iam_login", f"-instances={CONNECTION}=tcp:0.0.0.0:5432"),
+        "an address for others",
+    ),
+    "a token": (v2(IAM, "--token=ya29.secret", CONNECTION), "nothing for: --token"),
+    "an unknown flag": (v2(IAM, "--new-thing=secret", CONNECTION), "nothing for: --new-thing"),
+    "pprof": (v2(IAM, "--debug", CONNECTION), "nothing for: --debug"),
+    "a key that is no Secret's": (v2(IAM, "-c", "/key.json", CONNECTION), "the credentials file /key.json"),
+    "a web proxy": (v2(IAM, CONNECTION, env=[{"name": "HTTPS_PROXY", "value": "http://p"}]), "variables HTTPS_PROXY"),
+    "a volume": (v2(IAM, CONNECTION, volumeMounts=[{"name": "ca", "mountPath": "/etc/ssl"}]), "its volumes (ca)"),
+    "variables from elsewhere": (v2(IAM, CONNECTION, envFrom=[{"secretRef": {"name": "x"}}]), "nothing for: envFrom"),
+    "a limit of another resource": (
+        v2(IAM, CONNECTION, resources={"limits": {"gpu": 1}}),
+        "nothing for: limits of gpu",
+    ),
+    "a shell line": (
+        {
+            "name": "sql",
+            "image": GOOGLE,
+            "command": ["sh", "-c", f"/cloud-sql-proxy -i {CONNECTION} & sleep 9; kill $!"],
+        },
+        "does more than start the proxy",
+    ),
+    "one of Google's operator": (
+        {**v2(IAM, CONNECTION), "name": "csql-orders-web"},
+        "take the workload out of its AuthProxyWorkload",
+    ),
+}
+"""Containers that stay, and what is said."""
+
+
+@pytest.mark.parametrize("case", STAYS)
+def test_what_would_lose_something_stays_and_nothing_is_printed(case: str, migrated: Any) -> None:
+    container, said = STAYS[case]
+
+    done = migrated(deployment(container))
+
+    assert (done.status, done.output) == (1, "")
+    assert "Deployment orders/web: " in done.said
+    assert said in done.said
+    assert "secret" not in done.said.replace("Secret", "")
+
+
+def test_several_proxies_stay(migrated: Any) -> None:
+    done = migrated(deployment(v2(IAM, CONNECTION), {**v1(f"-instances={CONNECTION}=tcp:5433"), "name": "old"}))
+
+    assert done.status == 1
+    assert "several proxies (sql, old)" in done.said
+
+
+def test_an_annotation_that_says_something_else_stays_and_so_does_the_proxy(migrated: Any) -> None:
+    done = migrated(deployment(v2(IAM, "--port=6543", CONNECTION), annotations={f"{DOMAIN}port": "5432"}))
+
+    assert done.status == 1
+    assert "iam.cloudsql.dev/port is '5432', and container sql has '6543': make them the same" in done.said
+
+
+def test_another_identity_stays_with_what_injection_would_say(migrated: Any) -> None:
+    body = deployment(v2(IAM, CONNECTION), annotations={f"{DOMAIN}inject": "checkout"}, serviceAccountName="other")
+
+    done = migrated(body)
+
+    assert done.status == 1
+    assert "ServiceAccount orders/other does not exist" in done.said
+
+
+def test_what_has_no_proxy_and_what_is_alloydbs_is_left_alone(migrated: Any) -> None:
+    alloydb = {
+        "name": "a",
+        "image": "gcr.io/alloydb-connectors/alloydb-auth-proxy:1.10.1",
+        "args": ["projects/p/locations/r/clusters/c/instances/i"],
+    }
+    body = deployment(alloydb)
+
+    done = migrated(body)
+
+    assert done.output == ACCESS + yaml.safe_dump(body)
