@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
 from e2e.waiting import eventually
-from support.webhookparts.manifests import GOOGLE_ACCOUNT, MARK, annotated, init_containers, service_account, user
+from support.webhookparts.manifests import GOOGLE_ACCOUNT, JSON, MARK, annotated, init_containers, service_account, user
 from support.webhookparts.site import WEBHOOK, Site, install
 
 
