@@ -49,11 +49,11 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # --- tests ------------------------------------------------------------------
 
-.PHONY: test parts chain test-unit test-integration test-postgres test-clients test-e2e bench
+.PHONY: test parts chain test-unit test-integration test-postgres test-clients test-e2e test-chaos bench
 test: binaries ## unit, integration and end-to-end tests
 	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),$(MAKE) --jobs=2 --keep-going parts chain)
 parts:
-	@$(SANDBOX) -- $(BIN)/python -m pytest tests/unit tests/integration 2>&1 | sed -u 's/^/parts: /'
+	@$(SANDBOX) -- $(BIN)/python -m pytest tests/unit tests/integration tests/chaos 2>&1 | sed -u 's/^/parts: /'
 chain:
 	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e 2>&1 | sed -u 's/^/chain: /'
 test-unit: $(STAMP) ## the pure parts only
@@ -69,6 +69,8 @@ test-pooler: $(STAMP) ## grants through a transaction pooler, where the machine 
 	@$(BIN)/python -m pytest tests/pooler $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
+test-chaos: binaries ## the operator killed before and after every call it makes; CHAOS="before 7" tries one (an hour in all)
+	@CHAOS="$(or $(CHAOS),all)" $(SANDBOX) -- $(BIN)/python -m pytest -s $(call tests,tests/chaos)
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE=N adds a fleet of N objects
 	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)

@@ -21,6 +21,7 @@ from cloudsql_emulator.instances.changes import Changes
 from cloudsql_emulator.instances.instance import Instance
 from cloudsql_emulator.instances.operations import Operations
 from cloudsql_emulator.switches import Switches
+from cloudsql_emulator.witness import Witness
 
 
 class Cloud:
@@ -38,6 +39,7 @@ class Cloud:
         self.tokens = TokenIssuer(self.clock, self.directory, self.keys)
         self.journal = Journal()
         self.faults = Faults()
+        self.witness = Witness()
         self.quotas = Quotas()
         self.operations = Operations(self.clock)
         self.changes = Changes(self.clock, self.switches)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudsql_emulator.certificates import InstanceCertificates
+from cloudsql_emulator.exchanges import Exchanges, NotHandled
 from cloudsql_emulator.login import (
     Arrival,
     InstanceSettings,
@@ -40,6 +41,7 @@ from cloudsql_emulator.protocol import (
     parse_password,
     password_message_length,
 )
+from cloudsql_emulator.witness import Witness
 
 __all__ = [
     "DataPlane",
@@ -54,8 +56,6 @@ CONNECTOR_PORT = 3307
 DIRECT_PORT = 5432
 AUTHENTICATION_LIMIT = 60.0
 """Seconds to get through TLS and authentication, as PostgreSQL's authentication_timeout."""
-
-CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class DataPlane:
         self._authority = authority
         self._gate = LoginGate(server, authority)
         self._journal = journal
+        self.witness = Witness()
         self._listeners: list[asyncio.Server] = []
         self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -144,7 +145,7 @@ class DataPlane:
     async def _serve(self, session: "_Session") -> None:
         try:
             # A client may vanish or talk nonsense at any point; that ends its session and concerns nobody else.
-            with contextlib.suppress(OSError, EOFError, TimeoutError, ProtocolViolation):
+            with contextlib.suppress(OSError, EOFError, TimeoutError, ProtocolViolation, NotHandled):
                 await self._admit_and_splice(session)
         finally:
             session.writer.close()
@@ -158,9 +159,12 @@ class DataPlane:
             if isinstance(packet, StartupMessage) and not await self._is_admitted(session, packet):
                 return
         backend_reader, backend_writer = await self._server.connect()
+        exchanges = Exchanges(self.witness)
         try:
+            if isinstance(packet, StartupMessage):
+                exchanges.begin()
             backend_writer.write(packet.packet)
-            await _splice(session, backend_reader, backend_writer)
+            await _splice(exchanges, session, backend_reader, backend_writer)
         finally:
             backend_writer.close()
 
@@ -259,24 +263,13 @@ def _attempt(arrival: Arrival, port: int, verdict: Verdict) -> LoginAttempt:
             return LoginAttempt(arrival.user, arrival.database, principal or arrival.principal, port, "refused", said)
 
 
-async def _splice(session: _Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry bytes both ways until PostgreSQL has said its last."""
-    upstream = asyncio.create_task(_carry(session.reader, writer))
+async def _splice(
+    exchanges: Exchanges, session: _Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Carry messages both ways until PostgreSQL has said its last."""
+    upstream = asyncio.create_task(exchanges.ask(session.reader, writer))
     try:
-        await _carry(reader, session.writer)
+        await exchanges.answer(reader, session.writer)
     finally:
         upstream.cancel()
         await asyncio.gather(upstream, return_exceptions=True)
-
-
-async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(CHUNK):
-            sink.write(data)
-            await sink.drain()
-    except OSError:
-        sink.close()
-        return
-    # A client that only stopped sending still wants its answer.
-    if sink.can_write_eof():
-        sink.write_eof()

@@ -29,6 +29,7 @@ from cloudsql_emulator.controls import Controls
 from cloudsql_emulator.hosting import Host
 from cloudsql_emulator.metadata.identities import ClusterIdentities, Identities, StaticIdentities
 from cloudsql_emulator.metadata.server import MetadataServer
+from cloudsql_emulator.witness import Witness
 
 GROUPS = (
     *(SqlUsers, SqlInstances, SqlChanges, SqlDatabases, SqlFlags, SqlOperations),
@@ -83,6 +84,12 @@ class AsyncEmulator:
         for host in self._running:
             await host.stop()
         self._runners, self._running = [], []
+
+    def witness(self, witness: Witness) -> None:
+        """Have every call told to this witness."""
+        self.cloud.witness = witness
+        for host in self._running:
+            host.witness(witness)
 
     def _api(self) -> web.Application:
         front = Front(
@@ -176,6 +183,10 @@ class Emulator:
     def instance_address(self, connection_name: str) -> str:
         """Where an instance listens, on 3307 and 5432."""
         return self._emulator.addresses[connection_name]
+
+    def witness(self, witness: Witness) -> None:
+        """Have every call told to this witness, from the emulator's own thread."""
+        self._emulator.witness(witness)
 
     def superuser_dsn(self, connection_name: str, database: str = "postgres") -> str:
         """A libpq string past the data plane, as Google's own account: for looking at what is really there."""

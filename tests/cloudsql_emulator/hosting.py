@@ -16,6 +16,7 @@ from cloudsql_emulator.dataplane import DataPlane, LoginAttempt
 from cloudsql_emulator.instances.instance import Instance
 from cloudsql_emulator.instances.users import NewUser, Users
 from cloudsql_emulator.postgres import Server
+from cloudsql_emulator.witness import Witness
 
 FREE_NETWORK = "127.0.2"
 
@@ -62,6 +63,11 @@ class Host:
         if self._plane is not None:
             await self._plane.stop()
         await self.instance.server.stop()
+
+    def witness(self, witness: Witness) -> None:
+        """Have every exchange with PostgreSQL told to this witness."""
+        if self._plane is not None:
+            self._plane.witness = witness
 
     async def close_sessions(self) -> None:
         """Cut every session."""

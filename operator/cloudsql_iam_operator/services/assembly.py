@@ -83,7 +83,7 @@ def assemble(wiring: Wiring) -> Parts:
     room = Room(limits.workers, max(1, limits.workers // 2))  # a namespace has at most half of it
     queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
     systems.lanes.sessions = limits.sessions
-    systems.lanes.tell = lambda key: queue.add(key, Rank.FIRST)
+    systems.lanes.tell = users.handing.wake = lambda key: queue.add(key, Rank.FIRST)
     outside = Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
     engine = Engine(systems.registry, queue, reconcilers, outside)
     engine.press = systems.lanes.press

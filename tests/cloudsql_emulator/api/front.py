@@ -84,7 +84,12 @@ class Front:
             injected = await suffer(fault, visit.request, _service(match))
             if injected is not None:
                 return injected
+        told = self._cloud.witness.came(visit.method)
+        if told is None:
+            visit.detail = "not handled"
+            return web.Response(status=503)
         response = await self._response(visit, match, token) if match else self._not_found(visit, raw_path)
+        told()
         if fault is None or not fault.after:
             return response
         visit.detail = "fault after the call took effect"

@@ -112,3 +112,10 @@ def title_of(scope: Scope) -> str:
     """The title of the conditions that the operator writes for an instance."""
     parts = [part for part in (scope.cluster, scope.connection.instance) if part]
     return (TITLE_PREFIX + "/".join(parts))[:TITLE_LENGTH]
+
+
+def cluster_of(title: str, connection: ConnectionName) -> str | None:
+    """The cluster whose operator titles an instance's conditions so, "" for one with no name; None for other titles."""
+    rest = title.removeprefix(TITLE_PREFIX)
+    cluster = rest.partition("/")[0] if "/" in rest else ""
+    return cluster if title == title_of(Scope(connection, cluster)) else None

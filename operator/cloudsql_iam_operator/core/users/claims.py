@@ -19,9 +19,10 @@ class NameShared(NotOurs):
 
 @dataclass(frozen=True, slots=True)
 class UserClaim:
-    """Which object lays claim to a username: the oldest object wins, then the lowest uid.
+    """Which object lays claim to a username: the oldest object wins, then the lowest uid; one with `ended` comes last.
 
-    `member` is the principal as IAM calls it, which tells apart accounts whose cut names are equal.
+    `member` is the principal as IAM calls it, which tells apart accounts whose cut names are equal. `namespace` is the
+    object's, whose readers may see its title.
     """
 
     username: str
@@ -29,6 +30,8 @@ class UserClaim:
     uid: str
     title: str
     member: str = ""
+    namespace: str = ""
+    ended: bool = False
 
     @property
     def whole(self) -> str:
@@ -36,9 +39,15 @@ class UserClaim:
         return folded(whole_name(self.member) if is_cut(self.member) else self.username)
 
     @property
-    def rank(self) -> tuple[datetime, str, str]:
+    def rank(self) -> tuple[bool, datetime, str, str]:
         """A key to sort by: the first wins."""
-        return self.created, self.title, self.uid
+        return self.ended, self.created, self.title, self.uid
+
+    def told_to(self, reader: "UserClaim") -> str:
+        """Whose claim it is, in words for those who read the other's status: they see no other namespace's names."""
+        if self.namespace != reader.namespace:
+            return "a CloudSQLIAMUser of another namespace"
+        return f"{self.title} (uid {self.uid})"
 
 
 def folded(username: str) -> str:
@@ -67,11 +76,27 @@ def require_own_name(claim: UserClaim, rival: UserClaim | None) -> None:
         NameShared: one would.
     """
     if rival is not None:
+        other = f"{rival.member} ({rival.title})" if rival.namespace == claim.namespace else rival.told_to(claim)
         raise NameShared(
             Reason.INVALID_SPEC,
-            f"PostgreSQL keeps {IDENTIFIER_BYTES} bytes of a name: {claim.member} and {rival.member} ({rival.title}) "
-            f"would both be database user {claim.username}; use an account with a shorter name for one of the two",
+            f"PostgreSQL keeps {IDENTIFIER_BYTES} bytes of a name: {claim.member} and {other} would both be database "
+            f"user {claim.username}; use an account with a shorter name for one of the two",
         )
+
+
+def require_first(claim: UserClaim, winner: UserClaim | None) -> None:
+    """Return when no other claim to the name wins.
+
+    Raises:
+        NotOurs: one does.
+    """
+    if winner is not None and winner.uid != claim.uid:
+        better = "has not ended" if claim.ended and not winner.ended else "is older"
+        text = f"database user {claim.username} is declared by {winner.told_to(claim)}, which {better}"
+        remedy = "delete one of the two"
+        if winner.namespace != claim.namespace:
+            remedy = f"the platform team finds it by status.username; {remedy}"
+        raise NotOurs(Reason.MANAGED_BY_OTHER, f"{text}: {remedy}")
 
 
 def winners_of(claims: Iterable[UserClaim]) -> dict[str, UserClaim]:

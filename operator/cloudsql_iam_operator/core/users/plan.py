@@ -13,6 +13,7 @@ from cloudsql_iam_operator.core.users.claims import (
     UserClaim,
     accounts_of,
     folded,
+    require_first,
     require_own_name,
     rival_of,
     winners_of,
@@ -175,9 +176,7 @@ def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
     want, found = subject.want, subject.found
     name = want.claim.username
     require_own_name(want.claim, subject.rival)
-    if subject.winner is not None and subject.winner.uid != want.claim.uid:
-        text = f"database user {name} is declared by {subject.winner.title} (uid {subject.winner.uid}), which is older"
-        raise NotOurs(Reason.MANAGED_BY_OTHER, f"{text}: delete one of the two")
+    require_first(want.claim, subject.winner)
     if found is None:
         if want.adoption is AdoptionPolicy.REQUIRED and subject.ownership is Ownership.NONE:
             text = f"database user {name} does not exist, and adoptionPolicy Required never creates one"
@@ -218,9 +217,11 @@ def _require_type(want: UserWant, found: DatabaseUser) -> None:
 
 
 def _taken(subject: _Subject) -> Ownership:
-    if subject.ownership is not Ownership.NONE:
-        return subject.ownership
     want = subject.want
+    if Ownership.CREATED in {subject.ownership, want.ownership}:
+        return Ownership.CREATED
+    if want.ownership is Ownership.ADOPTED:  # another's adoption was consent to that other's alone
+        return Ownership.ADOPTED
     if is_cut(want.claim.member):
         remedy = f"its name is cut, so it may be another account's than {want.claim.member}: delete it to have it made"
     elif want.adoption is AdoptionPolicy.NEVER:

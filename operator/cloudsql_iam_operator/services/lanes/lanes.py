@@ -12,7 +12,6 @@ from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
-from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
@@ -21,7 +20,7 @@ from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
-from cloudsql_iam_operator.services.runtime.objects import lays_claim
+from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.slots import Slots
@@ -73,7 +72,12 @@ class Lanes:
         """The lane of the instance's users; its next pass acts as the identity that the object names now."""
         place = _place(instance)
         if place not in self._users:
-            neighbours = UserNeighbours(lambda: self._usernames(instance.connection), self._announce, self._told)
+            neighbours = UserNeighbours(
+                lambda: claims_on(self._registry, instance.connection),
+                self._announce,
+                self._told,
+                lambda: owned_on(self._registry, instance.connection),
+            )
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())
             threads = self._threads.of(str(instance.connection))
             self._users[place] = UsersLane(instance.connection, google.sqladmin, threads, neighbours, turn=turn)
@@ -151,14 +155,6 @@ class Lanes:
         end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
         return end is not None and end <= datetime.now(UTC)
 
-    def _usernames(self, connection: ConnectionName) -> dict[Key, UserClaim]:
-        """Database users that the status of a live user of the instance records, if it is let in or owns something."""
-        return {
-            live.key: claim_of(live, live.status["username"], live.status.get("member", ""))
-            for live in self._live(USER)
-            if live.status.get("instance") == str(connection) and live.status.get("username") and lays_claim(live)
-        }
-
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
         """What live grants record as applied in the database, and what those of other databases did to the server."""
         ledgers: dict[Key, Ledger] = {}
@@ -183,9 +179,3 @@ class Lanes:
 
 def _place(instance: CloudSQLInstance) -> Place:
     return instance.metadata.key.name, instance.connection
-
-
-def claim_of(live: Live, username: str, member: str) -> UserClaim:
-    """The claim that an object lays to a username for a member."""
-    created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
-    return UserClaim(username, created, live.uid, str(live.key), member)

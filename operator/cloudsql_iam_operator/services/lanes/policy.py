@@ -54,6 +54,8 @@ class PolicyLane:
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
         self.orphans: frozenset[BindingRef] | None = None
         """Bindings under a title of ours that no object wants, as last seen; None before all objects were."""
+        self.signed: frozenset[Binding] = frozenset()
+        """Bindings under a title of ours or of another cluster's operator, as last seen."""
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """Bring the policy to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
@@ -143,6 +145,7 @@ class PolicyLane:
         turn = Turn(before, _tenants(part))
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
+        self.signed = frozenset(binding for binding in after.bindings() if binding.signed)
         self.orphans = orphaned(after, self._asked(wants, wants)) if self._neighbours.listed() else None
         outcome = Outcome(
             present=frozenset(binding.identity for binding in after.bindings()),
@@ -231,6 +234,11 @@ class PolicyShare:
     def orphans(self) -> frozenset[BindingRef] | None:
         """Bindings under a title of ours that no object wants, as last seen."""
         return self.lane.orphans
+
+    @property
+    def signed(self) -> frozenset[Binding]:
+        """Bindings under a title of ours or of another cluster's operator, as last seen."""
+        return self.lane.signed
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """As the lane's."""

@@ -8,7 +8,7 @@ from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.users.claims import UserClaim
-from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, UserStanding
+from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, Ownership, UserStanding
 from cloudsql_iam_operator.services.lanes.lane import nobody
 
 
@@ -42,12 +42,14 @@ class UserNeighbours:
 
     `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
     which objects which usernames are about to be: what it records lets a restarted process know them for its own.
-    `tell` is called for objects of which a pass that they did not ask for found something else.
+    `tell` is called for objects of which a pass that they did not ask for found something else. `owned` are users, by
+    whole name, that statuses record as ours, through whichever object of the instance.
     """
 
     claims: Callable[[], Mapping[Key, UserClaim]]
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
+    owned: Callable[[], Mapping[str, Ownership]] = dict
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ class UsersLane:
         present = {folded(user.name) for user in observed}
         self._ours = {name: ownership for name, ownership in self._ours.items() if kept(name) in present}
         self._granted = {name: roles for name, roles in self._granted.items() if kept(name) in present}
-        return plan_users(wants, Ground(observed, self._ours, self._granted, claims))
+        ours = {**self._neighbours.owned(), **self._ours}
+        return plan_users(wants, Ground(observed, ours, self._granted, claims))
 
     async def _announced(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
         new = {key: change.name for key, change in changes.items() if isinstance(change, CreateUser)}

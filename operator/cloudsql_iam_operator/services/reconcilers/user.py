@@ -2,29 +2,28 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
-from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.core.users.claims import NameShared, NotOurs
-from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership, UserWant
-from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
-from cloudsql_iam_operator.core.users.record import UserRecord, record_in
-from cloudsql_iam_operator.services.lanes.lanes import claim_of
+from cloudsql_iam_operator.core.users.claims import NotOurs
+from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
+from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
+from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
@@ -35,30 +34,6 @@ PROPAGATION = timedelta(minutes=7)
 GIVE_UP = "; where an access rule has allowRetain, to leave all as it is: set spec.deletionPolicy to Abandon"
 
 
-@dataclass(slots=True)
-class Visit:
-    """One reconcile of one user: what was found so far, and what the status will remember."""
-
-    live: Live
-    layers: Layers
-    record: UserRecord
-    interval: float = 300.0
-
-    def report(self) -> Report:
-        """What the reconcile found."""
-        return self.layers.report(self.record.fields(), self.interval)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A user that is let in: its object, its instance, its names, and by which rule."""
-
-    spec: CloudSQLIAMUser
-    instance: CloudSQLInstance
-    who: ResolvedPrincipal
-    allowed: Allowed
-
-
 class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
 
@@ -67,6 +42,7 @@ class UserReconciler:
         self._principals = principals
         self._authority = Authority(systems)
         self._visits: dict[Key, Visit] = {}
+        self.handing = Handing(systems, self._visits)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
@@ -80,7 +56,9 @@ class UserReconciler:
                 shut_out = isinstance(blocked.__cause__, Refused) and not visit.layers.holds(
                     ConditionType.ACCESS_ALLOWED
                 )
-                visit.record = visit.record.unnamed() if shut_out else visit.record
+                if shut_out:
+                    self.handing.tell(visit)
+                    visit.record = visit.record.unnamed()
         finally:
             del self._visits[live.key]
         return visit.report()
@@ -164,12 +142,12 @@ class UserReconciler:
         former = visit.record.member
         if not former or former == declared.who.member or not visit.record.owns_anything:
             return
+        visit.record = replace(visit.record, withdrawn=True)
         try:
             await self._revoke(visit, declared.instance, UserDeletion.DELETE)
         except Blocked:
             text = f"the ServiceAccount now acts as {declared.who.member}; the access of {former} is being taken back"
             visit.layers.lead(ConditionType.ACCESS_ALLOWED, Reason.ACCESS_WITHDRAWN, text)
-            visit.record = replace(visit.record, withdrawn=True)
             raise
 
     async def _serving(self, instance: CloudSQLInstance) -> None:
@@ -182,7 +160,7 @@ class UserReconciler:
         try:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
-            if isinstance(blocked.__cause__, NotOurs) and visit.record.bindings and not _keeps_its_user(visit, blocked):
+            if self.handing.loses(visit, blocked.__cause__):
                 await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
             raise
 
@@ -192,7 +170,7 @@ class UserReconciler:
         wanted = bindings_for(declared.who.member, instance.iam, scope)
         lane = await self._systems.policy_lane(instance)
         began = datetime.now(UTC)
-        want = PolicyWant(wanted, visit.record.bindings)
+        want = PolicyWant(wanted, visit.record.bindings | self.handing.left_to(visit))
         answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
         ours = frozenset(binding.ref for binding in answer.owned)
         if answer.changed_at is not None and answer.changed_at >= began:
@@ -206,16 +184,23 @@ class UserReconciler:
 
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
-        want = replace(_want(visit), adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
+        want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
         was_ours = visit.record.ownership is Ownership.CREATED
-        answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
+        try:
+            answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
+        except NotOurs as refused:
+            raise await self.handing.explained(visit, declared.instance, refused) from refused
         if isinstance(answer.change, CreateUser):
             reason = "DriftCorrected" if was_ours else "Created"
             visit.layers.changed(reason, f"created database user {answer.change.name}")
         visit.record = replace(visit.record, ownership=answer.standing.ownership)
 
     async def _take_back(self, visit: Visit) -> None:
-        if not visit.record.owns_anything or await self._systems.kind_is_going(USER):
+        self._systems.forget(visit.live.key)
+        self.handing.tell(visit)
+        if not visit.record.owns_anything:
+            return
+        if await self._systems.kind_is_going(USER):
             self._abandon(visit)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
@@ -223,6 +208,7 @@ class UserReconciler:
         verdict = await self._judged(visit, instance)
         policy = UserDeletion.DELETE if verdict.why else _deletion(visit.live)
         if policy is UserDeletion.ABANDON and verdict.may_retain:
+            await visit.layers.hold(ConditionType.READY, self.handing.over(visit))
             self._abandon(visit)
             return
         whole = UserDeletion.DELETE if policy is UserDeletion.ABANDON else policy
@@ -234,6 +220,8 @@ class UserReconciler:
         self._systems.abandon(visit.live.key, visit.record.instance, visit.record.username)
 
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, policy: UserDeletion) -> None:
+        self._systems.forget(visit.live.key)
+        await visit.layers.hold(ConditionType.IAM_BOUND, self.handing.over(visit))
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
         if policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED:
             await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
@@ -261,9 +249,10 @@ class UserReconciler:
         if holders:
             text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
             raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
-        lane = await self._systems.users_lane(instance)
-        await lane.remove(visit.live.key, _want(visit))
-        visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
+        if not await self.handing.passed_on(visit, instance):
+            lane = await self._systems.users_lane(instance)
+            await lane.remove(visit.live.key, visit.want)
+            visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
         visit.record = replace(visit.record, ownership=Ownership.NONE)
 
 
@@ -278,17 +267,6 @@ async def _read(visit: Visit) -> CloudSQLIAMUser:
 def _deletion(live: Live) -> UserDeletion:
     spec = live.spec
     return spec.deletion_policy if isinstance(spec, CloudSQLIAMUser) else UserDeletion.DELETE
-
-
-def _keeps_its_user(visit: Visit, blocked: Blocked) -> bool:
-    """Whether only a newcomer's name is in the way: it gets nothing, and could else lock out whose user was there."""
-    return isinstance(blocked.__cause__, NameShared) and visit.record.ownership is Ownership.CREATED
-
-
-def _want(visit: Visit) -> UserWant:
-    record = visit.record
-    claim = claim_of(visit.live, record.username, record.member)
-    return UserWant(claim, UserType(record.user_type), ownership=record.ownership)
 
 
 def _roles(refs: frozenset[BindingRef]) -> str:

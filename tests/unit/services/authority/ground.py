@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, held_back, stale
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, united
 from cloudsql_iam_operator.core.grants.desired.written import recorded
-from cloudsql_iam_operator.core.iam.bindings import BindingRef
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import Ownership, UserStanding, UserWant
@@ -187,6 +187,7 @@ class Policies:
     """The policy lane."""
 
     ground: Ground
+    signed: frozenset[Binding] = frozenset()
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         self.ground.bindings |= {binding.ref for binding in want.bindings}
