@@ -8,6 +8,7 @@ MARKERS = frozenset(
         "cloudsqliamgroupuser",
         "cloudsqliamgroupserviceaccount",
         "cloudsqliamworkforceidentity",
+        "cloudsqliamgroupworkforceidentity",
         "cloudsqlinactiveuser",
     }
 )

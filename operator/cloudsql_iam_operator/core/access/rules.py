@@ -202,9 +202,7 @@ def _lets_in(match: PrincipalMatch, request: UserRequest) -> bool:
         case Group():
             return _any(match.groups, email)
         case WorkforceIdentity(member):
-            # a pattern such as *@acme.com must not let in a subject of some other pool that looks the same
-            pools = [pattern for pattern in match.users if pattern.startswith("principal://")]
-            return any(matches(pattern, member) for pattern in pools)
+            return any(matches(pattern, member) for pattern in match.workforce_identities)
         case _:
             assert_never(principal)
 

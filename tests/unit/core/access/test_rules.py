@@ -170,7 +170,7 @@ def test_a_pattern_for_people_lets_in_no_workforce_subject_that_looks_alike() ->
     pool = "principal://iam.googleapis.com/locations/global/workforcePools/other/subject/*"
 
     assert refusal(allow_user, (rule,), request).reason is Reason.PRINCIPAL_NOT_ALLOWED
-    named = replace(rule, principals=PrincipalMatch(AccountProof.NONE, (), (), (pool,)))
+    named = replace(rule, principals=PrincipalMatch(AccountProof.NONE, (), (), (), (pool,)))
     assert allow_user((named,), request).rule == "orders-team"
 
 
