@@ -36,8 +36,6 @@ def _instance(spec: CloudSQLInstance) -> Iterator[str]:
 
 
 def _user(spec: CloudSQLIAMUser) -> Iterator[str]:
-    if spec.database_roles:
-        yield "spec.databaseRoles"
     if spec.expires_at is not None:
         yield "spec.expiresAt"
     if spec.on_owned_objects is not OwnedObjects.BLOCK:

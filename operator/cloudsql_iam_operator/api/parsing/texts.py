@@ -142,12 +142,4 @@ _ADDRESS = re.compile(
     r"(?!(?i:.*(?:\.gserviceaccount\.com|\.iam|@developer))$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+"
 )
 PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True, example="ann@acme.com")
-GROUPWORKFORCE_PATTERN = Text(
-    "a pattern of workforce identities that names their pool",
-    re.compile(r"principal://iam\.googleapis\.com/locations/global/workforcePools/[a-z0-9-]+/subject/" + _SOLID + "+"),
-    512,
-    example="principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/*",
-)
-_ADDRESS = re.compile(
-    r"(?!(?i:.*(?:\.gserviceaccount\.com|\.iam|@developer))$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+"
-)
+GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True, example="team@acme.com")

@@ -18,6 +18,7 @@ from cloudsql_iam_operator.api.user import (
     WorkforceIdentity,
 )
 from cloudsql_iam_operator.core.access.requests import recorded_request
+from cloudsql_iam_operator.core.access.roles import covers_role
 from cloudsql_iam_operator.core.access.rules import (
     Allowed,
     Lifetime,
@@ -43,6 +44,24 @@ def due_user(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, no
     """
     record.admission.require_unended(now)
     return _admitted(record, rules, tenant, now, AccountProof.VERIFIED)
+
+
+def roles_no_longer_due(
+    record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime, reserved: frozenset[str]
+) -> frozenset[str]:
+    """The recorded database roles of a user that is due which no rule admits together: two rules do not add up."""
+    admitted = [_roles_by(rule, record, tenant, now, reserved) for rule in rules]
+    return record.roles - max(admitted, key=len, default=frozenset())
+
+
+def _roles_by(
+    rule: AccessRule, record: UserRecord, tenant: Tenant, now: datetime, reserved: frozenset[str]
+) -> frozenset[str]:
+    try:
+        _admitted(record, (rule,), tenant, now, AccountProof.VERIFIED)
+    except Withdrawn:
+        return frozenset()
+    return frozenset(role for role in record.roles if covers_role(rule, role, reserved))
 
 
 def rests_on_proof(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime) -> bool:

@@ -14,6 +14,12 @@ MARKERS = frozenset(
 )
 """Roles that only mark how a user logs in; every IAM user has one, and it gives no rights."""
 
+SUPERUSER = "cloudsqlsuperuser"
+"""What administrators are members of; the only one of these roles that anybody can be given, and only through the API.
+
+Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication", databaseRoles
+"""
+
 PROVIDER_ROLES = MARKERS | {
     "cloudsqladmin",
     "cloudsqlagent",
@@ -22,7 +28,7 @@ PROVIDER_ROLES = MARKERS | {
     "cloudsqllogical",
     "cloudsqlobservability",
     "cloudsqlreplica",
-    "cloudsqlsuperuser",
+    SUPERUSER,
 }
 """All of them.
 

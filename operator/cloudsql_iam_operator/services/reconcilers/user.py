@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
@@ -17,12 +17,14 @@ from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
 from cloudsql_iam_operator.core.users.record import record_in
+from cloudsql_iam_operator.core.users.roles import BY_THE_API
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
+from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -41,6 +43,7 @@ class UserReconciler:
         self._systems = systems
         self._principals = principals
         self._authority = Authority(systems)
+        self._roles = DatabaseRoles(systems)
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
 
@@ -76,7 +79,7 @@ class UserReconciler:
             visit = self._visits.get(key)
             if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
-            record = replace(visit.record, username=username, ownership=Ownership.CREATED)
+            record = replace(visit.record, username=username, ownership=Ownership.CREATED, roles=_at_the_making(visit))
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
@@ -90,6 +93,7 @@ class UserReconciler:
         taken = verdict.why is not None and not is_kept(verdict.why, instance)
         visit.record = replace(visit.record, withdrawn=taken)
         if verdict.why is None:
+            await self._take_lost_roles(visit, instance, verdict.roles)
             return
         visit.layers.fail(ConditionType.ACCESS_ALLOWED, verdict.why)
         if taken:
@@ -97,6 +101,11 @@ class UserReconciler:
             await self._revoke(visit, instance, UserDeletion.DELETE)
             visit.record = visit.record.unnamed()
         raise Blocked from verdict.why
+
+    async def _take_lost_roles(self, visit: Visit, instance: CloudSQLInstance, lost: frozenset[str]) -> None:
+        """Take back the roles that a rule was narrowed by; what is declared still is refused by the rules later."""
+        if lost and instance.on_access_withdrawn is not Withdrawal.RETAIN:
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._roles.take(visit, instance, lost))
 
     async def _judged(self, visit: Visit, instance: CloudSQLInstance) -> Verdict:
         asked = self._authority.user(visit.live, visit.record, instance, self._principals)
@@ -117,6 +126,9 @@ class UserReconciler:
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
         await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
+        if spec.database_roles or visit.record.roles:
+            asked = self._roles.settle(visit, declared)
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, asked, "the database roles are given")
 
     async def _instance(self, visit: Visit, spec: CloudSQLIAMUser) -> CloudSQLInstance:
         live = self._systems.registry.instance(spec.instance)
@@ -185,6 +197,7 @@ class UserReconciler:
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
         want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
+        want = replace(want, roles=_at_the_making(visit), granted=_at_the_making(visit))
         was_ours = visit.record.ownership is Ownership.CREATED
         try:
             answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
@@ -223,9 +236,21 @@ class UserReconciler:
         self._systems.forget(visit.live.key)
         await visit.layers.hold(ConditionType.IAM_BOUND, self.handing.over(visit))
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
-        if policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED:
+        going = policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED
+        await self._take_roles(visit, instance, going=going)
+        if going:
             await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
         self._systems.forget(visit.live.key)
+
+    async def _take_roles(self, visit: Visit, instance: CloudSQLInstance, *, going: bool) -> None:
+        """Take back the database roles; from a user that goes itself, as far as that is possible before."""
+        if not visit.record.roles or await self._systems.gone(instance):
+            return
+        if not going:
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._roles.take(visit, instance, visit.record.roles))
+            return
+        with suppress(Failure):
+            await self._roles.take(visit, instance, visit.record.roles)
 
     async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
         lane = await self._systems.policy_lane(instance)
@@ -240,7 +265,7 @@ class UserReconciler:
             visit.layers.changed(
                 "Deleted", f"instance {instance.connection} is gone, and database user {username} with it"
             )
-            visit.record = replace(visit.record, ownership=Ownership.NONE)
+            visit.record = replace(visit.record, ownership=Ownership.NONE, roles=frozenset())
             return
         registry, key = self._systems.registry, visit.live.key
         grants = {live.key: live for live, _ in registry.grants_to(key)}
@@ -253,7 +278,13 @@ class UserReconciler:
             lane = await self._systems.users_lane(instance)
             await lane.remove(visit.live.key, visit.want)
             visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
-        visit.record = replace(visit.record, ownership=Ownership.NONE)
+        visit.record = replace(visit.record, ownership=Ownership.NONE, roles=frozenset())
+
+
+def _at_the_making(visit: Visit) -> frozenset[str]:
+    """Database roles that a user is made with: what only the Admin API can give."""
+    spec = visit.live.spec
+    return frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else frozenset()
 
 
 async def _read(visit: Visit) -> CloudSQLIAMUser:
