@@ -18,8 +18,8 @@ _SHOWN = 80
 class Text:
     """A rule for a string: what it is called in messages, its pattern, and its longest length in bytes.
 
-    `folded` strings mean the same in any case and are read in lower case. `role`: no e-mail is one. `example` is one that
-    it allows.
+    `folded` strings mean the same in any case and are read in lower case. `role`: no e-mail is one. `example` is one
+    that it allows.
     """
 
     what: str

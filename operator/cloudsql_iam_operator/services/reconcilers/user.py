@@ -9,7 +9,9 @@ from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
-from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
+from cloudsql_iam_operator.core.access.authority import require_heir
+from cloudsql_iam_operator.core.access.rules import Allowed
+from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
@@ -23,6 +25,7 @@ from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Auth
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
@@ -33,8 +36,6 @@ from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
-GIVE_UP = "; where an access rule has allowRetain, to leave all as it is: set spec.deletionPolicy to Abandon"
-
 
 class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
@@ -44,6 +45,7 @@ class UserReconciler:
         self._principals = principals
         self._authority = Authority(systems)
         self._roles = DatabaseRoles(systems)
+        self._ending = Ending(systems, self._roles)
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
 
@@ -68,10 +70,14 @@ class UserReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
-        visit = Visit(live, Layers(GIVE_UP, live.instance), record_in(live.status))
+        record, registry = record_in(live.status), self._systems.registry
+        visit = Visit(live, Layers(advice(live, registry, bound=bool(record.bindings)), live.instance), record)
         with suppress(Blocked):
             await self._take_back(visit)
-        return visit.report()
+        ended = forced(visit, registry)
+        if ended is not visit:
+            self._abandon(ended)
+        return ended.report()
 
     async def announce(self, usernames: Mapping[Key, str]) -> None:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
@@ -144,6 +150,8 @@ class UserReconciler:
         )
         asked = self._principals.allowed(spec, instance, who, visit.record.admission)
         allowed = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        if spec.reassign_owned_to:
+            await visit.layers.hold(ConditionType.READY, _heir(spec, instance, allowed))
         return Declared(spec, instance, who, allowed)
 
     async def _leave_former(self, visit: Visit, declared: Declared) -> None:
@@ -237,20 +245,12 @@ class UserReconciler:
         await visit.layers.hold(ConditionType.IAM_BOUND, self.handing.over(visit))
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
         going = policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED
-        await self._take_roles(visit, instance, going=going)
+        await self._ending.take_roles(visit, instance, going=going)
         if going:
-            await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
+            await visit.layers.hold(
+                ConditionType.USER_READY, self._ending.drop(visit, instance, self.handing.passed_on)
+            )
         self._systems.forget(visit.live.key)
-
-    async def _take_roles(self, visit: Visit, instance: CloudSQLInstance, *, going: bool) -> None:
-        """Take back the database roles; from a user that goes itself, as far as that is possible before."""
-        if not visit.record.roles or await self._systems.gone(instance):
-            return
-        if not going:
-            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._roles.take(visit, instance, visit.record.roles))
-            return
-        with suppress(Failure):
-            await self._roles.take(visit, instance, visit.record.roles)
 
     async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
         lane = await self._systems.policy_lane(instance)
@@ -259,26 +259,9 @@ class UserReconciler:
             visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
         visit.record = replace(visit.record, bindings=frozenset(), foreign=frozenset(), propagation_until="")
 
-    async def _drop(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        username = visit.record.username
-        if await self._systems.gone(instance):
-            visit.layers.changed(
-                "Deleted", f"instance {instance.connection} is gone, and database user {username} with it"
-            )
-            visit.record = replace(visit.record, ownership=Ownership.NONE, roles=frozenset())
-            return
-        registry, key = self._systems.registry, visit.live.key
-        grants = {live.key: live for live, _ in registry.grants_to(key)}
-        grants |= {live.key: live for live in registry.holding_for(key)}
-        holders = sorted(live.key.name for live in grants.values() if _holds(live, username))
-        if holders:
-            text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
-            raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
-        if not await self.handing.passed_on(visit, instance):
-            lane = await self._systems.users_lane(instance)
-            await lane.remove(visit.live.key, visit.want)
-            visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
-        visit.record = replace(visit.record, ownership=Ownership.NONE, roles=frozenset())
+
+async def _heir(spec: CloudSQLIAMUser, instance: CloudSQLInstance, allowed: Allowed) -> None:
+    require_heir(spec.reassign_owned_to, (rule for rule in instance.access if rule.name == allowed.rule))
 
 
 def _at_the_making(visit: Visit) -> frozenset[str]:
@@ -302,7 +285,3 @@ def _deletion(live: Live) -> UserDeletion:
 
 def _roles(refs: frozenset[BindingRef]) -> str:
     return ", ".join(sorted(ref.role for ref in refs))
-
-
-def _holds(grant: Live, username: str) -> bool:
-    return any(username in one["roles"] for one in grant.status.get("applied", ()))
