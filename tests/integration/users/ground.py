@@ -1,6 +1,5 @@
 """A real PostgreSQL with the lanes of a user's reconcile; the Admin API is the superuser, as it is on Cloud SQL."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +19,12 @@ from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Owners
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
-from cloudsql_iam_operator.services.lanes.lane import Pace
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
+from cloudsql_iam_operator.services.waiting.slots import Slots
 from support.granting.setting import Place
 from unit.services.authority.ground import RULE, body
 
@@ -52,7 +52,7 @@ class Lanes:
 
     async def database_lane(self, instance: object, database: str) -> DatabaseLane:
         if database not in self._databases:
-            passes = Passes(self.threads, asyncio.Semaphore(2), Pace(quiet=0.0, longest=0.1))
+            passes = Passes(self.threads, Slots(2, 2), Pace(quiet=0.0, longest=0.1))
             self._databases[database] = DatabaseLane(database, self.place.access, lambda: self.claims, passes)
         return self._databases[database]
 
