@@ -5,7 +5,7 @@ from typing import assert_never
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import BindingMode, CloudSQLInstance
-from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserMode
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -38,8 +38,6 @@ def _instance(spec: CloudSQLInstance) -> Iterator[str]:
 def _user(spec: CloudSQLIAMUser) -> Iterator[str]:
     if spec.expires_at is not None:
         yield "spec.expiresAt"
-    if spec.mode is UserMode.OBSERVE:
-        yield "spec.mode: Observe"
 
 
 def _grant(spec: DatabaseGrant) -> Iterator[str]:

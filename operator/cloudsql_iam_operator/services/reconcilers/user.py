@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
-from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion, UserMode
 from cloudsql_iam_operator.core.access.authority import require_heir
 from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import NotYet, Refused
@@ -27,6 +27,7 @@ from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
+from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts, Observing, Uncounted
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
@@ -40,12 +41,13 @@ PROPAGATION = timedelta(minutes=7)
 class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
 
-    def __init__(self, systems: Systems, principals: Principals) -> None:
+    def __init__(self, systems: Systems, principals: Principals, drifts: Drifts | None = None) -> None:
         self._systems = systems
         self._principals = principals
         self._authority = Authority(systems)
         self._roles = DatabaseRoles(systems)
         self._ending = Ending(systems, self._roles)
+        self._observing = Observing(systems, Uncounted() if drifts is None else drifts)
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
 
@@ -70,6 +72,7 @@ class UserReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
+        self._observing.forget(live.key)
         record, registry = record_in(live.status), self._systems.registry
         visit = Visit(live, Layers(advice(live, registry, bound=bool(record.bindings)), live.instance), record)
         with suppress(Blocked):
@@ -126,6 +129,10 @@ class UserReconciler:
         instance = await visit.layers.hold(ConditionType.READY, self._instance(visit, spec))
         visit.interval = float(instance.interval)
         declared = await self._let_in(visit, spec, instance)
+        if spec.mode is UserMode.OBSERVE:
+            await self._observe(visit, declared)
+            return
+        self._observing.forget(visit.live.key)
         await self._leave_former(visit, declared)
         visit.record = visit.record.named(spec, instance.connection, declared.who, datetime.now(UTC))
         visit.layers.end_at(visit.record.admission.until)
@@ -135,6 +142,16 @@ class UserReconciler:
         if spec.database_roles or visit.record.roles:
             asked = self._roles.settle(visit, declared)
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, asked, "the database roles are given")
+
+    async def _observe(self, visit: Visit, declared: Declared) -> None:
+        """Look at all that is declared; what an earlier Reconcile did stays on record, to be taken back one day."""
+        kept = visit.record
+        visit.record = kept.named(declared.spec, declared.instance.connection, declared.who, datetime.now(UTC))
+        try:
+            await visit.layers.hold(ConditionType.READY, self._serving(declared.instance))
+            await self._observing.look(visit, declared)
+        finally:
+            visit.record = kept if kept.owns_anything else visit.record
 
     async def _instance(self, visit: Visit, spec: CloudSQLIAMUser) -> CloudSQLInstance:
         live = self._systems.registry.instance(spec.instance)

@@ -22,10 +22,12 @@ class Visit:
     layers: Layers
     record: UserRecord
     interval: float = 300.0
+    drift: tuple[str, ...] = ()
 
     def report(self) -> Report:
         """What the reconcile found."""
-        return self.layers.report(self.record.fields(), self.interval)
+        drift = {"drift": list(self.drift)} if self.drift else {}
+        return self.layers.report({**self.record.fields(), **drift}, self.interval)
 
     @property
     def want(self) -> UserWant:
