@@ -1,4 +1,4 @@
-"""Faults around one user, one by one, through the real reconciler and the emulated Google: what is told, what stands."""
+"""Faults around one user, one by one, through the real reconciler and the emulated Google."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
