@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -129,7 +130,7 @@ def test_somebody_elses_token_and_no_token_log_nobody_in(emulator: Emulator, des
     assert (without[0] != 0, "no password supplied" in without[1]) == (True, True)
 
 
-MODES = {
+MODES: dict[str, tuple[dict[str, Any], str]] = {
     "ENCRYPTED_ONLY": ({"ipConfiguration": {"sslMode": "ENCRYPTED_ONLY"}}, ""),
     "TRUSTED_CLIENT_CERTIFICATE_REQUIRED": (
         {"ipConfiguration": {"sslMode": "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"}},
