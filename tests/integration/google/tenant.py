@@ -120,9 +120,9 @@ class Tenant:
         self._status = status_of(live, report, datetime.now(UTC))
         return report
 
-    async def remove(self) -> Report:
+    async def remove(self, **annotations: str) -> Report:
         """Take back what was given, as for a deletion."""
-        live = self._seen(deletionTimestamp="2026-01-02T00:00:00Z")
+        live = self._seen(annotations, deletionTimestamp="2026-01-02T00:00:00Z")
         report = await self._users.remove(live)
         self._status = status_of(live, report, datetime.now(UTC))
         return report
@@ -140,9 +140,9 @@ class Tenant:
         with suppress(NotYet):
             await self.systems.facts(self.instance, fresh=True)
 
-    def _seen(self, **metadata: str) -> Live:
+    def _seen(self, annotations: Mapping[str, str] | None = None, **metadata: str) -> Live:
         self._looks += 1
-        asked = {"annotations": {REQUESTED_AT: str(self._looks)}, **metadata}
+        asked: dict[str, Any] = {"annotations": {REQUESTED_AT: str(self._looks), **(annotations or {})}, **metadata}
         spec = {"instanceRef": {"name": "orders"}, "principal": {"kubernetesServiceAccount": {"name": "checkout"}}}
         asked["uid"] = self.uid
         return self._show(CHECKOUT_KEY, {**spec, **self.spec}, asked, self._status)

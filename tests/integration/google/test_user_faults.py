@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cloudsql_emulator.emulator import Emulator
+from cloudsql_iam_operator.api.names import FORCE_REMOVE
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.reports import Report
@@ -220,3 +221,22 @@ def test_a_namespace_that_is_gone_takes_access_user_and_binding_along(ground: Gr
     tell(ground, story)
 
     assert (users(ground), stored(ground.emulator)) == (set(), before)
+
+
+def test_a_deletion_that_is_stuck_is_ended_by_force_and_nobody_can_log_in(ground: Ground) -> None:
+    admin = ground.emulator.admin
+
+    async def story(tenant: Tenant) -> None:
+        assert (await tenant.look()).holds
+        admin.add_fault(r"sql\.users\.delete", times=None, status=403, reason="notAuthorized", message="no")
+        blocked = await tenant.remove()
+        assert (blocked.holds, bound(ground)) == (False, [])
+
+        ended = await tenant.remove(**{FORCE_REMOVE: "true"})
+        assert ended.holds
+        assert [reason for reason, _ in ended.warnings] == ["ForceRemoved"]
+        admin.clear_faults()
+
+    tell(ground, story)
+
+    assert (users(ground), bound(ground)) == ({USERNAME}, [])

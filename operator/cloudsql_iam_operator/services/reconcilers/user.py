@@ -37,6 +37,9 @@ from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
+DELETING_SECONDS = 30.0
+"""When a deletion that only an edit can end is tried again: no watch tells of edits of what is being deleted."""
+
 
 class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
@@ -74,7 +77,8 @@ class UserReconciler:
         """Take back bindings and database user, as the deletion policy says."""
         self._observing.forget(live.key)
         record, registry = record_in(live.status), self._systems.registry
-        visit = Visit(live, Layers(advice(live, registry, bound=bool(record.bindings)), live.instance), record)
+        layers = Layers(advice(live, registry, bound=bool(record.bindings)), live.instance)
+        visit = Visit(live, layers, record, DELETING_SECONDS)
         with suppress(Blocked):
             await self._take_back(visit)
         ended = forced(visit, registry)
@@ -242,7 +246,6 @@ class UserReconciler:
             self._abandon(visit)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
-        visit.interval = float(instance.interval)
         verdict = await self._judged(visit, instance)
         policy = UserDeletion.DELETE if verdict.why else _deletion(visit.live)
         if policy is UserDeletion.ABANDON and verdict.may_retain:
