@@ -9,8 +9,6 @@ from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion, UserMode
-from cloudsql_iam_operator.core.access.authority import require_heir
-from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
@@ -19,7 +17,6 @@ from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
 from cloudsql_iam_operator.core.users.record import record_in
-from cloudsql_iam_operator.core.users.roles import BY_THE_API
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
@@ -28,6 +25,7 @@ from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts, Observing, Uncounted
+from cloudsql_iam_operator.services.reconcilers.users.owned import known_heir
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
@@ -92,7 +90,7 @@ class UserReconciler:
             visit = self._visits.get(key)
             if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
-            record = replace(visit.record, username=username, ownership=Ownership.CREATED, roles=_at_the_making(visit))
+            record = replace(visit.record, username=username, ownership=Ownership.CREATED, roles=visit.made_with)
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
@@ -172,7 +170,7 @@ class UserReconciler:
         asked = self._principals.allowed(spec, instance, who, visit.record.admission)
         allowed = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
         if spec.reassign_owned_to:
-            await visit.layers.hold(ConditionType.READY, _heir(spec, instance, allowed))
+            await visit.layers.hold(ConditionType.READY, known_heir(spec, instance, allowed))
         return Declared(spec, instance, who, allowed)
 
     async def _leave_former(self, visit: Visit, declared: Declared) -> None:
@@ -226,7 +224,7 @@ class UserReconciler:
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
         want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
-        want = replace(want, roles=_at_the_making(visit), granted=_at_the_making(visit))
+        want = replace(want, roles=visit.made_with, granted=visit.made_with)
         was_ours = visit.record.ownership is Ownership.CREATED
         try:
             answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
@@ -278,16 +276,6 @@ class UserReconciler:
         if visit.record.bindings:
             visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
         visit.record = replace(visit.record, bindings=frozenset(), foreign=frozenset(), propagation_until="")
-
-
-async def _heir(spec: CloudSQLIAMUser, instance: CloudSQLInstance, allowed: Allowed) -> None:
-    require_heir(spec.reassign_owned_to, (rule for rule in instance.access if rule.name == allowed.rule))
-
-
-def _at_the_making(visit: Visit) -> frozenset[str]:
-    """Database roles that a user is made with: what only the Admin API can give."""
-    spec = visit.live.spec
-    return frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else frozenset()
 
 
 async def _read(visit: Visit) -> CloudSQLIAMUser:

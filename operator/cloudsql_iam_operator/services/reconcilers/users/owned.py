@@ -9,6 +9,7 @@ from cloudsql_iam_operator.adapters.postgres.owning.handing_over import Handover
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, OwnedObjects
 from cloudsql_iam_operator.core.access.authority import admitting, require_heir
+from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
@@ -84,6 +85,15 @@ class OwnedThings:
 
     async def _call(self, function: Callable[..., T], *args: object) -> T:
         return await self._systems.threads.call(function, *args, timeout=SECONDS)
+
+
+async def known_heir(spec: CloudSQLIAMUser, instance: CloudSQLInstance, allowed: Allowed) -> None:
+    """Return when the rule that lets the user in names its heir.
+
+    Raises:
+        Refused: it does not.
+    """
+    require_heir(spec.reassign_owned_to, (rule for rule in instance.access if rule.name == allowed.rule))
 
 
 def _told(place: Dependents) -> str:
