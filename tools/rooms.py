@@ -16,7 +16,7 @@ FLOORS = {
         "services", "services.reconcilers", "services.reconcilers.users", "services.lanes", "services.identities",
         "services.runtime", "services.pods", "services.waiting",
     ),
-    "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres"),
+    "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres", "adapters.postgres.owning"),
     "core: decisions": (
         "core.access", "core.iam", "core.users",
         "core.injection", "core.injection.application", "core.injection.sidecar", "core.injection.neighbours",

@@ -25,6 +25,7 @@ IAM_ROLE_OF_USER_TYPE = {
     "CLOUD_IAM_GROUP_USER": "cloudsqliamgroupuser",
     "CLOUD_IAM_GROUP_SERVICE_ACCOUNT": "cloudsqliamgroupserviceaccount",
     "CLOUD_IAM_WORKFORCE_IDENTITY": "cloudsqliamworkforceidentity",
+    "CLOUD_IAM_GROUP_WORKFORCE_IDENTITY": "cloudsqliamgroupworkforceidentity",  # GUESS: the role's name
 }
 """The system role that makes a database user of each type one that signs in through IAM."""
 

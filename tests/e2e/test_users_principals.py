@@ -109,11 +109,74 @@ def test_a_field_without_behaviour_is_refused_by_name_and_nothing_is_written(ten
     tenant.instance()
 
     tenant.user("later", expiresAt="2037-01-01T00:00:00Z")
-    tenant.user("member", databaseRoles=["app_owner"])
 
     assert "spec.expiresAt" in tenant.stalled("csqlu", "later", "NotImplemented")
-    assert "spec.databaseRoles" in tenant.stalled("csqlu", "member", "NotImplemented")
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
+
+
+def test_a_workforce_identity_gets_its_user_under_its_subject_and_logs_in_by_it(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    pool = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject"
+    tenant.instance(tenant.rule(principals={"workforceIdentities": [f"{pool}/*"]}))
+
+    tenant.user("eve", {"workforceIdentity": f"{pool}/Eve@partner.example"})
+    tenant.user("mallory", {"workforceIdentity": f"{pool.replace('staff', 'guests')}/Eve@partner.example"})
+
+    tenant.ready("csqlu", "eve")
+    tenant.stalled("csqlu", "mallory", "PrincipalNotAllowed")
+    types = {user["name"]: user["type"] for user in cloud.control.users("acme-prod", "orders")}
+    assert types["Eve@partner.example"] == "CLOUD_IAM_WORKFORCE_IDENTITY"
+    assert f"{pool}/Eve@partner.example" in members_of(tenant.stage, INSTANCE_USER)
+    tenant.delete("csqlu", "eve")
+    assert "Eve@partner.example" not in cloud.users()
+
+
+def test_database_roles_come_and_go_with_what_is_declared(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("clerk")
+    cloud.sql("postgres", 'CREATE ROLE clerks; GRANT clerks TO "operator@acme-prod.iam" WITH ADMIN OPTION')
+    tenant.instance(tenant.rule(databaseRoles=["clerks"]))
+
+    def in_it() -> bool:
+        where = "member = (SELECT oid FROM pg_roles WHERE rolname = 'clerk@acme-prod.iam')"
+        found = cloud.sql(
+            "postgres", f"SELECT count(*) FROM pg_auth_members WHERE roleid = 'clerks'::regrole AND {where}"
+        )
+        return bool(found[0][0])
+
+    tenant.user("clerk", databaseRoles=["clerks"])
+    tenant.ready("csqlu", "clerk")
+    assert in_it()
+    tenant.user("clerk")
+    eventually(lambda: not in_it(), "the role is taken back")
+    tenant.ready("csqlu", "clerk")
+    tenant.user("clerk", databaseRoles=["clerks"])
+    eventually(in_it, "the role is given again")
+    tenant.instance(tenant.rule(databaseRoles=[]))
+    eventually(lambda: not in_it(), "the role that no rule admits is taken back")
+    tenant.stalled("csqlu", "clerk", "RoleNotAllowed")
+    assert "clerk@acme-prod.iam" in cloud.users()
+    tenant.delete("csqlu", "clerk")
+    cloud.sql("postgres", "DROP ROLE clerks")
+
+
+def test_what_a_user_owns_blocks_its_deletion_by_name_until_it_is_forced(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("hoarder")
+    tenant.instance()
+    tenant.user("hoarder")
+    tenant.ready("csqlu", "hoarder")
+    cloud.sql("orders", 'CREATE TABLE app.hoard (id int); ALTER TABLE app.hoard OWNER TO "hoarder@acme-prod.iam"')
+
+    tenant.kubectl("delete", "csqlu", "hoarder", "-n", tenant.name, "--wait=false")
+
+    assert "database orders: table app.hoard (owned)" in tenant.stalled("csqlu", "hoarder", "OwnsObjects")
+    assert "serviceAccount:hoarder@acme-prod.iam.gserviceaccount.com" not in members_of(tenant.stage, INSTANCE_USER)
+    tenant.kubectl("annotate", "csqlu", "hoarder", "-n", tenant.name, "iam.cloudsql.dev/force-remove=true")
+    tenant.kubectl.gone("csqlu", "hoarder", tenant.name)
+    assert "hoarder@acme-prod.iam" in cloud.users()
+    cloud.sql("orders", "DROP TABLE app.hoard")
+    cloud.delete_user("hoarder@acme-prod.iam")
 
 
 @pytest.mark.usefixtures("slow_policies")

@@ -40,8 +40,8 @@ def suspended(tenant: Tenant, who: str) -> None:
 def observed(tenant: Tenant, who: str) -> None:
     tenant.user(who, mode="Observe")
     tenant.grant(who, who, mode="Plan", enforcement="Additive")
-    tenant.ready("csqlu", who, status="False", reason="NotImplemented")
-    tenant.ready("dbg", who, status="False", reason="UserNotReady")
+    tenant.ready("csqlu", who, reason="Observing")
+    tenant.ready("dbg", who)
 
 
 def without_account(tenant: Tenant, who: str) -> None:

@@ -31,6 +31,7 @@ LINEAR: dict[str, dict[str, str]] = {
         "IAM_ROLE": APART,
         "ADDRESS_PATTERN": ONE_CLASS,
         "WORKFORCE_IDENTITY": APART,
+        "WORKFORCE_PATTERN": APART,
         "_ACCOUNT": BACK,
         "_ADDRESS": "one look for a fixed end, then " + APART,
     },

@@ -116,12 +116,16 @@ class NamespaceMatch:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalMatch:
-    """Which principals a rule lets in. Patterns are anchored globs (`*`, `?`), matched lower-cased."""
+    """Which principals a rule lets in. Patterns are anchored globs (`*`, `?`), matched lower-cased.
+
+    Those of workforce identities are over the whole `principal://…`, name their pool in full, and case counts in them.
+    """
 
     kubernetes_service_accounts: AccountProof
     service_accounts: tuple[str, ...]
     groups: tuple[str, ...]
     users: tuple[str, ...]
+    workforce_identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ APPROVE = f"{GROUP}/approve"
 GIVE_UP = f"{GROUP}/give-up"
 """Annotation on a DatabaseGrant that is being deleted: "true" ends the deletion and leaves what it granted."""
 
+FORCE_REMOVE = f"{GROUP}/force-remove"
+"""Annotation on a CloudSQLIAMUser that is being deleted: "true" ends that once its bindings are released."""
+
 PLANS = "cloudsql-iam-operator-plans"
 """The ConfigMap of a namespace that holds plans too long for a status; the operator may write no other."""
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import BindingMode, CloudSQLInstance
-from cloudsql_iam_operator.api.user import CloudSQLIAMUser, OwnedObjects, UserMode, WorkforceIdentity
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -36,16 +36,8 @@ def _instance(spec: CloudSQLInstance) -> Iterator[str]:
 
 
 def _user(spec: CloudSQLIAMUser) -> Iterator[str]:
-    if isinstance(spec.principal, WorkforceIdentity):
-        yield "spec.principal.workforceIdentity"
-    if spec.database_roles:
-        yield "spec.databaseRoles"
     if spec.expires_at is not None:
         yield "spec.expiresAt"
-    if spec.on_owned_objects is not OwnedObjects.BLOCK:
-        yield f"spec.onOwnedObjects: {spec.on_owned_objects}"
-    if spec.mode is UserMode.OBSERVE:
-        yield "spec.mode: Observe"
 
 
 def _grant(spec: DatabaseGrant) -> Iterator[str]:

@@ -77,6 +77,7 @@ class Reason(Enum):
     INVALID_SPEC = _stalled("InvalidSpec")
     NOT_IMPLEMENTED = _stalled("NotImplemented")
 
+    DRIFT_FOUND = _stalled("DriftFound")
     EXTERNAL_RESOURCE_EXISTS = _stalled("ExternalResourceExists")
     ADOPTION_TARGET_MISSING = _asks("AdoptionTargetMissing")
     MANAGED_BY_OTHER = _stalled("ManagedByOther")

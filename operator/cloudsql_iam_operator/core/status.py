@@ -95,7 +95,7 @@ def _ready(findings: Sequence[Finding], blocking: Finding | None) -> tuple[Condi
 _TELLING = (Reason.EXPIRED, Reason.OBSERVING)
 """Reasons that hold and still belong on Ready, because something other than the plain success is the declared state."""
 
-_ADVISORY = (ConditionType.SETTINGS_AGREED,)
+_ADVISORY = (ConditionType.SETTINGS_AGREED, ConditionType.DRIFTED)
 """Conditions that somebody should look at and that keep nothing from working."""
 
 _NEGATIVE = (ConditionType.DRIFTED, ConditionType.SUSPENDED)

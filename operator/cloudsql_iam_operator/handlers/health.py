@@ -27,6 +27,7 @@ LATENCY = Histogram(
 ORPHANS = Gauge(
     "cloudsql_iam_orphaned_bindings", "IAM bindings under a title of the operator's that no object wants", ["project"]
 )
+DRIFT = Gauge("cloudsql_iam_drift", "Differences of objects that are only observed", ["kind", "what"])
 QUEUE = Gauge("cloudsql_iam_queue_depth", "Objects ready to be reconciled")
 LEADER = Gauge("cloudsql_iam_leader", "1 while this process leads")
 BUILD = Gauge("cloudsql_iam_build_info", "1, with the version as label", ["version"])
@@ -48,6 +49,10 @@ class Counts:
     def orphaned(self, project: str, bindings: int) -> None:
         """So many bindings of a project carry a title of ours, and no object wants them."""
         ORPHANS.labels(project).set(bindings)
+
+    def drifted(self, kind: str, what: str, differences: int) -> None:
+        """So many differences of this sort are known of observed objects of the kind."""
+        DRIFT.labels(kind, what).set(differences)
 
     def called(self, service: str, method: str, code: int, seconds: float) -> None:
         """One request to Google was answered so; code 0 is no answer."""

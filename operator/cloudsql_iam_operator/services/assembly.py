@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from cloudsql_iam_operator.adapters.cluster.definitions import Definitions
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
@@ -18,6 +19,7 @@ from cloudsql_iam_operator.services.reconcilers.preview import Previews
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
+from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts
 from cloudsql_iam_operator.services.runtime.departures import Departures
 from cloudsql_iam_operator.services.runtime.engine import Engine, Outside, Reconciler
 from cloudsql_iam_operator.services.runtime.engine import Observer as Watcher
@@ -27,6 +29,12 @@ from cloudsql_iam_operator.services.waiting.line import Room
 from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 PREVIEW_THREADS = 8
+
+
+class Counting(Watcher, Drifts, Protocol):
+    """Who counts what services report."""
+
+
 CLUSTER_THREADS = 12
 """Calls to the API server at a time, beside those to the outside."""
 
@@ -48,7 +56,7 @@ class Wiring:
     namespace: str
     fence: Fence
     called: Observer
-    watcher: Watcher
+    watcher: Counting
     endpoints: Endpoints
     cluster_id: str
     pool: Callable[[], str]
@@ -73,7 +81,7 @@ def assemble(wiring: Wiring) -> Parts:
     connectors = Connectors(_given(wiring.endpoints.sqladmin))
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
     systems = Systems(wiring.cluster, threads, identities, accesses, wiring.cluster_id)
-    users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now))
+    users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now), wiring.watcher)
     systems.announce = users.announce
     reconcilers: dict[str, Reconciler] = {
         INSTANCE.name: InstanceReconciler(systems, wiring.watcher),

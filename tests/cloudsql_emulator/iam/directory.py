@@ -91,7 +91,9 @@ class Directory:
         Raises:
             NoSuchAccount: one of them does not exist.
         """
-        key = (self.account(group).member, self.account(member).member)
+        # subjects of workforce pools have no account here: their pool vouches for them
+        joining = member if member.startswith("principal:") else self.account(member).member
+        key = (self.account(group).member, joining)
         self._memberships.add(key, self._clock.now() if at_once else self._effective())
 
     def leave(self, group: str, member: str) -> None:

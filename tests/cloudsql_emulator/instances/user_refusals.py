@@ -14,7 +14,11 @@ _KIND_OF_TYPE = {
     "CLOUD_IAM_SERVICE_ACCOUNT": "serviceAccount",
     "CLOUD_IAM_GROUP": "group",
 }
-_MADE_BY_CLOUD_SQL = {"CLOUD_IAM_GROUP_USER", "CLOUD_IAM_GROUP_SERVICE_ACCOUNT"}
+_MADE_BY_CLOUD_SQL = {
+    "CLOUD_IAM_GROUP_USER",
+    "CLOUD_IAM_GROUP_SERVICE_ACCOUNT",
+    "CLOUD_IAM_GROUP_WORKFORCE_IDENTITY",
+}
 
 
 def check_shape(name: str, kind: str, *, has_password: bool, host: str) -> None:

@@ -16,7 +16,15 @@ from cloudsql_emulator.switches import Switches
 BUILT_IN = "BUILT_IN"
 GROUP = "CLOUD_IAM_GROUP"
 SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
-GROUP_TYPES = frozenset({"CLOUD_IAM_GROUP_USER", "CLOUD_IAM_GROUP_SERVICE_ACCOUNT"})
+WORKFORCE = "CLOUD_IAM_WORKFORCE_IDENTITY"
+GROUP_TYPES = frozenset(
+    {"CLOUD_IAM_GROUP_USER", "CLOUD_IAM_GROUP_SERVICE_ACCOUNT", "CLOUD_IAM_GROUP_WORKFORCE_IDENTITY"}
+)
+_TYPE_THROUGH_GROUP = {
+    "user": "CLOUD_IAM_GROUP_USER",
+    "serviceAccount": "CLOUD_IAM_GROUP_SERVICE_ACCOUNT",
+    "principal": "CLOUD_IAM_GROUP_WORKFORCE_IDENTITY",
+}
 MOST_GROUPS = 200
 
 
@@ -72,7 +80,8 @@ class Users:
         refusals.check_shape(new.name, new.type, has_password=new.password is not None, host=new.host)
         refusals.check_length(new.name, new.type, self._switches)
         refusals.check_principal(new.name, new.type, self._directory, self._switches)
-        name = new.name if new.type == BUILT_IN else kept(new.name.lower())
+        # GUESS: subjects of workforce pools keep their case
+        name = new.name if new.type in {BUILT_IN, WORKFORCE} else kept(new.name.lower())
         await self._check_present(name, new.type)
         await self._check_roles("create", name, new.roles)
         try:
@@ -134,7 +143,7 @@ class Users:
         name = database_name(member)
         if not through or await self._server.role_exists(name):
             return
-        kind = "CLOUD_IAM_GROUP_SERVICE_ACCOUNT" if kind_of(member) == "serviceAccount" else "CLOUD_IAM_GROUP_USER"
+        kind = _TYPE_THROUGH_GROUP[kind_of(member)]
         await self._server.create_iam_user(name, kind)
         await self._server.grant_roles(name, through)
         self._types[name] = kind

@@ -17,6 +17,7 @@ from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
+from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts
 from cloudsql_iam_operator.services.runtime.objects import instance_named
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, status_of
@@ -38,12 +39,13 @@ class OneNamespace:
 
     def __init__(self) -> None:
         self.bodies: dict[Key, dict[str, Any]] = {}
+        self.labels: Mapping[str, str] | None = {}
 
     def google_account(self, namespace: str, name: str) -> str:
         return f"{name}@acme-prod.iam.gserviceaccount.com"
 
-    def namespace_labels(self, name: str) -> Mapping[str, str]:
-        return {}
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        return self.labels
 
     def kind_is_going(self, kind: object) -> bool:
         return False
@@ -73,7 +75,10 @@ class Identities:
 class Tenant:
     """The object and what reconciles it. Belongs to one event loop."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, drifts: Drifts | None = None, **rule: Any) -> None:
+        """`rule` is more of the access rule; `spec` and `uid` of the object may be changed between looks."""
+        self.spec: dict[str, Any] = {}
+        self.uid = "uid-checkout"
         self.identities = Identities(ground)
         self._threads = Threads(4)
         self._cluster = OneNamespace()
@@ -84,12 +89,29 @@ class Tenant:
         principals = Principals(
             cluster, self._threads, identities, lambda: "acme-prod.svc.id.goog", lambda: datetime.now(UTC)
         )
-        self._users = UserReconciler(self.systems, principals)
+        self._users = UserReconciler(self.systems, principals, drifts)
         self.systems.announce = self._users.announce
         self.systems.registry.listed = True
         self._looks = 0
-        self._show(ORDERS_KEY, {"connectionName": str(ORDERS), "access": [RULE]}, {})
+        self._show(ORDERS_KEY, {"connectionName": str(ORDERS), "access": [{**RULE, **rule}]}, {})
         self._status: dict[str, Any] = {}
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status as stored last."""
+        return self._status
+
+    def made_anew(self, uid: str) -> None:
+        """Somebody deleted the object and made another of its name; what the first had caused is taken back or not."""
+        live = self.systems.registry.get(CHECKOUT_KEY)
+        assert live is not None
+        self.systems.registry.end(CHECKOUT_KEY, live.uid)
+        self.systems.forget(CHECKOUT_KEY)
+        self.uid, self._status = uid, {}
+
+    def end_namespace(self) -> None:
+        """The namespace is gone, though an object in it is still known."""
+        self._cluster.labels = None
 
     async def look(self) -> Report:
         """Reconcile as a person asks for it, from fresh reads, and store the status."""
@@ -98,9 +120,9 @@ class Tenant:
         self._status = status_of(live, report, datetime.now(UTC))
         return report
 
-    async def remove(self) -> Report:
+    async def remove(self, **annotations: str) -> Report:
         """Take back what was given, as for a deletion."""
-        live = self._seen(deletionTimestamp="2026-01-02T00:00:00Z")
+        live = self._seen(annotations, deletionTimestamp="2026-01-02T00:00:00Z")
         report = await self._users.remove(live)
         self._status = status_of(live, report, datetime.now(UTC))
         return report
@@ -118,11 +140,12 @@ class Tenant:
         with suppress(NotYet):
             await self.systems.facts(self.instance, fresh=True)
 
-    def _seen(self, **metadata: str) -> Live:
+    def _seen(self, annotations: Mapping[str, str] | None = None, **metadata: str) -> Live:
         self._looks += 1
-        asked = {"annotations": {REQUESTED_AT: str(self._looks)}, **metadata}
+        asked: dict[str, Any] = {"annotations": {REQUESTED_AT: str(self._looks), **(annotations or {})}, **metadata}
         spec = {"instanceRef": {"name": "orders"}, "principal": {"kubernetesServiceAccount": {"name": "checkout"}}}
-        return self._show(CHECKOUT_KEY, spec, asked, self._status)
+        asked["uid"] = self.uid
+        return self._show(CHECKOUT_KEY, {**spec, **self.spec}, asked, self._status)
 
     def _show(
         self, key: Key, spec: Mapping[str, Any], more: Mapping[str, Any], status: Mapping[str, Any] | None = None

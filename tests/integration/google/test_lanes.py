@@ -203,6 +203,19 @@ def test_an_absent_user_counts_as_deleted_and_a_group_can_be_made(ground: Ground
     assert failed(ground.sqladmin.grant_roles, ORDERS, "orders-dev@acme.com", ["no_role"]) == [Reason.ROLE_NOT_FOUND]
 
 
+def test_a_role_is_taken_by_telling_all_that_stays(ground: Ground) -> None:
+    name = "checkout@acme-prod.iam"
+    roles = frozenset({"cloudsqlsuperuser", "app_ro"})
+    ground.sqladmin.insert_user(ORDERS, NewUser(name, UserType.SERVICE_ACCOUNT, roles))
+
+    ground.sqladmin.leave_roles(ORDERS, name, ["app_ro"])
+    kept = next(each["roles"] for each in ground.emulator.admin.users("acme-prod", "orders") if each["name"] == name)
+    ground.sqladmin.leave_roles(ORDERS, name, [])
+    none = next(each["roles"] for each in ground.emulator.admin.users("acme-prod", "orders") if each["name"] == name)
+
+    assert (set(kept) & roles, set(none) & roles) == ({"app_ro"}, set())
+
+
 def test_a_workload_is_proven_by_its_accounts_policy(ground: Ground) -> None:
     accounts = ServiceAccounts(ground.endpoints, ground.caller)
     email = CHECKOUT.partition(":")[2]

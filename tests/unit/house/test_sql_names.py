@@ -77,7 +77,7 @@ def elsewhere(text: str) -> list[str]:
 
 def written_out() -> Iterator[str]:
     """Texts of SQL that stand in the adapter's Python."""
-    for module in ROOM.glob("*.py"):
+    for module in ROOM.rglob("*.py"):
         for node in python.walk(python.parse(module.read_text())):
             if isinstance(node, python.Call) and getattr(node.func, "attr", "") == "execute":
                 first = node.args[0]

@@ -87,11 +87,23 @@ class SQLAdmin:
             NotYet: a role does not exist, or another operation runs.
         """
         listed = sorted(roles)
-        purpose = f"grant {', '.join(listed)} to user {name}"
+        self._update(connection, name, f"grant {', '.join(listed)} to user {name}", {"databaseRoles": listed})
+
+    def leave_roles(self, connection: ConnectionName, name: str, roles: Iterable[str]) -> None:
+        """Take all roles but these from a user, whoever gave them, and wait for it.
+
+        Name all that it is to keep, as just read: what somebody grants meanwhile is taken too.
+
+        Raises:
+            NotYet: a role does not exist, or another operation runs.
+        """
+        purpose = f"take all roles but {', '.join(sorted(roles)) or 'none'} from user {name}"
+        self._update(connection, name, purpose, {"databaseRoles": sorted(roles), "revokeExistingRoles": True})
+
+    def _update(self, connection: ConnectionName, name: str, purpose: str, asked: Mapping[str, Any]) -> None:
         errand = _writing("users.update", purpose, connection)
-        # roles go into the query, a role list in the body is ignored; revokeExistingRoles would also take roles that
-        # somebody else granted by SQL, so it is never sent
-        wanted = {**_place(connection), "name": name, "databaseRoles": listed, "body": {"name": name}}
+        # roles go into the query, a role list in the body is ignored
+        wanted = {**_place(connection), "name": name, "body": {"name": name}, **asked}
         self._operate(lambda google: google.users().update(**wanted), errand, connection)
 
     def delete_user(self, connection: ConnectionName, name: str) -> None:

@@ -39,6 +39,10 @@ class Fields:
         """Whether the field is there and not null."""
         return self._get(name) is not None
 
+    def raw(self, name: str) -> object:
+        """What is written there, whatever it is; None when absent."""
+        return self._value.get(name)
+
     def refusal(self, name: str, problem: str) -> InvalidObject:
         """The error that says so about a field."""
         return InvalidObject(self._where(name), problem)

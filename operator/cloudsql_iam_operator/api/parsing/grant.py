@@ -32,7 +32,7 @@ from cloudsql_iam_operator.api.object_kinds import (
 from cloudsql_iam_operator.api.parsing import texts
 from cloudsql_iam_operator.api.parsing.fields import Fields, read
 from cloudsql_iam_operator.api.parsing.metadata import parse_metadata
-from cloudsql_iam_operator.api.parsing.user import named
+from cloudsql_iam_operator.api.parsing.principals import named
 
 EXAMPLE = (
     "give preset with schemas, or grants, future, memberships or public, such as "

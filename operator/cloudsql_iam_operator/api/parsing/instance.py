@@ -129,6 +129,7 @@ def _principals(principals: Fields) -> PrincipalMatch:
         service_accounts=principals.texts("serviceAccounts", texts.ADDRESS_PATTERN, 50),
         groups=principals.texts("groups", texts.ADDRESS_PATTERN, 50),
         users=principals.texts("users", texts.ADDRESS_PATTERN, 50),
+        workforce_identities=principals.texts("workforceIdentities", texts.WORKFORCE_PATTERN, 50),
     )
 
 

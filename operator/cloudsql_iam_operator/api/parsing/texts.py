@@ -4,6 +4,12 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
+ACCOUNT_SUFFIX = ".gserviceaccount.com"
+"""How e-mails of service accounts end; a database user is called the same without it."""
+
+USERNAME_ENDS = (".iam", "@developer")
+"""How the database users of service accounts end, as no e-mail does."""
+
 _SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -12,13 +18,15 @@ _SHOWN = 80
 class Text:
     """A rule for a string: what it is called in messages, its pattern, and its longest length in bytes.
 
-    `folded` strings mean the same in any case and are read in lower case. `example` is one that it allows.
+    `folded` strings mean the same in any case and are read in lower case. `role`: no e-mail is one. `example` is one
+    that it allows.
     """
 
     what: str
     pattern: re.Pattern[str]
     longest: int
     folded: bool = False
+    role: bool = False
     refused: frozenset[str] = field(default_factory=frozenset)
     example: str = ""
 
@@ -34,8 +42,15 @@ class Text:
             return f"is {shown(value)}, {length} bytes; {self.what} has at most {self.longest}"
         if self.pattern.fullmatch(value) is None:
             return f"is {shown(value)}, which is not {self.what}{self._such_as()}"
+        return self._misread(value)
+
+    def _misread(self, value: str) -> str:
+        """Why a string of the right form does not mean what it should."""
         if value.strip().lower() in self.refused:
             return f"is {shown(value)}, which stands for everybody or nobody and is never {self.what}"
+        if self.role and value.lower().endswith(ACCOUNT_SUFFIX):
+            name = value[: -len(ACCOUNT_SUFFIX)]
+            return f"is {shown(value)}, an account's e-mail; its database user is called {shown(name)}"
         return ""
 
     def _such_as(self) -> str:
@@ -88,7 +103,9 @@ IDENTIFIER = Text("a PostgreSQL name without control characters", re.compile(f"{
 OPTIONAL_IDENTIFIER = Text(
     "a PostgreSQL name without control characters, or empty", re.compile(f"{_PRINTABLE}*"), 63, example="app_owner"
 )
-ROLE = Text("a database role", IDENTIFIER.pattern, 63, refused=frozenset({"public", "none"}), example="app_ro")
+ROLE = Text(
+    "a database role", IDENTIFIER.pattern, 63, role=True, refused=frozenset({"public", "none"}), example="app_ro"
+)
 OBJECT_OF_DATABASE = Text("the name of a database object", re.compile(f"{_PRINTABLE}+"), 2048, example="orders")
 """Names of objects; longer than a PostgreSQL name, because a routine carries its argument types."""
 GLOB_OF_NAMES = Text("a name or glob of database objects", re.compile(f"{_PRINTABLE}+"), 512, example="order_*")
@@ -115,6 +132,14 @@ SERVICE_ACCOUNT = Text(
     folded=True,
     example="checkout@acme-prod.iam.gserviceaccount.com",
 )
-_ADDRESS = re.compile(r"(?!(?i:.*\.gserviceaccount\.com)$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+")
+WORKFORCE_PATTERN = Text(
+    "a pattern of workforce identities that names their pool",
+    re.compile(r"principal://iam\.googleapis\.com/locations/global/workforcePools/[a-z0-9-]+/subject/" + _SOLID + "+"),
+    512,
+    example="principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/*",
+)
+_ADDRESS = re.compile(
+    r"(?!(?i:.*(?:\.gserviceaccount\.com|\.iam|@developer))$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+"
+)
 PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True, example="ann@acme.com")
 GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True, example="team@acme.com")

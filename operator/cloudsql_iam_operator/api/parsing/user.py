@@ -8,19 +8,8 @@ from cloudsql_iam_operator.api.names import USER
 from cloudsql_iam_operator.api.parsing import texts
 from cloudsql_iam_operator.api.parsing.fields import Fields, read
 from cloudsql_iam_operator.api.parsing.metadata import parse_metadata
-from cloudsql_iam_operator.api.user import (
-    AdoptionPolicy,
-    CloudSQLIAMUser,
-    Group,
-    KubernetesServiceAccount,
-    OwnedObjects,
-    Principal,
-    ServiceAccount,
-    User,
-    UserDeletion,
-    UserMode,
-    WorkforceIdentity,
-)
+from cloudsql_iam_operator.api.parsing.principals import named, principal
+from cloudsql_iam_operator.api.user import AdoptionPolicy, CloudSQLIAMUser, OwnedObjects, UserDeletion, UserMode
 
 
 def parse_user(body: Mapping[str, Any]) -> CloudSQLIAMUser:
@@ -33,17 +22,12 @@ def parse_user(body: Mapping[str, Any]) -> CloudSQLIAMUser:
     return read(body.get("spec"), "spec", lambda spec: _user(spec, metadata))
 
 
-def named(fields: Fields) -> str:
-    """The name in a reference to a Kubernetes object."""
-    return fields.text("name", texts.OBJECT_NAME)
-
-
 def _user(spec: Fields, metadata: Metadata) -> CloudSQLIAMUser:
     on_owned_objects = spec.choice("onOwnedObjects", OwnedObjects, OwnedObjects.BLOCK)
     return CloudSQLIAMUser(
         metadata=metadata,
         instance=spec.nested("instanceRef", named),
-        principal=spec.nested("principal", _principal),
+        principal=spec.nested("principal", principal),
         database_roles=spec.texts("databaseRoles", texts.ROLE, 50),
         expires_at=spec.instant("expiresAt"),
         adoption_policy=spec.choice("adoptionPolicy", AdoptionPolicy, AdoptionPolicy.NEVER),
@@ -59,24 +43,3 @@ def _reassign_owned_to(spec: Fields, on_owned_objects: OwnedObjects) -> str:
     if spec.given("reassignOwnedTo") != (on_owned_objects is OwnedObjects.REASSIGN):
         raise spec.refusal("reassignOwnedTo", "is needed with onOwnedObjects: Reassign, and allowed only there")
     return spec.text("reassignOwnedTo", texts.ROLE, "")
-
-
-_FORMS = ("kubernetesServiceAccount", "serviceAccount", "user", "group", "workforceIdentity")
-
-
-def _principal(fields: Fields) -> Principal:
-    given = [form for form in _FORMS if fields.given(form)]
-    if len(given) != 1:
-        so_far = f"{' and '.join(given)} are given" if given else "none is given"
-        raise fields.refusal(given[1] if given else _FORMS[0], f"give exactly one of {', '.join(_FORMS)}; {so_far}")
-    match given[0]:
-        case "kubernetesServiceAccount":
-            return KubernetesServiceAccount(fields.nested("kubernetesServiceAccount", named))
-        case "serviceAccount":
-            return ServiceAccount(fields.text("serviceAccount", texts.SERVICE_ACCOUNT))
-        case "user":
-            return User(fields.text("user", texts.PERSON))
-        case "group":
-            return Group(fields.text("group", texts.GROUP_ADDRESS))
-        case _:
-            return WorkforceIdentity(fields.text("workforceIdentity", texts.WORKFORCE_IDENTITY))

@@ -3,7 +3,7 @@
 What a spec says, whether it can be read, is suspended or names something that does not exist, is not known here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,9 @@ from cloudsql_iam_operator.api.user import (
     User,
     WorkforceIdentity,
 )
+from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
 from cloudsql_iam_operator.core.access.requests import recorded_request
+from cloudsql_iam_operator.core.access.roles import covers_owner, covers_role
 from cloudsql_iam_operator.core.access.rules import (
     Allowed,
     Lifetime,
@@ -43,6 +45,42 @@ def due_user(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, no
     """
     record.admission.require_unended(now)
     return _admitted(record, rules, tenant, now, AccountProof.VERIFIED)
+
+
+def roles_no_longer_due(
+    record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime, reserved: frozenset[str]
+) -> frozenset[str]:
+    """The recorded database roles of a user that is due which no rule admits together: two rules do not add up."""
+    admitted = [_roles_by(rule, record, tenant, now, reserved) for rule in rules]
+    return record.roles - max(admitted, key=len, default=frozenset())
+
+
+def _roles_by(
+    rule: AccessRule, record: UserRecord, tenant: Tenant, now: datetime, reserved: frozenset[str]
+) -> frozenset[str]:
+    if not _admits(rule, record, tenant, now):
+        return frozenset()
+    return frozenset(role for role in record.roles if covers_role(rule, role, reserved))
+
+
+def admitting(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime) -> tuple[AccessRule, ...]:
+    """The rules that admit a recorded user, its database roles aside and its account being proven."""
+    return tuple(rule for rule in rules if _admits(rule, record, tenant, now))
+
+
+def require_heir(heir: str, rules: Iterable[AccessRule]) -> None:
+    """Return when one of the rules, which admit a user, names in full the role that is to have what it owns.
+
+    Code of the user that runs with its owner's rights then runs with that role's.
+
+    Raises:
+        Refused: none does, or it is a role that nobody is given.
+    """
+    if heir.lower() in PROVIDER_ROLES | {"postgres"} or heir.startswith("pg_"):
+        raise Refused(Reason.ROLE_NOT_ALLOWED, f"role {heir!r} is given no objects of users: name another")
+    if not any(covers_owner(rule, heir) for rule in rules):
+        text = f"no access rule names role {heir!r} in full, which is to have what the user owns"
+        raise Refused(Reason.ROLE_NOT_ALLOWED, f"{text}: ask for it in databaseRoles, or name another")
 
 
 def rests_on_proof(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime) -> bool:
@@ -87,6 +125,14 @@ def _part_out(entry: AppliedEntry, admitted: Callable[[AppliedEntry], bool]) -> 
     if not of_the_memberships(frozenset({entry})) and not of_the_future(frozenset({entry})):
         return entry
     return replace(entry, names=tuple(name for name in entry.names if not admitted(replace(entry, names=(name,)))))
+
+
+def _admits(rule: AccessRule, record: UserRecord, tenant: Tenant, now: datetime) -> bool:
+    try:
+        _admitted(record, (rule,), tenant, now, AccountProof.VERIFIED)
+    except Withdrawn:
+        return False
+    return True
 
 
 def _admitted(

@@ -8,10 +8,17 @@ MARKERS = frozenset(
         "cloudsqliamgroupuser",
         "cloudsqliamgroupserviceaccount",
         "cloudsqliamworkforceidentity",
+        "cloudsqliamgroupworkforceidentity",
         "cloudsqlinactiveuser",
     }
 )
 """Roles that only mark how a user logs in; every IAM user has one, and it gives no rights."""
+
+SUPERUSER = "cloudsqlsuperuser"
+"""What administrators are members of; the only one of these roles that anybody can be given, and only through the API.
+
+Source: Cloud SQL for PostgreSQL, "Manage users with IAM database authentication", databaseRoles
+"""
 
 PROVIDER_ROLES = MARKERS | {
     "cloudsqladmin",
@@ -21,7 +28,7 @@ PROVIDER_ROLES = MARKERS | {
     "cloudsqllogical",
     "cloudsqlobservability",
     "cloudsqlreplica",
-    "cloudsqlsuperuser",
+    SUPERUSER,
 }
 """All of them.
 

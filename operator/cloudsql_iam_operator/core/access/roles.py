@@ -1,6 +1,7 @@
 """Which database roles a rule covers: ordinary ones by glob, what reaches further by its full name alone."""
 
 from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance
+from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
 from cloudsql_iam_operator.core.globs import matches
 
 
@@ -13,12 +14,12 @@ def working_roles(instance: CloudSQLInstance) -> frozenset[str]:
 def covers_role(rule: AccessRule, role: str, reserved: frozenset[str]) -> bool:
     """Whether a rule covers a role to be made a member of, or to be granted to.
 
-    PostgreSQL's own roles, IAM logins (whose names are addresses) and `reserved` ones are reached by no glob, nor by
-    what another rule lists.
+    PostgreSQL's and the provider's own roles, IAM logins (whose names are addresses) and `reserved` ones are reached by
+    no glob, nor by what another rule lists.
     """
     if role in rule.database_roles:
         return True
-    ordinary = not role.startswith("pg_") and "@" not in role and role not in reserved
+    ordinary = not role.startswith("pg_") and "@" not in role and role not in reserved | PROVIDER_ROLES
     return ordinary and any(matches(pattern, role) for pattern in rule.database_roles)
 
 

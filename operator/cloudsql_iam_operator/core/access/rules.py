@@ -17,7 +17,7 @@ from cloudsql_iam_operator.api.user import (
     WorkforceIdentity,
 )
 from cloudsql_iam_operator.core.access.powers import Power, not_given
-from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
+from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES, SUPERUSER
 from cloudsql_iam_operator.core.access.roles import covers_owner, covers_role
 from cloudsql_iam_operator.core.access.tenants import Tenant, admits
 from cloudsql_iam_operator.core.errors import Refused
@@ -107,7 +107,7 @@ def allow_user(rules: Sequence[AccessRule], request: UserRequest) -> Allowed:
     Raises:
         Refused: no single rule allows all of it; the message names what the closest rule leaves out.
     """
-    _deny_roles(request.database_roles, rules, request.operator)
+    _deny_roles([role for role in request.database_roles if role != SUPERUSER], rules, request.operator)
     allowed = _first(rules, request, _USER_CHECKS)
     if request.adoption is AdoptionPolicy.REQUIRED and not allowed.may_adopt:
         raise Refused(
@@ -202,9 +202,7 @@ def _lets_in(match: PrincipalMatch, request: UserRequest) -> bool:
         case Group():
             return _any(match.groups, email)
         case WorkforceIdentity(member):
-            # a pattern such as *@acme.com must not let in a subject of some other pool that looks the same
-            pools = [pattern for pattern in match.users if pattern.startswith("principal://")]
-            return any(matches(pattern, member) for pattern in pools)
+            return any(matches(pattern, member) for pattern in match.workforce_identities)
         case _:
             assert_never(principal)
 

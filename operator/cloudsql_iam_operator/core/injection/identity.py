@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cloudsql_iam_operator.api.injection.access import IMPERSONATE, INJECT, USER
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
-from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount
+from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount, User, WorkforceIdentity
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, forbidden
@@ -13,6 +13,7 @@ from cloudsql_iam_operator.core.injection.settings import IdentityMode
 from cloudsql_iam_operator.core.users.principals import IDENTIFIER_BYTES, is_cut, resolve
 
 _MEMBER = "serviceAccount:"
+_WHO = {Group: "a group", User: "a person", WorkforceIdentity: "a workforce identity"}
 
 
 def account_of(name: str, facts: Facts) -> ServiceAccountFact:
@@ -173,7 +174,7 @@ ELSEWHERE = "set serviceAccountName in the pod, to a ServiceAccount of its own t
 
 def _mismatch(user: UserFact, account: ServiceAccountFact, namespace: str) -> str:
     if not isinstance(user.principal, KubernetesServiceAccount | ServiceAccount):
-        what = "a group" if isinstance(user.principal, Group) else "a person"
+        what = _WHO[type(user.principal)]
         return (
             f"CloudSQLIAMUser {user.name} is for {what}, and a pod logs in as a Google service account "
             f"({account.google_account or 'this one as none'}): name a CloudSQLIAMUser for "

@@ -91,12 +91,28 @@ def require_first(claim: UserClaim, winner: UserClaim | None) -> None:
         NotOurs: one does.
     """
     if winner is not None and winner.uid != claim.uid:
+        require_same_account(claim, winner)
         better = "has not ended" if claim.ended and not winner.ended else "is older"
         text = f"database user {claim.username} is declared by {winner.told_to(claim)}, which {better}"
         remedy = "delete one of the two"
         if winner.namespace != claim.namespace:
             remedy = f"the platform team finds it by status.username; {remedy}"
         raise NotOurs(Reason.MANAGED_BY_OTHER, f"{text}: {remedy}")
+
+
+def require_same_account(claim: UserClaim, winner: UserClaim) -> None:
+    """Return when an older claim to the username is of the same principal.
+
+    A person and the subject of a workforce pool can have one name, and so can subjects of two pools: PostgreSQL knows
+    the name alone.
+
+    Raises:
+        NotOurs: it is of another, and both would be the same database user.
+    """
+    if claim.member and winner.member and claim.member != winner.member:
+        text = f"{claim.member} would be database user {claim.username}, which {winner.told_to(claim)} has for another"
+        remedy = "PostgreSQL knows the name alone: give one of the two another name, or let it in by a group"
+        raise NotOurs(Reason.USERNAME_COLLISION, f"{text} principal; {remedy}")
 
 
 def winners_of(claims: Iterable[UserClaim]) -> dict[str, UserClaim]:

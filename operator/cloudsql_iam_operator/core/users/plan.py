@@ -94,6 +94,18 @@ class GrantRoles:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveRoles:
+    """Take all database roles from a user but these, which must be all that it is to keep, whoever gave them."""
+
+    name: str
+    type: UserType
+    roles: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"leave {', '.join(sorted(self.roles)) or 'no role'} to {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteUser:
     """Delete a database user."""
 
@@ -104,7 +116,7 @@ class DeleteUser:
         return f"delete user {self.name}"
 
 
-Change = CreateUser | GrantRoles | DeleteUser
+Change = CreateUser | GrantRoles | LeaveRoles | DeleteUser
 
 
 @dataclass(frozen=True, slots=True)

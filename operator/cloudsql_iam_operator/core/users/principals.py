@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
-from cloudsql_iam_operator.api.parsing.texts import SERVICE_ACCOUNT
+from cloudsql_iam_operator.api.parsing.principals import meant
+from cloudsql_iam_operator.api.parsing.texts import ACCOUNT_SUFFIX, SERVICE_ACCOUNT, WORKFORCE_IDENTITY, shown
 from cloudsql_iam_operator.api.user import (
     Group,
     KubernetesServiceAccount,
@@ -22,8 +23,6 @@ IDENTIFIER_BYTES = 63
 
 _SERVICE_ACCOUNT = "serviceAccount:"
 
-SERVICE_ACCOUNT_SUFFIX = ".gserviceaccount.com"
-
 
 class UserType(StrEnum):
     """Types of database users, as the Cloud SQL Admin API names them."""
@@ -34,12 +33,13 @@ class UserType(StrEnum):
     GROUP = "CLOUD_IAM_GROUP"
     GROUP_USER = "CLOUD_IAM_GROUP_USER"
     GROUP_SERVICE_ACCOUNT = "CLOUD_IAM_GROUP_SERVICE_ACCOUNT"
+    GROUP_WORKFORCE_IDENTITY = "CLOUD_IAM_GROUP_WORKFORCE_IDENTITY"
     WORKFORCE_IDENTITY = "CLOUD_IAM_WORKFORCE_IDENTITY"
     ENTRA_USER = "ENTRAID_USER"
     UNKNOWN = "UNKNOWN"
 
 
-GROUP_DERIVED = frozenset({UserType.GROUP_USER, UserType.GROUP_SERVICE_ACCOUNT})
+GROUP_DERIVED = frozenset({UserType.GROUP_USER, UserType.GROUP_SERVICE_ACCOUNT, UserType.GROUP_WORKFORCE_IDENTITY})
 """Users that Cloud SQL makes at the first login of a group's member, and removes itself."""
 
 
@@ -90,7 +90,7 @@ def kept(name: str) -> str:
 
 def whole_name(member: str) -> str:
     """Name of a service account as Cloud SQL is told it, which may be longer than PostgreSQL keeps; "" for others."""
-    return member.removeprefix(_SERVICE_ACCOUNT).removesuffix(SERVICE_ACCOUNT_SUFFIX) if _is_account(member) else ""
+    return member.removeprefix(_SERVICE_ACCOUNT).removesuffix(ACCOUNT_SUFFIX) if _is_account(member) else ""
 
 
 def is_cut(member: str) -> bool:
@@ -117,14 +117,16 @@ def _account_of(where: str, google_account: str) -> str:
         raise NotYet(Reason.SERVICE_ACCOUNT_NOT_ANNOTATED, text)
     raise NotYet(
         Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
-        f"{where} names no Google account: annotate it with {GOOGLE_ACCOUNT}: NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}",
+        f"{where} names no Google account: annotate it with {GOOGLE_ACCOUNT}: NAME@PROJECT.iam{ACCOUNT_SUFFIX} "
+        "(a principal of Workload Identity Federation alone can be no database user)",
     )
 
 
 def _service_account(email: str, source: str) -> ResolvedPrincipal:
     problem = SERVICE_ACCOUNT.problem(email)
     if problem:
-        text = f"{source}{problem}: give it in full, such as NAME@PROJECT.iam{SERVICE_ACCOUNT_SUFFIX}"
+        remedy = meant("serviceAccount", email) or f"give it in full, such as NAME@PROJECT.iam{ACCOUNT_SUFFIX}"
+        text = f"{source}{problem}: {remedy}"
         raise Refused(Reason.INVALID_SPEC, text)
     email = email.lower()
     member = f"{_SERVICE_ACCOUNT}{email}"
@@ -136,12 +138,11 @@ def _named(member: str, email: str, user_type: UserType) -> ResolvedPrincipal:
 
 
 def _workforce(member: str) -> ResolvedPrincipal:
-    _, separator, subject = member.partition("/subject/")
-    if not separator or not subject or not member.startswith("principal://"):
-        raise Refused(
-            Reason.INVALID_SPEC,
-            f"{member!r} names no workforce subject: only principal://…/workforcePools/POOL/subject/ID can log in",
-        )
+    if problem := WORKFORCE_IDENTITY.problem(member):
+        remedy = meant("workforceIdentity", member)
+        text = f"is {shown(member)}: {remedy}" if remedy else problem
+        raise Refused(Reason.INVALID_SPEC, f"spec.principal.workforceIdentity {text}")
+    subject = member.partition("/subject/")[2]
     return _fitting(ResolvedPrincipal(member, subject, UserType.WORKFORCE_IDENTITY, subject))
 
 

@@ -19,6 +19,7 @@ class UserRecord:
 
     `instance` is a connection name, `instance_name` that of its object; `account` is the Kubernetes ServiceAccount that
     the principal was found through. `withdrawn`: it is no longer due, and what is left of it is being taken back.
+    `roles` are database roles that were given here; those that it had before are nobody's matter.
     """
 
     instance: str = ""
@@ -33,6 +34,7 @@ class UserRecord:
     account: str = ""
     admission: Admission = field(default_factory=Admission)
     withdrawn: bool = False
+    roles: frozenset[str] = frozenset()
 
     @property
     def email(self) -> str:
@@ -47,7 +49,7 @@ class UserRecord:
     @property
     def owns_anything(self) -> bool:
         """Whether there is something to take back."""
-        return bool(self.bindings) or self.ownership is not Ownership.NONE
+        return bool(self.bindings or self.roles) or self.ownership is not Ownership.NONE
 
     def named(
         self, spec: CloudSQLIAMUser, connection: ConnectionName, who: ResolvedPrincipal, now: datetime
@@ -86,6 +88,7 @@ class UserRecord:
             **{name: value for name, value in named.items() if value},
             **({"iam": {"bindings": bindings, **until}} if bindings or until else {}),
             **self.admission.fields(),
+            **({"databaseRoles": sorted(self.roles)} if self.roles else {}),
             **({"withdrawn": True} if self.withdrawn else {}),
             "created": self.ownership is Ownership.CREATED,
             "adopted": self.ownership is Ownership.ADOPTED,
@@ -118,4 +121,5 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
         account=status.get("serviceAccountName", ""),
         admission=admission_in(status),
         withdrawn=bool(status.get("withdrawn", False)),
+        roles=frozenset(status.get("databaseRoles", ())),
     )

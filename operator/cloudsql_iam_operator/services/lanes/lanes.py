@@ -13,6 +13,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_serv
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.record import record_in
+from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody
@@ -167,7 +168,16 @@ class Lanes:
                 log.warning("%s: status.applied cannot be read and claims nothing: %r", live.key, error)
                 continue
             ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
-        return ledgers
+        return ledgers | self._memberships(connection)
+
+    def _memberships(self, connection: ConnectionName) -> dict[Key, Ledger]:
+        """Database roles that live users record as given: of the whole server, as memberships of grants are."""
+        records = {live.key: record_in(live.status) for live in self._live(USER)}
+        return {
+            key: ledger_for(record.username, record.roles)
+            for key, record in records.items()
+            if record.roles and record.instance == str(connection)
+        }
 
     def _exceptions(self) -> dict[Key, Ledger]:
         """What live grants record as found."""

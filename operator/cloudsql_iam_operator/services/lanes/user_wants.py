@@ -27,6 +27,10 @@ class InstanceUsers(Protocol):
         """Give database roles to a user, and wait for it."""
         ...
 
+    def leave_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
+        """Take all database roles but these from a user, and wait for it."""
+        ...
+
     def delete_user(self, connection: ConnectionName, name: str) -> None:
         """Delete a user, and wait for it."""
         ...

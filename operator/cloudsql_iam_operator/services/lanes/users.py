@@ -19,6 +19,7 @@ from cloudsql_iam_operator.core.users.plan import (
     DeleteUser,
     GrantRoles,
     Ground,
+    LeaveRoles,
     Ownership,
     UsersPlan,
     UserWant,
@@ -103,6 +104,17 @@ class UsersLane:
         answer = await self._lane.submit(key, replace(want, absent=True))
         self._lane.forget(key)
         return answer
+
+    async def make(self, key: Key, change: GrantRoles | LeaveRoles) -> None:
+        """Make one change of database roles, whose need was seen in the database, at the lane's own turn.
+
+        Raises:
+            Failure: why it could not be made.
+        """
+        async with self._turn:
+            failures = await self._made(key, change)
+        if failures:
+            raise failures[key]
 
     def act_as(self, instance: InstanceUsers) -> None:
         """Read and write as another identity from the next pass on."""
@@ -231,9 +243,10 @@ class UsersLane:
                 self._ours[folded(change.whole)] = Ownership.CREATED
                 await self._write(self._instance.insert_user, NewUser(change.whole, user_type, roles))
                 log.info("instance %s: created user %s", self._connection, name)
-            case GrantRoles(name, _, roles):
-                await self._write(self._instance.grant_roles, name, roles)
-                log.info("instance %s: granted %s to %s", self._connection, ", ".join(sorted(roles)), name)
+            case GrantRoles(name, _, roles) | LeaveRoles(name, _, roles):
+                giving = isinstance(change, GrantRoles)
+                await self._write(self._instance.grant_roles if giving else self._instance.leave_roles, name, roles)
+                log.info("instance %s: done: %s", self._connection, change)
             case DeleteUser(name, _):
                 await self._write(self._instance.delete_user, name)
                 self._disown(name)

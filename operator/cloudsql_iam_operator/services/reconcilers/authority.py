@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER
-from cloudsql_iam_operator.core.access.authority import due_grant, due_user, no_longer_due, rests_on_proof
+from cloudsql_iam_operator.core.access.authority import (
+    due_grant,
+    due_user,
+    no_longer_due,
+    rests_on_proof,
+    roles_no_longer_due,
+)
 from cloudsql_iam_operator.core.access.requests import declared_request
+from cloudsql_iam_operator.core.access.roles import working_roles
 from cloudsql_iam_operator.core.access.rules import Lifetime, allow_grant
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import Failure, Proof, Withdrawn
@@ -30,12 +37,14 @@ NO_RETAIN = "no access rule that admits what was given has allowRetain, or its e
 class Verdict:
     """How what is recorded stands: what of it is to be taken back and why, and whether the rest may be left behind.
 
-    `why` is None when the object is still let in; a grant may have to give up some entries, `taken`, all the same.
+    `why` is None when the object is still let in; a grant may have to give up some entries, `taken`, all the same, and
+    a user some database `roles`.
     """
 
     why: Withdrawn | None = None
     taken: Ledger = frozenset()
     may_retain: bool = False
+    roles: frozenset[str] = frozenset()
 
 
 class Authority:
@@ -66,7 +75,8 @@ class Authority:
                 await principals.still_proven(instance, record, live.key.namespace)
         except Withdrawn as withdrawn:
             return Verdict(withdrawn)
-        return Verdict(may_retain=allowed.may_retain)
+        lost = roles_no_longer_due(record, instance.access, tenant, now(), working_roles(instance))
+        return Verdict(may_retain=allowed.may_retain, roles=lost)
 
     async def grant(self, live: Live, record: GrantRecord, instance: CloudSQLInstance) -> Verdict:
         """How a recorded grant stands.

@@ -9,6 +9,7 @@ from cloudsql_iam_operator.adapters.google.service_accounts import WORKLOAD_IDEN
 from cloudsql_iam_operator.api.instance import AccountProof, CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, KubernetesServiceAccount
 from cloudsql_iam_operator.core.access.admission import Admission
+from cloudsql_iam_operator.core.access.roles import working_roles
 from cloudsql_iam_operator.core.access.rules import Allowed, Lifetime, UserRequest, allow_user, require_namespace
 from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.reasons import Reason
@@ -74,8 +75,12 @@ class Principals:
             database_roles=spec.database_roles,
             adoption=spec.adoption_policy,
             lifetime=Lifetime(spec.expires_at, self.clock(), admission.since),
+            reserved=working_roles(instance),
         )
         believed = allow_user(instance.access, request)
+        if spec.database_roles:  # the operator's own user is known to Google alone
+            request = replace(request, operator=await self._own_username(instance))
+            believed = allow_user(instance.access, request)
         if not isinstance(spec.principal, KubernetesServiceAccount):
             return believed
         try:
@@ -109,6 +114,12 @@ class Principals:
         pool = await outside.call(self.pool, timeout=IAM_SECONDS)
         admits = google.service_accounts.admits
         return await outside.call(admits, email, Workload(pool, *workload), timeout=IAM_SECONDS)
+
+    async def _own_username(self, instance: CloudSQLInstance) -> str:
+        if instance.admin.database.secret is not None:
+            return ""
+        google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
+        return await self.threads.call(google.username, timeout=IAM_SECONDS)
 
     def _unproven(self, email: str, workload: tuple[str, str]) -> tuple[Reason, str]:
         member = Workload(self.pool(), *workload).member

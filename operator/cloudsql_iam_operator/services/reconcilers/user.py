@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
-from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion, UserMode
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
@@ -22,7 +22,11 @@ from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Auth
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
+from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts, Observing, Uncounted
+from cloudsql_iam_operator.services.reconcilers.users.owned import known_heir
+from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -31,16 +35,20 @@ from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
-GIVE_UP = "; where an access rule has allowRetain, to leave all as it is: set spec.deletionPolicy to Abandon"
+DELETING_SECONDS = 30.0
+"""When a deletion that only an edit can end is tried again: no watch tells of edits of what is being deleted."""
 
 
 class UserReconciler:
     """What is done for one CloudSQLIAMUser."""
 
-    def __init__(self, systems: Systems, principals: Principals) -> None:
+    def __init__(self, systems: Systems, principals: Principals, drifts: Drifts | None = None) -> None:
         self._systems = systems
         self._principals = principals
         self._authority = Authority(systems)
+        self._roles = DatabaseRoles(systems)
+        self._ending = Ending(systems, self._roles)
+        self._observing = Observing(systems, Uncounted() if drifts is None else drifts)
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
 
@@ -65,10 +73,16 @@ class UserReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
-        visit = Visit(live, Layers(GIVE_UP, live.instance), record_in(live.status))
+        self._observing.forget(live.key)
+        record, registry = record_in(live.status), self._systems.registry
+        layers = Layers(advice(live, registry, bound=bool(record.bindings)), live.instance)
+        visit = Visit(live, layers, record, DELETING_SECONDS)
         with suppress(Blocked):
             await self._take_back(visit)
-        return visit.report()
+        ended = forced(visit, registry)
+        if ended is not visit:
+            self._abandon(ended)
+        return ended.report()
 
     async def announce(self, usernames: Mapping[Key, str]) -> None:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
@@ -76,7 +90,7 @@ class UserReconciler:
             visit = self._visits.get(key)
             if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
-            record = replace(visit.record, username=username, ownership=Ownership.CREATED)
+            record = replace(visit.record, username=username, ownership=Ownership.CREATED, roles=visit.made_with)
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
@@ -90,6 +104,7 @@ class UserReconciler:
         taken = verdict.why is not None and not is_kept(verdict.why, instance)
         visit.record = replace(visit.record, withdrawn=taken)
         if verdict.why is None:
+            await self._take_lost_roles(visit, instance, verdict.roles)
             return
         visit.layers.fail(ConditionType.ACCESS_ALLOWED, verdict.why)
         if taken:
@@ -97,6 +112,11 @@ class UserReconciler:
             await self._revoke(visit, instance, UserDeletion.DELETE)
             visit.record = visit.record.unnamed()
         raise Blocked from verdict.why
+
+    async def _take_lost_roles(self, visit: Visit, instance: CloudSQLInstance, lost: frozenset[str]) -> None:
+        """Take back the roles that a rule was narrowed by; what is declared still is refused by the rules later."""
+        if lost and instance.on_access_withdrawn is not Withdrawal.RETAIN:
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._roles.take(visit, instance, lost))
 
     async def _judged(self, visit: Visit, instance: CloudSQLInstance) -> Verdict:
         asked = self._authority.user(visit.live, visit.record, instance, self._principals)
@@ -111,12 +131,29 @@ class UserReconciler:
         instance = await visit.layers.hold(ConditionType.READY, self._instance(visit, spec))
         visit.interval = float(instance.interval)
         declared = await self._let_in(visit, spec, instance)
+        if spec.mode is UserMode.OBSERVE:
+            await self._observe(visit, declared)
+            return
+        self._observing.forget(visit.live.key)
         await self._leave_former(visit, declared)
         visit.record = visit.record.named(spec, instance.connection, declared.who, datetime.now(UTC))
         visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
         await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
+        if spec.database_roles or visit.record.roles:
+            asked = self._roles.settle(visit, declared)
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, asked, "the database roles are given")
+
+    async def _observe(self, visit: Visit, declared: Declared) -> None:
+        """Look at all that is declared; what an earlier Reconcile did stays on record, to be taken back one day."""
+        kept = visit.record
+        visit.record = kept.named(declared.spec, declared.instance.connection, declared.who, datetime.now(UTC))
+        try:
+            await visit.layers.hold(ConditionType.READY, self._serving(declared.instance))
+            await self._observing.look(visit, declared)
+        finally:
+            visit.record = kept if kept.owns_anything else visit.record
 
     async def _instance(self, visit: Visit, spec: CloudSQLIAMUser) -> CloudSQLInstance:
         live = self._systems.registry.instance(spec.instance)
@@ -132,6 +169,8 @@ class UserReconciler:
         )
         asked = self._principals.allowed(spec, instance, who, visit.record.admission)
         allowed = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
+        if spec.reassign_owned_to:
+            await visit.layers.hold(ConditionType.READY, known_heir(spec, instance, allowed))
         return Declared(spec, instance, who, allowed)
 
     async def _leave_former(self, visit: Visit, declared: Declared) -> None:
@@ -185,6 +224,7 @@ class UserReconciler:
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
         want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
+        want = replace(want, roles=visit.made_with, granted=visit.made_with)
         was_ours = visit.record.ownership is Ownership.CREATED
         try:
             answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
@@ -204,7 +244,6 @@ class UserReconciler:
             self._abandon(visit)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
-        visit.interval = float(instance.interval)
         verdict = await self._judged(visit, instance)
         policy = UserDeletion.DELETE if verdict.why else _deletion(visit.live)
         if policy is UserDeletion.ABANDON and verdict.may_retain:
@@ -223,8 +262,12 @@ class UserReconciler:
         self._systems.forget(visit.live.key)
         await visit.layers.hold(ConditionType.IAM_BOUND, self.handing.over(visit))
         await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
-        if policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED:
-            await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
+        going = policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED
+        await self._ending.take_roles(visit, instance, going=going)
+        if going:
+            await visit.layers.hold(
+                ConditionType.USER_READY, self._ending.drop(visit, instance, self.handing.passed_on)
+            )
         self._systems.forget(visit.live.key)
 
     async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
@@ -233,27 +276,6 @@ class UserReconciler:
         if visit.record.bindings:
             visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
         visit.record = replace(visit.record, bindings=frozenset(), foreign=frozenset(), propagation_until="")
-
-    async def _drop(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        username = visit.record.username
-        if await self._systems.gone(instance):
-            visit.layers.changed(
-                "Deleted", f"instance {instance.connection} is gone, and database user {username} with it"
-            )
-            visit.record = replace(visit.record, ownership=Ownership.NONE)
-            return
-        registry, key = self._systems.registry, visit.live.key
-        grants = {live.key: live for live, _ in registry.grants_to(key)}
-        grants |= {live.key: live for live in registry.holding_for(key)}
-        holders = sorted(live.key.name for live in grants.values() if _holds(live, username))
-        if holders:
-            text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
-            raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
-        if not await self.handing.passed_on(visit, instance):
-            lane = await self._systems.users_lane(instance)
-            await lane.remove(visit.live.key, visit.want)
-            visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
-        visit.record = replace(visit.record, ownership=Ownership.NONE)
 
 
 async def _read(visit: Visit) -> CloudSQLIAMUser:
@@ -271,7 +293,3 @@ def _deletion(live: Live) -> UserDeletion:
 
 def _roles(refs: frozenset[BindingRef]) -> str:
     return ", ".join(sorted(ref.role for ref in refs))
-
-
-def _holds(grant: Live, username: str) -> bool:
-    return any(username in one["roles"] for one in grant.status.get("applied", ()))

@@ -13,6 +13,7 @@ from cloudsql_iam_operator.api.names import (
     ALLOW_REMOVALS,
     APPROVE,
     FINALIZER,
+    FORCE_REMOVE,
     GIVE_UP,
     GRANT,
     INSTANCE,
@@ -269,5 +270,6 @@ def _intent(body: Mapping[str, Any]) -> tuple[object, ...]:
         annotations.get(REQUESTED_AT),
         annotations.get(APPROVE),
         annotations.get(GIVE_UP),
+        annotations.get(FORCE_REMOVE),
         annotations.get(ALLOW_REMOVALS),
     )

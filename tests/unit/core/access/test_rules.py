@@ -170,7 +170,7 @@ def test_a_pattern_for_people_lets_in_no_workforce_subject_that_looks_alike() ->
     pool = "principal://iam.googleapis.com/locations/global/workforcePools/other/subject/*"
 
     assert refusal(allow_user, (rule,), request).reason is Reason.PRINCIPAL_NOT_ALLOWED
-    named = replace(rule, principals=PrincipalMatch(AccountProof.NONE, (), (), (pool,)))
+    named = replace(rule, principals=PrincipalMatch(AccountProof.NONE, (), (), (), (pool,)))
     assert allow_user((named,), request).rule == "orders-team"
 
 
@@ -222,9 +222,7 @@ def test_names_may_be_globs() -> None:
     assert allow_grant((RULE,), replace(GRANT, database="orders_archive")).rule == "orders-team"
 
 
-@pytest.mark.parametrize(
-    "role", ["cloudsqlsuperuser", "cloudsqliamuser", "postgres", "PUBLIC", "operator@acme-prod.iam"]
-)
+@pytest.mark.parametrize("role", ["cloudsqladmin", "cloudsqliamuser", "postgres", "PUBLIC", "operator@acme-prod.iam"])
 def test_some_roles_are_never_given(role: str) -> None:
     rule = replace(RULE, database_roles=("*", role))
 
@@ -278,3 +276,18 @@ def test_a_power_takes_a_rule_that_gives_it(power: Power, rule: AccessRule) -> N
     assert refusal(allow_grant, (RULE,), request).reason is Reason.PRIVILEGE_NOT_ALLOWED
     assert power.value in refusal(allow_grant, (RULE,), request).message
     assert allow_grant((rule,), request) == Allowed("orders-team", may_adopt=False)
+
+
+@pytest.mark.parametrize(("listed", "allowed"), [(("*",), False), (("cloudsqlsuperuser",), True)])
+def test_the_administrators_role_is_for_users_whose_rule_names_it_and_for_no_grant(
+    listed: tuple[str, ...], allowed: bool
+) -> None:
+    rule = replace(RULE, database_roles=listed)
+    request = replace(USER, database_roles=("cloudsqlsuperuser",))
+
+    if allowed:
+        assert allow_user((rule,), request).rule == "orders-team"
+    else:
+        assert refusal(allow_user, (rule,), request).reason is Reason.ROLE_NOT_ALLOWED
+    grant = replace(GRANT, roles=("cloudsqlsuperuser",))
+    assert refusal(allow_grant, (rule,), grant).reason is Reason.ROLE_NOT_ALLOWED

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cloudsql_iam_operator.api.instance import IPType
-from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount, User
+from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount, User, WorkforceIdentity
 from cloudsql_iam_operator.core.injection.facts import Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.injection.settings import IdentityMode
 from support.podshapes import (
@@ -171,9 +171,17 @@ def test_a_user_that_is_not_resolved_is_for_the_service_account_it_names() -> No
 
 
 @pytest.mark.parametrize(
-    ("principal", "what"), [(Group("team@acme.example"), "a group"), (User("ann@acme.example"), "a person")]
+    ("principal", "what"),
+    [
+        (Group("team@acme.example"), "a group"),
+        (User("ann@acme.example"), "a person"),
+        (
+            WorkforceIdentity("principal://iam.googleapis.com/locations/global/workforcePools/p/subject/ann"),
+            "a workforce identity",
+        ),
+    ],
 )
-def test_a_pod_cannot_log_in_as_a_person_or_a_group(principal: Group | User, what: str) -> None:
+def test_a_pod_cannot_log_in_as_a_person_or_a_group(principal: Group | User | WorkforceIdentity, what: str) -> None:
     text = denied(pod(), users(replace(CHECKOUT, principal=principal, member="user:x@acme.example")))
 
     assert text.startswith(f"403 CloudSQLIAMUser checkout is for {what}, and a pod logs in as a Google service account")

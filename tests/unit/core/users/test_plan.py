@@ -96,7 +96,7 @@ def test_required_adoption_waits_for_the_user() -> None:
     assert planned.refusals["a"].reason is Reason.ADOPTION_TARGET_MISSING
 
 
-@pytest.mark.parametrize("existing", [UserType.BUILT_IN, UserType.USER, UserType.GROUP_SERVICE_ACCOUNT])
+@pytest.mark.parametrize("existing", [one for one in UserType if one is not UserType.SERVICE_ACCOUNT])
 def test_a_user_of_another_type_is_never_written_over(existing: UserType) -> None:
     want = replace(WANT, adoption=AdoptionPolicy.IF_EXISTS, may_adopt=True)
 
@@ -112,6 +112,29 @@ def test_a_group_that_google_no_longer_has_is_told() -> None:
     planned = plan_users({"a": want}, Ground([DatabaseUser(NAME, UserType.GROUP, inactive=True)]))
 
     assert planned.refusals["a"].reason is Reason.PRINCIPAL_NOT_FOUND
+
+
+POOL = "principal://iam.googleapis.com/locations/global/workforcePools"
+
+
+@pytest.mark.parametrize(
+    ("older", "younger"),
+    [
+        ("user:ann@acme.com", f"{POOL}/staff/subject/ann@acme.com"),
+        (f"{POOL}/staff/subject/ann@acme.com", f"{POOL}/guests/subject/ann@acme.com"),
+        (f"{POOL}/staff/subject/Ann@acme.com", f"{POOL}/staff/subject/ann@acme.com"),
+        (f"{POOL}/staff/subject/ann@acme.com", "group:ann@acme.com"),
+    ],
+)
+def test_of_two_principals_with_one_username_the_younger_gets_nothing(older: str, younger: str) -> None:
+    first = replace(WANT, claim=UserClaim(older.rpartition("/")[2].removeprefix("user:"), OLDER, "uid-1", "a/a", older))
+    second = replace(WANT, claim=UserClaim("ann@acme.com", NEWER, "uid-2", "b/b", younger))
+
+    planned = plan_users({"first": first, "second": second}, Ground([]))
+
+    assert planned.refusals["second"].reason is Reason.USERNAME_COLLISION
+    assert older in planned.refusals["second"].message
+    assert set(planned.changes) == {"first"}
 
 
 def test_of_two_objects_with_one_username_the_older_wins() -> None:

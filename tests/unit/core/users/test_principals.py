@@ -57,8 +57,16 @@ def test_a_kubernetes_service_account_without_a_google_account_is_waited_for() -
     assert caught.value.reason is Reason.SERVICE_ACCOUNT_NOT_ANNOTATED
     assert caught.value.message == (
         "ServiceAccount orders/checkout names no Google account: "
-        "annotate it with iam.gke.io/gcp-service-account: NAME@PROJECT.iam.gserviceaccount.com"
+        "annotate it with iam.gke.io/gcp-service-account: NAME@PROJECT.iam.gserviceaccount.com "
+        "(a principal of Workload Identity Federation alone can be no database user)"
     )
+
+
+def test_an_annotation_with_the_database_user_is_answered_with_the_whole_email() -> None:
+    with pytest.raises(Refused) as caught:
+        resolve(KubernetesServiceAccount("checkout"), "checkout@acme.iam", "orders")
+
+    assert "serviceAccount: 'checkout@acme.iam.gserviceaccount.com'" in caught.value.message
 
 
 def test_an_annotation_that_is_no_account_is_named_with_its_object() -> None:
@@ -158,6 +166,9 @@ def test_the_limit_counts_bytes_and_not_characters() -> None:
         ServiceAccount("a@b@p.iam.gserviceaccount.com"),
         WorkforceIdentity("principalSet://iam.googleapis.com/locations/global/workforcePools/acme/*"),
         WorkforceIdentity("principal://iam.googleapis.com/locations/global/workforcePools/acme/subject/"),
+        WorkforceIdentity(
+            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s"
+        ),
     ],
 )
 def test_what_cannot_log_in_is_refused(principal: Principal) -> None:
@@ -165,3 +176,13 @@ def test_what_cannot_log_in_is_refused(principal: Principal) -> None:
         resolve(principal)
 
     assert caught.value.reason is Reason.INVALID_SPEC
+
+
+def test_the_subject_of_a_workforce_pool_is_held_to_63_bytes() -> None:
+    pool = "principal://iam.googleapis.com/locations/global/workforcePools/acme/subject/"
+
+    assert len(resolve(WorkforceIdentity(pool + "a" * 63)).username) == 63
+    with pytest.raises(Refused) as caught:
+        resolve(WorkforceIdentity(pool + "a" * 64))
+
+    assert caught.value.reason is Reason.USERNAME_TOO_LONG

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from cloudsql_iam_operator.adapters.google.service_accounts import Workload
@@ -13,9 +14,11 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, held_back,
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, united
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
+from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.plan import Ownership, UserStanding, UserWant
+from cloudsql_iam_operator.core.users.plan import DatabaseUser, Ownership, UserStanding, UserWant
+from cloudsql_iam_operator.core.users.principals import UserType
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
@@ -151,6 +154,14 @@ class Ground:
         if isinstance(self.proven, Failure):
             raise self.proven
         return self.proven and email == ACCOUNT
+
+    async def google(self, instance: object) -> SimpleNamespace:
+        """The APIs, as far as they are read past the lanes."""
+        self.calls.append("google")
+        users = tuple(DatabaseUser(name, UserType.SERVICE_ACCOUNT) for name in sorted(self.users))
+        admin = SimpleNamespace(users=lambda connection: users)
+        policy = Policy({"version": 3, "etag": "e", "bindings": []})
+        return SimpleNamespace(sqladmin=admin, resource_manager=SimpleNamespace(get_policy=lambda project: policy))
 
     async def own_username(self, instance: object) -> str:
         self.calls.append("google")

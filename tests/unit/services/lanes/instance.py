@@ -45,6 +45,9 @@ class Instance:
     def grant_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
         self._write(f"grant {','.join(sorted(roles))}", name)
 
+    def leave_roles(self, connection: ConnectionName, name: str, roles: frozenset[str]) -> None:
+        self._write(f"leave {','.join(sorted(roles))}", name)
+
     def delete_user(self, connection: ConnectionName, name: str) -> None:
         self._write("delete", name)
         self.present.pop(name, None)

@@ -11,7 +11,14 @@ from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.plan import CreateUser, DatabaseUser, Ownership, UserStanding
+from cloudsql_iam_operator.core.users.plan import (
+    CreateUser,
+    DatabaseUser,
+    GrantRoles,
+    LeaveRoles,
+    Ownership,
+    UserStanding,
+)
 from cloudsql_iam_operator.core.users.principals import UserType
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer, UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
@@ -180,3 +187,21 @@ def test_a_stopped_instance_is_told_to_every_caller() -> None:
         assert [getattr(answer, "reason", None) for answer in answers] == [Reason.INSTANCE_STOPPED] * 2
 
     run(story, Stopped())
+
+
+def test_a_change_of_roles_waits_for_its_turn_and_for_operations_of_others() -> None:
+    instance = Instance(failures={"u1@p.iam": [NotYet(Reason.OPERATION_IN_PROGRESS, "busy")]})
+
+    async def story(lane: UsersLane) -> None:
+        given = GrantRoles("u1@p.iam", UserType.SERVICE_ACCOUNT, frozenset({"cloudsqlsuperuser"}))
+        left = LeaveRoles("u1@p.iam", UserType.SERVICE_ACCOUNT, frozenset())
+        await lane.make(key(1), given)
+        await lane.make(key(1), left)
+
+    run(story, instance)
+
+    assert instance.written == [
+        "grant cloudsqlsuperuser u1@p.iam",
+        "grant cloudsqlsuperuser u1@p.iam",
+        "leave  u1@p.iam",
+    ]

@@ -8,6 +8,7 @@ from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.users.plan import UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord
+from cloudsql_iam_operator.core.users.roles import BY_THE_API
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 from cloudsql_iam_operator.services.runtime.claims import claim_of
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -22,16 +23,24 @@ class Visit:
     layers: Layers
     record: UserRecord
     interval: float = 300.0
+    drift: tuple[str, ...] = ()
 
     def report(self) -> Report:
         """What the reconcile found."""
-        return self.layers.report(self.record.fields(), self.interval)
+        drift = {"drift": list(self.drift)} if self.drift else {}
+        return self.layers.report({**self.record.fields(), **drift}, self.interval)
 
     @property
     def want(self) -> UserWant:
         """The recorded user, as the users lane is asked about it."""
         claim = claim_of(self.live, self.record.username, self.record.member)
         return UserWant(claim, UserType(self.record.user_type), ownership=self.record.ownership)
+
+    @property
+    def made_with(self) -> frozenset[str]:
+        """Database roles that the user is made with: what only the Admin API can give."""
+        spec = self.live.spec
+        return frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

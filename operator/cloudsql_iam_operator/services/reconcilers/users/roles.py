@@ -1,0 +1,146 @@
+"""Database roles of users: given, given back when somebody takes them, and taken back when they are not declared."""
+
+from dataclasses import replace
+
+from cloudsql_iam_operator.adapters.postgres.owning.memberships import roles_of
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.core.access.roles import listed_roles
+from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
+from cloudsql_iam_operator.core.grants.decided.resolution import Problem
+from cloudsql_iam_operator.core.grants.desired.entries import Entries
+from cloudsql_iam_operator.core.reasons import Reason, Standing
+from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles
+from cloudsql_iam_operator.core.users.roles import (
+    BY_THE_API,
+    entries_for,
+    ledger_for,
+    rest_for_the_api,
+    roles_in,
+)
+from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
+from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
+from cloudsql_iam_operator.services.reconcilers.grant_status import worst
+from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
+from cloudsql_iam_operator.services.runtime.reports import max_age
+
+READ_SECONDS = 60.0
+
+
+class DatabaseRoles:
+    """Brings memberships of users to what they declare; memberships are read from pg_auth_members."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+
+    async def settle(self, visit: Visit, declared: Declared) -> None:
+        """Give what is declared and not held, and take back what was given here and is declared no more.
+
+        Raises:
+            Failure: a role does not exist, may not be given, or cannot be taken back.
+        """
+        wanted = frozenset(declared.spec.database_roles)
+        if not wanted and not visit.record.roles:
+            return
+        # an administrator could grant itself whatever the database lane would refuse it
+        through_api = wanted if wanted & BY_THE_API else frozenset()
+        if through_api or visit.record.roles - wanted:
+            await self._by_the_api(visit, declared.instance, wanted, through_api)
+        if not through_api:
+            await self._by_sql(visit, declared, wanted)
+
+    async def take(self, visit: Visit, instance: CloudSQLInstance, roles: frozenset[str]) -> None:
+        """Take back these recorded roles, and leave the others.
+
+        Raises:
+            Failure: some could not be taken back.
+        """
+        kept = visit.record.roles - roles
+        await self._by_the_api(visit, instance, kept, frozenset())
+        if left := visit.record.roles - kept:
+            held = ledger_for(visit.record.username, kept)
+            ledger = ledger_for(visit.record.username, visit.record.roles)
+            answer = await self._applied(visit, instance, GrantWant(Entries(), ledger, held=held))
+            self._note(visit, answer, frozenset())
+            if left & visit.record.roles:
+                _raise(answer.problems or (Problem(Reason.REVOKE_BLOCKED, f"{_named(left)} could not be taken back"),))
+
+    async def _by_sql(self, visit: Visit, declared: Declared, wanted: frozenset[str]) -> None:
+        username, recorded = visit.record.username, visit.record.roles
+        if not wanted and not recorded:
+            return
+        rule = next(rule for rule in declared.instance.access if rule.name == declared.allowed.rule)
+        want = GrantWant(
+            entries_for(username, wanted), ledger_for(username, recorded), dry=True, listed=listed_roles(rule)
+        )
+        seen = await self._applied(visit, declared.instance, want)
+        found = roles_in(seen.found)
+        if seen.planned:
+            given = recorded | (wanted - found)
+            await self._record(visit, given)
+            want = replace(want, dry=False, ledger=ledger_for(username, given))
+            seen = await self._applied(visit, declared.instance, want)
+        self._note(visit, seen, found, recorded)
+        if seen.problems:
+            _raise(seen.problems)
+
+    def _note(
+        self, visit: Visit, answer: GrantAnswer, found: frozenset[str], before: frozenset[str] = frozenset()
+    ) -> None:
+        if answer.granted:
+            again = answer.drift.privileges > 0
+            told = _named(roles_in(answer.ledger) - (frozenset() if again else before))
+            visit.layers.changed("DriftCorrected" if again else "Granted", f"gave {visit.record.username} {told}")
+        if answer.revoked:
+            gone = visit.record.roles - roles_in(answer.ledger)
+            visit.layers.changed("Revoked", f"took {_named(gone)} from {visit.record.username}")
+        visit.record = replace(visit.record, roles=roles_in(answer.ledger) - found)
+
+    async def _by_the_api(
+        self, visit: Visit, instance: CloudSQLInstance, wanted: frozenset[str], given: frozenset[str]
+    ) -> None:
+        """Give these through the API, and take what came through it and is not wanted, by telling all that stays."""
+        held, recorded = await self._held(visit, instance), visit.record.roles
+        lane = await self._systems.users_lane(instance)
+        user = visit.record.username, visit.want.type
+        if missing := given - held.keys():
+            await self._record(visit, recorded | missing)
+            await lane.make(visit.live.key, GrantRoles(*user, missing))
+            visit.layers.changed("DriftCorrected" if missing & recorded else "Granted", self._gave(visit, missing))
+        taken = frozenset(role for role in recorded - wanted if held.get(role) or role in BY_THE_API)
+        if taken & held.keys():
+            rest = rest_for_the_api(visit.record.username, frozenset(held), taken)
+            await lane.make(visit.live.key, LeaveRoles(*user, frozenset(rest)))
+            visit.layers.changed("Revoked", f"took {_named(taken)} from {visit.record.username}")
+        visit.record = replace(visit.record, roles=visit.record.roles - taken)
+
+    @staticmethod
+    def _gave(visit: Visit, roles: frozenset[str]) -> str:
+        return f"gave {visit.record.username} {_named(roles)}"
+
+    async def _held(self, visit: Visit, instance: CloudSQLInstance) -> dict[str, bool]:
+        access = await self._systems.way_in(instance)
+        asked = (roles_of, access, MAINTENANCE, visit.record.username)
+        return await self._systems.threads.call(*asked, timeout=READ_SECONDS)
+
+    async def _applied(self, visit: Visit, instance: CloudSQLInstance, want: GrantWant) -> GrantAnswer:
+        lane = await self._systems.database_lane(instance, MAINTENANCE)
+        return await lane.apply(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
+
+    async def _record(self, visit: Visit, roles: frozenset[str]) -> None:
+        """Store what is about to be given, so that it is known for ours whatever becomes of this process."""
+        if roles != visit.record.roles:
+            visit.record = replace(visit.record, roles=roles)
+            await self._systems.remember(visit.live, visit.record.fields())
+
+
+def _named(roles: frozenset[str]) -> str:
+    return f"role {', '.join(sorted(roles))}" if len(roles) == 1 else f"roles {', '.join(sorted(roles))}"
+
+
+def _raise(problems: tuple[Problem, ...]) -> None:
+    found = worst(problems)
+    assert found is not None
+    reason, text = found
+    raise Refused(reason, text) if reason.standing is Standing.STALLED else NotYet(reason, text)

@@ -1,0 +1,125 @@
+"""A real PostgreSQL with the lanes of a user's reconcile; the Admin API is the superuser, as it is on Cloud SQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.instance import AccessRule
+from cloudsql_iam_operator.api.names import INSTANCE, USER, Key
+from cloudsql_iam_operator.api.parsing.objects import parse_instance, parse_user
+from cloudsql_iam_operator.core.access.rules import Allowed
+from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserWant
+from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
+from cloudsql_iam_operator.core.users.record import UserRecord, record_in
+from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.reconcilers.layers import Layers
+from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
+from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting.pace import Pace
+from cloudsql_iam_operator.services.waiting.slots import Slots
+from support.granting.setting import Place
+from unit.services.authority.ground import RULE, body
+
+USERNAME = "x"
+KEY = Key(USER.name, "team", "checkout")
+
+
+@dataclass
+class Lanes:
+    """The systems, as far as a user's parts ask them."""
+
+    place: Place
+    claims: Mapping[Key, Ledger] = field(default_factory=dict)
+    remembered: list[Mapping[str, Any]] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.threads = Threads(2)
+        self.registry = Registry()
+        self.cluster = self
+        self._databases: dict[str, DatabaseLane] = {}
+
+    async def way_in(self, instance: object) -> Access:
+        return self.place.access()
+
+    async def database_lane(self, instance: object, database: str) -> DatabaseLane:
+        if database not in self._databases:
+            passes = Passes(self.threads, Slots(2, 2), Pace(quiet=0.0, longest=0.1))
+            self._databases[database] = DatabaseLane(database, self.place.access, lambda: self.claims, passes)
+        return self._databases[database]
+
+    async def users_lane(self, instance: object) -> "Lanes":
+        return self
+
+    async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
+        self.remembered.append(fields)
+
+    async def gone(self, instance: object) -> bool:
+        return False
+
+    def abandon(self, key: Key, connection: str, username: str) -> None:
+        self.made.append(f"abandon {username}")
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        return {"tier": "prod"}
+
+    async def remove(self, key: Key, want: UserWant) -> None:
+        """What users.delete does."""
+        self.made.append(f"delete {want.claim.username}")
+        try:
+            self.place.sql(f"drop role {want.claim.username}")
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise Refused(Reason.OWNS_OBJECTS, "some objects depend on it") from error
+
+    async def make(self, key: Key, change: GrantRoles | LeaveRoles) -> None:
+        """What users.update does."""
+        self.made.append(str(change))
+        member = sql.Identifier(change.name)
+        if isinstance(change, LeaveRoles):
+            where = f"where member = '{change.name}'::regrole"
+            held = self.place.value(f"select array(select roleid::regrole::text from pg_auth_members {where})")
+            for role in set(held) - change.roles:
+                self.place.sql(sql.SQL("revoke {} from {}").format(sql.Identifier(role), member).as_string(None))
+        for role in change.roles:
+            self.place.sql(sql.SQL("grant {} to {}").format(sql.Identifier(role), member).as_string(None))
+
+
+def visit(record: UserRecord | None = None, **more: Any) -> Visit:
+    """A reconcile of the user, as recorded so far; `more` is of its spec."""
+    at_first = UserRecord(
+        instance="acme:eu:orders",
+        instance_name="orders",
+        member="user:x",
+        username=USERNAME,
+        user_type=UserType.USER.value,
+        ownership=Ownership.CREATED,
+    )
+    spec = {"instanceRef": {"name": "orders"}, "principal": {"user": "x@acme.com"}, **more}
+    told = body(USER.name, "checkout", spec)
+    return Visit(Live(KEY, told, parse_user(told)), Layers(), record or at_first)
+
+
+def declared(*roles: str, listed: tuple[str, ...] = ("*",), users: Sequence[str] = (), **spec: Any) -> Declared:
+    """The user as it is declared with these database roles, under a rule that lists some, and lets some users in."""
+    rule = {**RULE, "databaseRoles": list(listed), "principals": {"users": list(users)}}
+    instance = parse_instance(
+        body(INSTANCE.name, "orders", {"connectionName": "acme:eu:orders", "access": [rule]}),
+    )
+    told = {"instanceRef": {"name": "orders"}, "principal": {"user": "x@acme.com"}, "databaseRoles": list(roles)}
+    user = parse_user(body(USER.name, "checkout", {**told, **spec}))
+    first: AccessRule = instance.access[0]
+    who = ResolvedPrincipal("user:x", USERNAME, UserType.USER, "x@acme.com")
+    return Declared(user, instance, who, Allowed(first.name, may_adopt=False))
+
+
+def restarted(visit: Visit) -> UserRecord:
+    """The record as a new process reads it from the status."""
+    return record_in(visit.record.fields())
