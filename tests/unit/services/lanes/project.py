@@ -19,7 +19,11 @@ from cloudsql_iam_operator.services.waiting.pace import Pace
 
 LOGIN = "roles/cloudsql.instanceUser"
 UNSUPPORTED = "roles/no.suchRole"
-SIGNED = Condition("cloudsql-iam-operator/orders", "", "true")
+ON_ORDERS = (
+    "resource.name == 'projects/acme-prod/instances/orders' && resource.type == 'sqladmin.googleapis.com/Instance'"
+)
+SIGNED = Condition("cloudsql-iam-operator/orders", "", ON_ORDERS)
+LATER = Condition(SIGNED.title, "", f"{ON_ORDERS} && request.time < timestamp('2027-01-01T00:00:00Z')")
 FOREIGN = {"role": "roles/viewer", "members": ["user:owner@acme.com"]}
 
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from cloudsql_iam_operator.core.errors import Failure, NotYet
-from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
-from unit.services.lanes.project import FOREIGN, LOGIN, SIGNED, Neighbourhood, Project, key, member, run, want
+from unit.services.lanes.project import FOREIGN, LATER, LOGIN, SIGNED, Neighbourhood, Project, key, member, run, want
 
 
 def test_a_shared_member_goes_with_the_last_object_that_wants_it() -> None:
@@ -48,13 +48,12 @@ def test_what_is_to_be_replaced_stays_until_what_replaces_it_is_taken() -> None:
     project = Project(absent=frozenset({member(1)}))
     condition = {"title": SIGNED.title, "expression": SIGNED.expression}
     project.document["bindings"] = [{"role": LOGIN, "members": [member(1)], "condition": condition}]
-    later = Condition(SIGNED.title, "", "false")
 
     async def story(lane: PolicyLane) -> None:
         with pytest.raises(Failure):
             await lane.bind(
                 key(1),
-                PolicyWant(want(1, condition=later).bindings, frozenset({Binding(LOGIN, member(1), SIGNED).ref})),
+                PolicyWant(want(1, condition=LATER).bindings, frozenset({Binding(LOGIN, member(1), SIGNED).ref})),
             )
 
     run(story, project)
@@ -129,16 +128,15 @@ def test_what_one_tenant_loses_unasked_stops_no_removal_of_another() -> None:
 
 def test_a_changed_condition_replaces_the_old_one_in_one_write() -> None:
     project = Project()
-    later = Condition("cloudsql-iam-operator/orders", "", "false")
 
     async def story(lane: PolicyLane) -> None:
         first = await lane.bind(key(1), want(1, condition=SIGNED))
-        changed = PolicyWant(want(1, condition=later).bindings, frozenset(b.ref for b in first.owned))
+        changed = PolicyWant(want(1, condition=LATER).bindings, frozenset(b.ref for b in first.owned))
         await lane.bind(key(1), changed)
 
     run(story, project)
 
     assert project.writes == 2
     assert [b for b in Policy(project.document).bindings() if b.member == member(1)] == [
-        Binding(LOGIN, member(1), later)
+        Binding(LOGIN, member(1), LATER)
     ]
