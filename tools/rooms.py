@@ -13,8 +13,8 @@ PACKAGE = "cloudsql_iam_operator"
 FLOORS = {
     "entry: what starts the work": ("handlers", "webhook", "cli"),
     "services: order, batching, retry": (
-        "services", "services.reconcilers", "services.lanes", "services.identities", "services.runtime",
-        "services.waiting",
+        "services", "services.reconcilers", "services.reconcilers.users", "services.lanes", "services.identities",
+        "services.runtime", "services.waiting",
     ),
     "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres"),
     "core: decisions": (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
-from cloudsql_iam_operator.api.instance import BindingMode, CloudSQLInstance
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, OwnedObjects, UserMode, WorkforceIdentity
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
@@ -31,8 +31,7 @@ def require_implemented(spec: CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
 
 def _instance(spec: CloudSQLInstance) -> Iterator[str]:
-    if spec.iam.mode is BindingMode.EXTERNAL:
-        yield "spec.iam.mode: External"
+    yield from ()
 
 
 def _user(spec: CloudSQLIAMUser) -> Iterator[str]:
@@ -40,8 +39,6 @@ def _user(spec: CloudSQLIAMUser) -> Iterator[str]:
         yield "spec.principal.workforceIdentity"
     if spec.database_roles:
         yield "spec.databaseRoles"
-    if spec.expires_at is not None:
-        yield "spec.expiresAt"
     if spec.on_owned_objects is not OwnedObjects.BLOCK:
         yield f"spec.onOwnedObjects: {spec.on_owned_objects}"
     if spec.mode is UserMode.OBSERVE:

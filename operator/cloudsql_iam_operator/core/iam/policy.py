@@ -50,8 +50,8 @@ class Policy:
 class PolicyChange:
     """What is asked of a policy: bindings that shall be there, and which of ours may go.
 
-    A binding that matches `removable`, and is as we write them, goes unless it is wanted or matches `held`. `withheld` are wanted bindings that
-    are not to be added now; what they replace stays.
+    A binding that matches `removable`, and is as we write them, goes unless it is wanted or matches `held`. `withheld`
+    are wanted bindings that are not to be added now; what they replace stays.
     """
 
     wanted: frozenset[Binding] = frozenset()
@@ -82,7 +82,7 @@ class PolicyPlan:
 
 
 def orphaned(policy: Policy, asked: PolicyChange) -> frozenset[BindingRef]:
-    """Bindings under a title of ours that nobody asks for, relies on or is having removed, or that say another thing."""
+    """Bindings under a title of ours that nobody asks for, relies on or is having removed, or that are not as ours."""
     known = {binding.ref for binding in asked.wanted} | asked.removable | asked.held
     return frozenset(b.ref for b in policy.bindings() if b.signed and not (b.made_by_us and b.ref in known))
 

@@ -53,15 +53,15 @@ class Authority:
         return instance_named(self._systems.registry, live.instance)
 
     async def user(self, live: Live, record: UserRecord, instance: CloudSQLInstance, principals: Principals) -> Verdict:
-        """How a recorded user stands.
+        """How a recorded user stands: what no rule admits goes as a whole, what has only ended can no longer log in.
 
         Raises:
             Failure: that could not be found out, which takes nothing away.
         """
         try:
-            record.admission.require_unended(now())
             tenant = await self._tenant(live)
             allowed = due_user(record, instance.access, tenant, now())
+            record.admission.require_unended(now())
             if rests_on_proof(record, instance.access, tenant, now()):
                 await principals.still_proven(instance, record, live.key.namespace)
         except Withdrawn as withdrawn:

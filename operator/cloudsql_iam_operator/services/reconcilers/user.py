@@ -2,61 +2,31 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import USER, Key
-from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion
-from cloudsql_iam_operator.core.access.rules import Allowed
-from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Proof, Refused
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NameShared, NotOurs
-from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership, UserWant
-from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
-from cloudsql_iam_operator.core.users.record import UserRecord, record_in
-from cloudsql_iam_operator.services.lanes.lanes import claim_of
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
+from cloudsql_iam_operator.core.users.record import record_in
+from cloudsql_iam_operator.services.lanes.policy_wants import Announced
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.bindings import Bindings
+from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 
-PROPAGATION = timedelta(minutes=7)
-"""How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
-
 GIVE_UP = "; where an access rule has allowRetain, to leave all as it is: set spec.deletionPolicy to Abandon"
-
-
-@dataclass(slots=True)
-class Visit:
-    """One reconcile of one user: what was found so far, and what the status will remember."""
-
-    live: Live
-    layers: Layers
-    record: UserRecord
-    interval: float = 300.0
-
-    def report(self) -> Report:
-        """What the reconcile found."""
-        return self.layers.report(self.record.fields(), self.interval)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A user that is let in: its object, its instance, its names, and by which rule."""
-
-    spec: CloudSQLIAMUser
-    instance: CloudSQLInstance
-    who: ResolvedPrincipal
-    allowed: Allowed
 
 
 class UserReconciler:
@@ -67,6 +37,7 @@ class UserReconciler:
         self._principals = principals
         self._authority = Authority(systems)
         self._visits: dict[Key, Visit] = {}
+        self._bindings = Bindings(systems, self._visits)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
@@ -92,13 +63,17 @@ class UserReconciler:
             await self._take_back(visit)
         return visit.report()
 
+    async def record(self, announced: Announced) -> Mapping[Key, Failure]:
+        """Record that these bindings are about to be added, so that a restarted process knows them for its own."""
+        return await self._bindings.record(announced)
+
     async def announce(self, usernames: Mapping[Key, str]) -> None:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
         for key, username in usernames.items():
             visit = self._visits.get(key)
             if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
-            record = replace(visit.record, username=username, ownership=Ownership.CREATED)
+            record = replace(visit.record, username=username, ownership=Ownership.CREATED).to_be_bound(visit.due)
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
@@ -106,19 +81,23 @@ class UserReconciler:
         """Take back what is recorded, when it is no longer due, whatever the object is like otherwise."""
         if not visit.record.owns_anything:
             return
+        visit.record = visit.record.ending_by(_declared_end(visit.live))
         visit.layers.end_at(visit.record.admission.until)
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        if visit.ended and visit.record.bindings:
+            await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, instance))
         verdict = await self._judged(visit, instance)
-        taken = verdict.why is not None and not is_kept(verdict.why, instance)
-        visit.record = replace(visit.record, withdrawn=taken)
-        if verdict.why is None:
+        why = verdict.why
+        if why is None or why.proof is Proof.END:  # a user whose access has ended stays, with what it is granted
+            visit.record = replace(visit.record, withdrawn=False)
             return
-        visit.layers.fail(ConditionType.ACCESS_ALLOWED, verdict.why)
-        if taken:
+        visit.record = replace(visit.record, withdrawn=not is_kept(why, instance))
+        visit.layers.fail(ConditionType.ACCESS_ALLOWED, why)
+        if visit.record.withdrawn:
             self._systems.forget(visit.live.key)
             await self._revoke(visit, instance, UserDeletion.DELETE)
             visit.record = visit.record.unnamed()
-        raise Blocked from verdict.why
+        raise Blocked from why
 
     async def _judged(self, visit: Visit, instance: CloudSQLInstance) -> Verdict:
         asked = self._authority.user(visit.live, visit.record, instance, self._principals)
@@ -136,9 +115,13 @@ class UserReconciler:
         await self._leave_former(visit, declared)
         visit.record = visit.record.named(spec, instance.connection, declared.who, datetime.now(UTC))
         visit.layers.end_at(visit.record.admission.until)
+        visit.due = self._bindings.due(visit, declared)
+        if visit.ended and visit.record.ownership is Ownership.NONE:
+            await self._bindings.bring(visit, declared)
+            return  # a user that never was is not made for an access that has ended
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
-        await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
+        await self._bindings.bring(visit, declared)
 
     async def _instance(self, visit: Visit, spec: CloudSQLIAMUser) -> CloudSQLInstance:
         live = self._systems.registry.instance(spec.instance)
@@ -183,30 +166,12 @@ class UserReconciler:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
             if isinstance(blocked.__cause__, NotOurs) and visit.record.bindings and not _keeps_its_user(visit, blocked):
-                await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
+                await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, declared.instance))
             raise
-
-    async def _bind(self, visit: Visit, declared: Declared) -> None:
-        spec, instance = declared.spec, declared.instance
-        scope = Scope(instance.connection, self._systems.cluster_id, spec.expires_at)
-        wanted = bindings_for(declared.who.member, instance.iam, scope)
-        lane = await self._systems.policy_lane(instance)
-        began = datetime.now(UTC)
-        want = PolicyWant(wanted, visit.record.bindings)
-        answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
-        ours = frozenset(binding.ref for binding in answer.owned)
-        if answer.changed_at is not None and answer.changed_at >= began:
-            reason = "DriftCorrected" if visit.record.bindings & ours else "Bound"
-            visit.layers.changed(reason, f"bound {_roles(ours)} for {visit.record.member}")
-        until = visit.record.propagation_until
-        if answer.changed_at is not None:
-            until = instant_text(answer.changed_at + PROPAGATION)
-        foreign = frozenset(binding.ref for binding in answer.present) - ours
-        visit.record = replace(visit.record, bindings=ours, foreign=foreign, propagation_until=until)
 
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
-        want = replace(_want(visit), adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
+        want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
         was_ours = visit.record.ownership is Ownership.CREATED
         answer = await lane.settle(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
         if isinstance(answer.change, CreateUser):
@@ -234,17 +199,10 @@ class UserReconciler:
         self._systems.abandon(visit.live.key, visit.record.instance, visit.record.username)
 
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, policy: UserDeletion) -> None:
-        await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
+        await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, instance))
         if policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED:
             await visit.layers.hold(ConditionType.USER_READY, self._drop(visit, instance))
         self._systems.forget(visit.live.key)
-
-    async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        lane = await self._systems.policy_lane(instance)
-        await lane.release(visit.live.key, visit.record.bindings)
-        if visit.record.bindings:
-            visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
-        visit.record = replace(visit.record, bindings=frozenset(), foreign=frozenset(), propagation_until="")
 
     async def _drop(self, visit: Visit, instance: CloudSQLInstance) -> None:
         username = visit.record.username
@@ -262,7 +220,7 @@ class UserReconciler:
             text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
             raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
         lane = await self._systems.users_lane(instance)
-        await lane.remove(visit.live.key, _want(visit))
+        await lane.remove(visit.live.key, visit.want)
         visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
         visit.record = replace(visit.record, ownership=Ownership.NONE)
 
@@ -275,6 +233,11 @@ async def _read(visit: Visit) -> CloudSQLIAMUser:
     return spec
 
 
+def _declared_end(live: Live) -> datetime | None:
+    """The end that the object declares, which counts at once when it is the earlier one; None without one."""
+    return live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
+
+
 def _deletion(live: Live) -> UserDeletion:
     spec = live.spec
     return spec.deletion_policy if isinstance(spec, CloudSQLIAMUser) else UserDeletion.DELETE
@@ -283,16 +246,6 @@ def _deletion(live: Live) -> UserDeletion:
 def _keeps_its_user(visit: Visit, blocked: Blocked) -> bool:
     """Whether only a newcomer's name is in the way: it gets nothing, and could else lock out whose user was there."""
     return isinstance(blocked.__cause__, NameShared) and visit.record.ownership is Ownership.CREATED
-
-
-def _want(visit: Visit) -> UserWant:
-    record = visit.record
-    claim = claim_of(visit.live, record.username, record.member)
-    return UserWant(claim, UserType(record.user_type), ownership=record.ownership)
-
-
-def _roles(refs: frozenset[BindingRef]) -> str:
-    return ", ".join(sorted(ref.role for ref in refs))
 
 
 def _holds(grant: Live, username: str) -> bool:

@@ -92,6 +92,8 @@ class Ground:
     account: str | Failure | None = ACCOUNT
     proven: bool | Failure = True
     instance_there: bool = True
+    withdrawal: str = "Revoke"
+    mode: str = "Member"
     going: frozenset[str] = frozenset()
     calls: list[str] = field(default_factory=list)
 
@@ -110,7 +112,12 @@ class Ground:
     def show(self, user: dict[str, Any] | None, grant: dict[str, Any] | None = None) -> None:
         """Have the registry hold these, and the instance."""
         if self.instance_there:
-            spec = {"connectionName": CONNECTION, "access": self.rules}
+            spec = {
+                "connectionName": CONNECTION,
+                "access": self.rules,
+                "onAccessWithdrawn": self.withdrawal,
+                "iam": {"mode": self.mode},
+            }
             self.registry.put(Key(INSTANCE.name, "", "orders"), body(INSTANCE.name, "orders", spec))
         for key, one in ((USER_KEY, user), (GRANT_KEY, grant)):
             if one is not None:
@@ -194,6 +201,9 @@ class Policies:
 
     async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
         self.ground.bindings -= owned
+
+    def forget(self, key: Key) -> None:
+        """Nothing is remembered here."""
 
 
 @dataclass

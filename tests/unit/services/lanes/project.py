@@ -8,9 +8,10 @@ from typing import Any
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
@@ -78,16 +79,31 @@ class Project:
 
 @dataclass
 class Neighbourhood:
-    """What the registry would say."""
+    """What the registry would say, and what is told to it."""
 
     claims: Mapping[Key, frozenset[BindingRef]] = field(default_factory=dict)
     listed: bool = True
-    acknowledged: bool = False
-    consented: bool = True
+    asked: bool = True
+    limit: int | None = None
+    consents: dict[str, Consent] = field(default_factory=dict)
+    unrecorded: dict[Key, Failure] = field(default_factory=dict)
+    announced: list[dict[Key, frozenset[BindingRef]]] = field(default_factory=list)
+    at_record: Callable[[], None] = lambda: None
+    told: list[Key] = field(default_factory=list)
 
-    def told(self) -> PolicyNeighbours:
+    def neighbours(self) -> PolicyNeighbours:
+        async def announce(announced: Mapping[Key, frozenset[BindingRef]]) -> Mapping[Key, Failure]:
+            self.announced.append(dict(announced))
+            self.at_record()
+            return self.unrecorded
+
         return PolicyNeighbours(
-            lambda: self.claims, lambda: self.listed, lambda: self.acknowledged, lambda _: self.consented
+            lambda: self.claims,
+            lambda: self.listed,
+            lambda key: Loser(self.asked, "orders", self.limit),
+            lambda: self.consents,
+            announce,
+            self.told.append,
         )
 
 
@@ -109,7 +125,11 @@ def run(
     async def told() -> None:
         threads = Threads(2)
         lane = PolicyLane(
-            "acme-prod", project, threads, (neighbourhood or Neighbourhood()).told(), Pace(quiet=0.01, longest=0.1)
+            "acme-prod",
+            project,
+            threads,
+            (neighbourhood or Neighbourhood()).neighbours(),
+            Pace(quiet=0.01, longest=0.1),
         )
         try:
             await story(lane)
