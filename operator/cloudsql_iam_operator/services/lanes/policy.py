@@ -24,7 +24,7 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
     granted,
 )
 from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
-from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.retry import OVERLOAD, Circuit, Retry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
@@ -48,7 +48,7 @@ class PolicyLane:
         self._threads = threads
         self._neighbours = neighbours
         self._retry = Retry()
-        self._circuit = Circuit()
+        self._circuit = Circuit(OVERLOAD)
         self._writers: dict[int, PolicyWriter] = {}
         self._brake = Brake()
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or PACE, neighbours.tell)
@@ -98,10 +98,8 @@ class PolicyLane:
 
     async def _pass(self, wants: Wants) -> PassResult[Key, BindingsAnswer]:
         now = asyncio.get_running_loop().time()
-        left = self._circuit.left(now)
-        if left:
-            text = f"the quota for the IAM policy of project {self._project} is used up"
-            raise NotYet(Reason.QUOTA_EXCEEDED, text, left)
+        if self._circuit.left(now):
+            raise self._circuit.why(now)
         answers: dict[Key, BindingsAnswer | Exception] = {}
         clean = True
         for writer, part in self._parts(wants):

@@ -66,6 +66,7 @@ class InstanceReconciler:
             await layers.hold(ConditionType.READY, _usable(spec, facts))
             access = await layers.hold(ConditionType.ADMIN_LOGIN_READY, self._systems.way_in(spec))
             fields |= {"operator": {**fields["operator"], "databaseUser": access.user}}
+            fields.pop("removals", None)
             fields |= await layers.hold(ConditionType.READY, self._counts(spec, live))
             await layers.hold(ConditionType.IAM_AUTHENTICATION_ENABLED, _accepting(spec, facts), "IAM users can log in")
             tried = self._systems.admin_login(spec, access, self._databases(spec), fresh=fresh)
@@ -147,7 +148,7 @@ def _removals(lane: PolicyShare, live: Live) -> dict[str, Any]:
         told = {"hash": waiting.hash, "members": waiting.members, "sample": sample}
     used = {lane.consent_used(name), (live.status.get("removals") or {}).get("allowed")} & {given} - {""}
     told |= {"allowed": given} if used else {}
-    return {"removals": told}
+    return {"removals": told} if told else {}
 
 
 async def _read(live: Live) -> CloudSQLInstance:

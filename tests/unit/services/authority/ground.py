@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, held_back, stale
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, united
 from cloudsql_iam_operator.core.grants.desired.written import recorded
-from cloudsql_iam_operator.core.iam.bindings import BindingRef
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import Ownership, UserStanding, UserWant
@@ -96,6 +96,8 @@ class Ground:
     mode: str = "Member"
     going: frozenset[str] = frozenset()
     calls: list[str] = field(default_factory=list)
+    external: frozenset[Binding] = frozenset()
+    remembered: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.registry = Registry()
@@ -143,7 +145,8 @@ class Ground:
         return kind.name in self.going
 
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
-        """Nothing is asserted of what is written ahead here."""
+        """Keep what is written ahead."""
+        self.remembered.append(fields)
 
     def orphaned(self, project: str, bindings: int) -> None:
         """Nobody counts here."""
@@ -197,7 +200,11 @@ class Policies:
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         self.ground.bindings |= {binding.ref for binding in want.bindings}
-        return BindingsAnswer(want.bindings, want.bindings, None)
+        self.ground.calls += ["bind"] if want.bindings else []
+        found = frozenset(
+            b for b in self.ground.external if (b.role, b.member) in {(w.role, w.member) for w in want.watched}
+        )
+        return BindingsAnswer(want.bindings, want.bindings, None, found)
 
     async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
         self.ground.bindings -= owned

@@ -28,6 +28,15 @@ async def outcomes(lane: PolicyLane, numbers: range) -> list[BindingsAnswer | Ba
     return await asyncio.gather(*(lane.bind(key(n), want(n)) for n in numbers), return_exceptions=True)
 
 
+async def patiently(lane: PolicyLane, number: int) -> BindingsAnswer:
+    """The answer once the lane may ask again."""
+    while True:
+        try:
+            return await lane.bind(key(number), want(number))
+        except NotYet as failure:
+            await asyncio.sleep(failure.retry_after or 0.05)
+
+
 def test_a_hundred_objects_cost_one_read_and_one_write() -> None:
     project = Project()
 
@@ -143,9 +152,12 @@ def test_a_write_whose_answer_was_lost_is_still_known_as_ours() -> None:
     project = Project(before_write=[made_but_not_answered])
 
     async def story(lane: PolicyLane) -> None:
-        with pytest.raises(NotYet):
+        with pytest.raises(NotYet) as caught:
             await lane.bind(key(1), want(1))
-        answer = await lane.bind(key(1), want(1))
+        with pytest.raises(NotYet) as held_back:
+            await lane.bind(key(1), want(1))
+        assert held_back.value.message == caught.value.message
+        answer = await patiently(lane, 1)
         assert answer.owned == {Binding(LOGIN, member(1))}
         assert answer.changed_at is not None
 
@@ -268,6 +280,21 @@ def test_a_used_up_quota_is_left_alone_for_as_long_as_google_says() -> None:
     run(story, project)
 
     assert project.reads == 1
+
+
+def test_a_storm_makes_one_call_at_a_time_for_all_who_wait() -> None:
+    def unreachable(project: Project) -> None:
+        raise NotYet(Reason.GOOGLE_UNREACHABLE, "Google answered 503")
+
+    project = Project(before_write=[unreachable] * 3)
+
+    async def story(lane: PolicyLane) -> None:
+        answers = await asyncio.gather(*(patiently(lane, number) for number in range(50)))
+        assert all(answer.owned for answer in answers)
+
+    run(story, project)
+
+    assert project.reads <= 6
 
 
 def test_each_change_is_one_line_of_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,10 @@
 """A user's IAM bindings: added and taken away, or only looked for where somebody else binds; and their end."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cloudsql_iam_operator.api.instance import BindingMode, CloudSQLInstance
+from cloudsql_iam_operator.api.instance import BindingMode, CloudSQLInstance, ConditionMode
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.access.admission import written
@@ -107,28 +108,27 @@ class Bindings:
         Raises:
             NotYet: one is missing.
         """
-        wanted = self._wanted(declared)
+        enough = self._wanted(declared, ConditionMode.PER_INSTANCE)
         lane = await self._systems.policy_lane(declared.instance)
-        want = PolicyWant(watched=wanted)
+        want = PolicyWant(watched=enough)
         answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
         visit.record = visit.record.bound(frozenset(), frozenset(binding.ref for binding in answer.found), "")
-        absent = missing(wanted, answer.found)
+        absent = sorted({binding.role for binding in missing(enough, answer.found)})
         if absent:
             project = declared.instance.connection.project
-            ways = "; ".join(way_to_add(binding, project) for binding in absent)
+            asked = sorted(self._wanted(declared), key=lambda binding: binding.order)
+            ways = "; ".join(way_to_add(binding, project) for binding in asked if binding.role in absent)
             text = (
-                f"spec.iam.mode of the CloudSQLInstance is External, and {visit.record.member} lacks {_named(absent)}"
+                f"iam.mode of CloudSQLInstance {declared.spec.instance} is External, and {visit.record.member} lacks "
+                f"{', '.join(absent)} in project {project}; whoever binds there runs: {ways}"
             )
-            raise NotYet(Reason.IAM_BINDING_MISSING, f"{text} in project {project}; whoever binds there runs: {ways}")
+            raise NotYet(Reason.IAM_BINDING_MISSING, text)
 
-    def _wanted(self, declared: Declared) -> frozenset[Binding]:
+    def _wanted(self, declared: Declared, condition: ConditionMode | None = None) -> frozenset[Binding]:
         scope = Scope(declared.instance.connection, self._systems.cluster_id, declared.spec.expires_at)
-        return bindings_for(declared.who.member, declared.instance.iam, scope)
+        iam = declared.instance.iam
+        return bindings_for(declared.who.member, replace(iam, condition=condition or iam.condition), scope)
 
 
 def _roles(refs: frozenset[BindingRef]) -> str:
     return ", ".join(sorted(ref.role for ref in refs))
-
-
-def _named(bindings: tuple[Binding, ...]) -> str:
-    return ", ".join(binding.role for binding in bindings)
