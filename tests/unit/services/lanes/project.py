@@ -41,6 +41,7 @@ class Project:
     culprit_stored: bool = False
     denied: str = ""
     longest: int = 1500
+    lose_answer: bool = False
     before_write: list[Callable[["Project"], None]] = field(default_factory=list)
 
     def get_policy(self, project: str) -> Policy:
@@ -54,7 +55,10 @@ class Project:
             raise PolicyConflict
         self.writes += 1
         self._judge(policy)
-        self.document = {**json.loads(json.dumps(policy.document)), "etag": str(self.writes)}
+        self.document = {**json.loads(json.dumps(policy.document)), "etag": f"ours-{self.writes}"}
+        if self.lose_answer:
+            self.lose_answer = False
+            raise NotYet(Reason.UNEXPECTED_ANSWER, "its answer was lost")
         return Policy(self.document)
 
     def _judge(self, policy: Policy) -> None:
