@@ -103,15 +103,12 @@ def test_access_is_revoked_when_its_rule_is_withdrawn(tenant: Tenant) -> None:
 
 def test_a_field_without_behaviour_is_refused_by_name_and_nothing_is_written(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
-    tenant.account("later")
     tenant.account("member")
     before = cloud.control.position()
     tenant.instance()
 
-    tenant.user("later", expiresAt="2037-01-01T00:00:00Z")
     tenant.user("member", databaseRoles=["app_owner"])
 
-    assert "spec.expiresAt" in tenant.stalled("csqlu", "later", "NotImplemented")
     assert "spec.databaseRoles" in tenant.stalled("csqlu", "member", "NotImplemented")
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
 
