@@ -217,6 +217,7 @@ class PolicyWriter:
             # it was not written: what the policy shows of it from now on is somebody else's
             self.added = known
             raise
+        self.note(turn.policy)  # what was removed is not ours when somebody else makes it again
         for verb, bindings in (("added", planned.added), ("removed", planned.removed)):
             for binding in sorted(bindings, key=lambda b: b.order):
                 log.info("project %s: %s %s", self.project, verb, binding)

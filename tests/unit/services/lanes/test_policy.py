@@ -180,6 +180,20 @@ def test_what_somebody_else_adds_while_we_are_about_to_is_theirs() -> None:
     run(story, project)
 
 
+def test_what_we_took_away_and_somebody_else_made_again_is_theirs() -> None:
+    project = Project()
+    refs = frozenset(binding.ref for binding in want(1).bindings)
+
+    async def story(lane: PolicyLane) -> None:
+        await lane.bind(key(1), want(1))
+        await lane.release(key(1), refs)
+        project.document = {"etag": "theirs", "bindings": [FOREIGN, {"role": LOGIN, "members": [member(1)]}]}
+        answer = await lane.bind(key(2), want(1))
+        assert not answer.owned
+
+    run(story, project)
+
+
 def test_what_is_about_to_be_added_is_on_record_before_it_is_written() -> None:
     project, neighbourhood = Project(), Neighbourhood()
     seen: list[set[str]] = []
