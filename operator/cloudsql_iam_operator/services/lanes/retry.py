@@ -40,7 +40,7 @@ OVERLOAD = QUOTA | {Reason.GOOGLE_UNREACHABLE}
 class Circuit:
     """Holds back calls to something that asked to be left alone, or does not answer. Belongs to one event loop.
 
-    Where no time is told the pause grows from one failure to the next, with jitter, until calls were made in peace.
+    Where no time is told the pause grows from the second failure on, with jitter, until calls were made in peace.
     """
 
     def __init__(self, heeded: frozenset[Reason] = QUOTA) -> None:
@@ -62,6 +62,9 @@ class Circuit:
         if failure.reason not in self._heeded:
             return
         self._strikes = self._strikes + 1 if now - self._until < CALM else 1
-        grown = random.uniform(0.5, 1.0) * min(FIRST_PAUSE * 2 ** (self._strikes - 1), LONGEST_PAUSE)  # noqa: S311 - as above
+        grown = 0.0
+        if self._strikes > 1:  # one may be chance
+            longest = min(FIRST_PAUSE * 2 ** (self._strikes - 2), LONGEST_PAUSE)
+            grown = random.uniform(0.5, 1.0) * longest  # noqa: S311 - as above
         self._why = failure
         self._until = max(self._until, now + (failure.retry_after or grown))

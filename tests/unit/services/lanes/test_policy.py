@@ -152,12 +152,9 @@ def test_a_write_whose_answer_was_lost_is_still_known_as_ours() -> None:
     project = Project(before_write=[made_but_not_answered])
 
     async def story(lane: PolicyLane) -> None:
-        with pytest.raises(NotYet) as caught:
+        with pytest.raises(NotYet):
             await lane.bind(key(1), want(1))
-        with pytest.raises(NotYet) as held_back:
-            await lane.bind(key(1), want(1))
-        assert held_back.value.message == caught.value.message
-        answer = await patiently(lane, 1)
+        answer = await lane.bind(key(1), want(1))
         assert answer.owned == {Binding(LOGIN, member(1))}
         assert answer.changed_at is not None
 
@@ -309,6 +306,23 @@ def test_a_storm_makes_one_call_at_a_time_for_all_who_wait() -> None:
     run(story, project)
 
     assert project.reads <= 6
+
+
+def test_who_comes_while_calls_are_held_back_is_told_why_without_one() -> None:
+    def unreachable(project: Project) -> None:
+        raise NotYet(Reason.GOOGLE_UNREACHABLE, "Google answered 503", 30.0)
+
+    project = Project(before_write=[unreachable])
+
+    async def story(lane: PolicyLane) -> None:
+        for number in (1, 2):
+            with pytest.raises(NotYet) as caught:
+                await lane.bind(key(number), want(number))
+            assert caught.value.message == "Google answered 503"
+
+    run(story, project)
+
+    assert project.reads == 1
 
 
 def test_each_change_is_one_line_of_log(caplog: pytest.LogCaptureFixture) -> None:
