@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benchmarks.figures import table, written
 
-BENCHMARKS = ("admission", "chain", "grants", "scale")
+BENCHMARKS = ("admission", "chain", "grants", "iam", "scale")
 
 
 def main(names: Sequence[str]) -> int:

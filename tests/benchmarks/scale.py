@@ -166,7 +166,7 @@ def _instances(stage: Stage, interval: int) -> None:
             "schemas": ["app"],
             "privileges": ["CONNECT", "USAGE", "SELECT"],
         }
-        metadata = {"name": place.name, "annotations": {"iam.cloudsql.dev/allow-removals": "true"}}
+        metadata = {"name": place.name}
         spec = {
             "connectionName": f"{place.project}:europe-west1:{place.name}",
             "admin": {"database": {"ownerRoles": ["app_owner"]}},

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -112,3 +113,32 @@ def test_binding_takes_the_right_to_write_the_policy_which_the_role_alone_does_n
     assert "resourcemanager.projects.getIamPolicy" in told["message"]
     cloud.set_policy(whole)
     tenant.ready("csqlu", "unbound")
+
+
+def test_one_login_role_of_the_documentation_replaces_the_two(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    role = "projects/acme-prod/roles/cloudsqlLogin"
+    block = PAGE.read_text().split("```yaml\n")[2].split("```")[0]
+    cloud.control.define_role(role, yaml.safe_load(block)["includedPermissions"])
+    whole = cloud.policy()
+    limited = [_limited_to(binding, role) for binding in whole["bindings"]]
+    cloud.set_policy({**whole, "bindings": limited})
+    email = tenant.account("single")
+    tenant.instance(iam={"roles": [role]})
+
+    tenant.user("single")
+    tenant.ready("csqlu", "single")
+
+    member = f"serviceAccount:{email}"
+    assert [one["role"] for one in cloud.policy()["bindings"] if member in one["members"]] == [role]
+    for permission in ("cloudsql.instances.login", "cloudsql.instances.connect"):
+        assert cloud.control.holds(member, permission, "acme-prod", "orders")
+    tenant.delete("csqlu", "single")
+    cloud.set_policy(whole)
+
+
+def _limited_to(binding: dict[str, Any], role: str) -> dict[str, Any]:
+    if binding["role"] != "roles/resourcemanager.projectIamAdmin":
+        return binding
+    expression = f"{world.LOGIN_ROLES_ONLY.split('.hasOnly')[0]}.hasOnly(['{role}'])"
+    return {**binding, "condition": {**binding["condition"], "expression": expression}}

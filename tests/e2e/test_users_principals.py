@@ -101,19 +101,6 @@ def test_access_is_revoked_when_its_rule_is_withdrawn(tenant: Tenant) -> None:
     assert cloud.acls("orders") == acls
 
 
-def test_a_field_without_behaviour_is_refused_by_name_and_nothing_is_written(tenant: Tenant) -> None:
-    cloud = tenant.stage.cloud
-    tenant.account("later")
-    tenant.account("member")
-    before = cloud.control.position()
-    tenant.instance()
-
-    tenant.user("later", expiresAt="2037-01-01T00:00:00Z")
-
-    assert "spec.expiresAt" in tenant.stalled("csqlu", "later", "NotImplemented")
-    assert cloud.control.writes(since=before, caller=OPERATOR) == []
-
-
 def test_a_workforce_identity_gets_its_user_under_its_subject_and_logs_in_by_it(tenant: Tenant) -> None:
     cloud = tenant.stage.cloud
     pool = "principal://iam.googleapis.com/locations/global/workforcePools/staff/subject"

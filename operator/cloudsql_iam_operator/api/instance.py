@@ -90,11 +90,16 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class IAMSettings:
-    """Which project roles a login needs, and whether the operator binds them."""
+    """Which project roles a login needs, and whether the operator binds them.
+
+    `max_removals` is how many members may be lost within ten minutes without consent, deletions included; None leaves
+    deletions uncounted.
+    """
 
     mode: BindingMode
     roles: tuple[str, ...]
     condition: ConditionMode
+    max_removals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

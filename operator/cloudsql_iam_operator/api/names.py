@@ -9,7 +9,7 @@ FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "cloudsql-iam-operator"
 
 ALLOW_REMOVALS = f"{GROUP}/allow-removals"
-"""Annotation on a CloudSQLInstance: "true" lets one pass remove unusually many members of its project's policy."""
+"""Annotation on a CloudSQLInstance: the hash of the removals in its status that may be made, once."""
 
 APPROVE = f"{GROUP}/approve"
 """Annotation on a DatabaseGrant with mode Plan: the hash of the plan that may be executed, once."""

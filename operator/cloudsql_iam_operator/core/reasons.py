@@ -75,7 +75,6 @@ class Reason(Enum):
     USERNAME_TOO_LONG = _stalled("UsernameTooLong")
     USERNAME_COLLISION = _stalled("UsernameCollision")
     INVALID_SPEC = _stalled("InvalidSpec")
-    NOT_IMPLEMENTED = _stalled("NotImplemented")
 
     DRIFT_FOUND = _stalled("DriftFound")
     EXTERNAL_RESOURCE_EXISTS = _stalled("ExternalResourceExists")

@@ -78,7 +78,7 @@ def _wiring(settings: Settings, cluster: Cluster, lease: Lease) -> Wiring:
         called=counts.called,
         watcher=counts,
         endpoints=settings.endpoints,
-        cluster_id=settings.cluster_id,
+        cluster_id=settings.cluster_id or cluster.mark(),
         pool=workload_pool(settings.workload_pool),
         limits=Limits(settings.workers, settings.threads, settings.sessions),
     )

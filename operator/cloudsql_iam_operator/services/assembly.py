@@ -82,7 +82,7 @@ def assemble(wiring: Wiring) -> Parts:
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
     systems = Systems(wiring.cluster, threads, identities, accesses, wiring.cluster_id)
     users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now), wiring.watcher)
-    systems.announce = users.announce
+    systems.announce, systems.record = users.announce, users.record
     reconcilers: dict[str, Reconciler] = {
         INSTANCE.name: InstanceReconciler(systems, wiring.watcher),
         USER.name: users,

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,28 @@ class Identity:
         return email
 
 
+class _SentOnce:
+    """A connection on which silence is an error: httplib2 sends a request again that got no answer."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def getresponse(self) -> Any:
+        """As the connection's."""
+        try:
+            return self._connection.getresponse()
+        except HTTPException:
+            raise ConnectionResetError("no answer to a request that was sent") from None
+
+
 class _Http(httplib2.Http):  # type: ignore[misc] # the library is untyped
     """httplib2's, which also sends to the endpoint that is set what google-auth asks of iamcredentials on its own.
 
     google-auth looks up a service account's allowed locations at the public address, whatever endpoint it was given.
+    A policy is never sent twice: what was written, its answer lost, would be answered as somebody else's change.
     """
 
     iam_credentials = _PUBLIC.iam_credentials
@@ -120,6 +139,12 @@ class _Http(httplib2.Http):  # type: ignore[misc] # the library is untyped
         if uri.startswith(public):
             uri = f"{self.iam_credentials}/{uri.removeprefix(public)}"
         return super().request(uri, *args, **options)
+
+    def _conn_request(self, conn: Any, request_uri: str, method: str, body: Any, headers: Any) -> Any:
+        if not request_uri.partition("?")[0].endswith(":setIamPolicy"):
+            return super()._conn_request(conn, request_uri, method, body, headers)
+        conn.close()  # one that lay idle may be dead, and only sending would tell
+        return super()._conn_request(_SentOnce(conn), request_uri, method, body, headers)
 
 
 def own_identity(endpoints: Endpoints) -> Identity:

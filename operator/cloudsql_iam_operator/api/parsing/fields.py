@@ -125,6 +125,13 @@ class Fields:
         where = self._where(name)
         return tuple(sorted((_text(k, key_rule, where), _text(v, value_rule, where)) for k, v in value.items()))
 
+    def count(self, name: str, most: int) -> int | None:
+        """A whole number from 0 to `most`; None when absent."""
+        value = self._get(name)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most):
+            return value
+        raise self.refusal(name, f"must be a whole number from 0 to {most}")
+
     def seconds(self, name: str, bounds: Bounds) -> int | None:
         """A duration such as 30s, 5m or 1h30m, in seconds; None when absent."""
         value = self._get(name)

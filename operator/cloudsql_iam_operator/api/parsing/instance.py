@@ -34,6 +34,9 @@ DEFAULT_INTERVAL = 300
 DEFAULT_IAM_ROLES = ("roles/cloudsql.instanceUser", "roles/cloudsql.client")
 """What a login needs: to be a database user, and to connect."""
 
+_MOST_REMOVALS = 1500
+"""As many as a policy has members at most."""
+
 _INTERVAL = Bounds(10, 86_400, "from 10s to 24h")
 _MAX_EXPIRY = Bounds(60, 31_622_400, "from 1m to 8784h")
 
@@ -89,6 +92,7 @@ def _iam(iam: Fields) -> IAMSettings:
         mode=iam.choice("mode", BindingMode, BindingMode.MEMBER),
         roles=iam.some_texts("roles", texts.IAM_ROLE, 10) or DEFAULT_IAM_ROLES,
         condition=iam.choice("condition", ConditionMode, ConditionMode.PER_INSTANCE),
+        max_removals=iam.count("maxRemovals", _MOST_REMOVALS),
     )
 
 

@@ -40,10 +40,11 @@ from cloudsql_iam_operator.core.users.record import UserRecord
 def due_user(record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime) -> Allowed:
     """The rule that still admits what is recorded of a user, its account being proven; see `rests_on_proof`.
 
+    An end that has come is no matter here: it ends the logins, and the user stays.
+
     Raises:
-        Withdrawn: none does, or the end has come.
+        Withdrawn: none does.
     """
-    record.admission.require_unended(now)
     return _admitted(record, rules, tenant, now, AccountProof.VERIFIED)
 
 

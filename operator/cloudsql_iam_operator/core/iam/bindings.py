@@ -1,5 +1,6 @@
 """IAM bindings as values: which role, for whom, under which condition; and which of them a login needs."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +11,12 @@ TITLE_PREFIX = "cloudsql-iam-operator/"
 
 TITLE_LENGTH = 100
 """Characters that IAM allows in a condition's title."""
+
+_MARK = 8
+_AND = " && "
+_NAME = "resource.name == '"
+_TYPE = "resource.type == 'sqladmin.googleapis.com/Instance'"
+_END = "request.time < timestamp('"
 
 _CASE_SENSITIVE = ("principal:", "principalSet:", "deleted:principal:", "deleted:principalSet:")
 
@@ -56,6 +63,14 @@ class Binding:
         return self.condition is not None and self.condition.title.startswith(TITLE_PREFIX)
 
     @property
+    def made_by_us(self) -> bool:
+        """Whether it is as this operator writes bindings: without a condition, or with one of our title and shape.
+
+        A condition of our title that says anything else is somebody else's, and stays.
+        """
+        return self.condition is None or (self.signed and _is_ours(self.condition))
+
+    @property
     def order(self) -> tuple[str, str, str, str]:
         """A key to sort by: one member's bindings stand together."""
         condition = self.condition or Condition("", "", "")
@@ -96,22 +111,24 @@ def condition_for(mode: ConditionMode, scope: Scope) -> Condition | None:
     place, instance = scope.connection, scope.connection.instance
     terms, notes = [], []
     if mode is ConditionMode.PER_INSTANCE:
-        terms.append(f"resource.name == 'projects/{place.project}/instances/{instance}'")
-        terms.append("resource.type == 'sqladmin.googleapis.com/Instance'")
+        terms += [f"{_NAME}projects/{place.project}/instances/{instance}'", _TYPE]
         notes.append(f"only instance {instance}")
     if scope.expires_at is not None:
-        end = scope.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        terms.append(f"request.time < timestamp('{end}')")
-        notes.append(f"until {end}")
+        terms.append(until(scope.expires_at))
+        notes.append(f"until {_written(scope.expires_at)}")
     if not terms:
         return None
-    return Condition(title_of(scope), ", ".join(notes), " && ".join(terms))
+    return Condition(title_of(scope), ", ".join(notes), _AND.join(terms))
+
+
+def until(end: datetime) -> str:
+    """The term of a condition's expression that ends it, to the second before."""
+    return f"{_END}{_written(end)}')"
 
 
 def title_of(scope: Scope) -> str:
     """The title of the conditions that the operator writes for an instance."""
-    parts = [part for part in (scope.cluster, scope.connection.instance) if part]
-    return (TITLE_PREFIX + "/".join(parts))[:TITLE_LENGTH]
+    return _title(scope.cluster, scope.connection.instance)
 
 
 def cluster_of(title: str, connection: ConnectionName) -> str | None:
@@ -119,3 +136,29 @@ def cluster_of(title: str, connection: ConnectionName) -> str | None:
     rest = title.removeprefix(TITLE_PREFIX)
     cluster = rest.partition("/")[0] if "/" in rest else ""
     return cluster if title == title_of(Scope(connection, cluster)) else None
+
+
+def _is_ours(condition: Condition) -> bool:
+    """Whether the expression is one of those that `condition_for` makes for the instance of the title."""
+    terms = condition.expression.split(_AND)
+    if terms[-1].startswith(_END) and terms[-1].endswith("')"):
+        terms.pop()
+        if not terms:
+            return True
+    if len(terms) != len((_NAME, _TYPE)) or terms[1] != _TYPE or not terms[0].startswith(f"{_NAME}projects/"):
+        return False
+    cluster, slash, _ = condition.title.removeprefix(TITLE_PREFIX).partition("/")
+    instance = terms[0].removesuffix("'").rpartition("/instances/")[2]
+    return condition.title == _title(cluster if slash else "", instance)
+
+
+def _title(cluster: str, instance: str) -> str:
+    """A title for each instance and cluster: one that would be too long ends in a mark of the whole."""
+    title = TITLE_PREFIX + "/".join(part for part in (cluster, instance) if part)
+    if len(title) <= TITLE_LENGTH:
+        return title
+    return f"{title[: TITLE_LENGTH - _MARK - 1]}-{hashlib.sha256(instance.encode()).hexdigest()[:_MARK]}"
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -50,8 +50,8 @@ class Policy:
 class PolicyChange:
     """What is asked of a policy: bindings that shall be there, and which of ours may go.
 
-    A binding that matches `removable` goes unless it is wanted or matches `held`. `withheld` are wanted bindings that
-    are not to be added now; what they replace stays.
+    A binding that matches `removable`, and is as we write them, goes unless it is wanted or matches `held`. `withheld`
+    are wanted bindings that are not to be added now; what they replace stays.
     """
 
     wanted: frozenset[Binding] = frozenset()
@@ -82,9 +82,9 @@ class PolicyPlan:
 
 
 def orphaned(policy: Policy, asked: PolicyChange) -> frozenset[BindingRef]:
-    """Bindings under a title of ours that nobody asks for, relies on or is having removed."""
+    """Bindings under a title of ours that nobody asks for, relies on or is having removed, or that are not as ours."""
     known = {binding.ref for binding in asked.wanted} | asked.removable | asked.held
-    return frozenset(binding.ref for binding in policy.bindings() if binding.signed) - known
+    return frozenset(b.ref for b in policy.bindings() if b.signed and not (b.made_by_us and b.ref in known))
 
 
 def plan(policy: Policy, change: PolicyChange) -> PolicyPlan:
@@ -137,7 +137,7 @@ def _going(policy: Policy, change: PolicyChange) -> frozenset[Binding]:
     return frozenset(
         b
         for b in policy.bindings()
-        if b.ref in going and b.identity not in wanted and (b.role, folded(b.member)) not in waiting
+        if b.ref in going and b.made_by_us and b.identity not in wanted and (b.role, folded(b.member)) not in waiting
     )
 
 

@@ -1,42 +1,163 @@
 """Which removals wait for a person's consent: those that nobody asked for by name, when they are unusually many."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 
 REMOVALS = 10
 REMOVAL_SHARE = 0.2
-"""One pass removes at most this many members that nobody asked to, or this share of ours when that is more."""
+"""So many members that nobody asked to lose may be lost within the window, or this share of ours when that is more."""
+
+WINDOW = 600.0
+"""Seconds within which losses count together: what takes many passes is counted as what takes one."""
+
+_HASH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Loser:
+    """An object that loses bindings: whether it asks for that by itself, being deleted or having ended.
+
+    `instance` is the name of its CloudSQLInstance and `limit` that instance's `spec.iam.maxRemovals`, which counts
+    deletions too; "" and None for an object that has ended, which nobody counts.
+    """
+
+    asked: bool
+    instance: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A binding that is to go: which tenant's it is, and whether an object that is deleted or has ended asks for it."""
+    """A binding that is to go: which tenant's it is, and as of its `Loser`."""
 
     ref: BindingRef
     tenant: str
     asked: bool
+    instance: str = ""
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person allows on an instance: the hash of a set of removals; `used` is the last that was used up."""
+
+    given: str
+    used: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Removals of one instance that wait, and the hash by which they are allowed, which is theirs alone."""
+
+    refs: frozenset[BindingRef]
+
+    @property
+    def members(self) -> int:
+        """How many members they are of."""
+        return len({ref.member for ref in self.refs})
+
+    @property
+    def hash(self) -> str:
+        """What names exactly these removals."""
+        lines = sorted(f"{ref.member}\0{ref.role}\0{ref.title}" for ref in self.refs)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_HASH]
 
 
 def removals_allowed(ours: int) -> int:
-    """How many members one pass may remove unasked when we answer for that many."""
+    """How many members may be lost unasked within the window when we answer for that many."""
     return max(REMOVALS, int(ours * REMOVAL_SHARE))
 
 
-def stopped(removals: Collection[Removal], allowed: int) -> frozenset[BindingRef]:
-    """What must not be removed without consent.
+def stopped(removals: Collection[Removal], allowed: int, lately: Iterable[Removal] = ()) -> frozenset[BindingRef]:
+    """What must not be removed without consent, when that many members may be lost unasked; `lately` others were.
 
-    A deletion is its own consent and is never counted. A tenant that alone would lose too many is stopped and does not
-    count for the others; they are stopped only when together they still lose too many.
+    A deletion and an end are consent and are not counted, but for deletions where an instance has a limit. A tenant
+    that alone would lose too many is stopped and does not count for the others; they are stopped only when together
+    they still lose too many.
     """
+    before = list(lately)
     asked = {removal.ref for removal in removals if removal.asked}
     unasked = [removal for removal in removals if removal.ref not in asked]
-    losses: defaultdict[str, set[str]] = defaultdict(set)
-    for removal in unasked:
-        losses[removal.tenant].add(removal.ref.member)
+    losses = _members([*unasked, *(one for one in before if not one.asked)])
     many = {tenant for tenant, members in losses.items() if len(members) > allowed}
     rest = set[str]().union(*(members for tenant, members in losses.items() if tenant not in many))
     held = set(losses) if len(rest) > allowed else many
-    return frozenset(removal.ref for removal in unasked if removal.tenant in held)
+    return frozenset(one.ref for one in unasked if one.tenant in held) | _over_limits(removals, before)
+
+
+class Brake:
+    """What was lost lately, what waits, and what was allowed. Times are seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._lost: list[tuple[float, Removal]] = []
+        self._agreed: frozenset[BindingRef] = frozenset()
+        self._used: dict[str, str] = {}
+        self._waiting: dict[str, Waiting] = {}
+
+    @property
+    def waiting(self) -> Mapping[str, Waiting]:
+        """By the name of their instance, the removals that wait for consent."""
+        return self._waiting
+
+    def used(self, instance: str) -> str:
+        """The consent that was used up on an instance, "" when none was."""
+        return self._used.get(instance, "")
+
+    def hold(
+        self, removals: Collection[Removal], allowed: int, consents: Mapping[str, Consent], now: float
+    ) -> frozenset[BindingRef]:
+        """Which removals are not to be made now. What waited once waits until it is allowed, deleted or gone."""
+        self._lost = [(at, one) for at, one in self._lost if now - at < WINDOW]
+        self._used = {
+            name: used for name, used in self._used.items() if name in consents and consents[name].given == used
+        }
+        self._agreed &= {removal.ref for removal in removals}
+        pending = [removal for removal in removals if removal.ref not in self._agreed]
+        held = stopped(pending, allowed, (one for _, one in self._lost)) | self._still(pending)
+        self._waiting = _by_instance(removal for removal in pending if removal.ref in held)
+        for name, waiting in list(self._waiting.items()):
+            if self._allows(consents.get(name), name, waiting):
+                self._used[name] = waiting.hash
+                self._agreed |= waiting.refs
+                del self._waiting[name]
+        return held - self._agreed
+
+    def made(self, removals: Iterable[Removal], now: float) -> None:
+        """Count removals that were made, but for those that were allowed: these use their consent up."""
+        made = list(removals)
+        self._lost += [(now, removal) for removal in made if removal.ref not in self._agreed]
+        self._agreed -= {removal.ref for removal in made}
+
+    def _still(self, pending: Iterable[Removal]) -> frozenset[BindingRef]:
+        before = {ref for waiting in self._waiting.values() for ref in waiting.refs}
+        return frozenset(one.ref for one in pending if one.ref in before and not one.asked)
+
+    def _allows(self, consent: Consent | None, name: str, waiting: Waiting) -> bool:
+        if consent is None or consent.given != waiting.hash:
+            return False
+        return waiting.hash not in {consent.used, self._used.get(name)}
+
+
+def _over_limits(removals: Collection[Removal], lately: Iterable[Removal]) -> frozenset[BindingRef]:
+    losses: defaultdict[str, set[str]] = defaultdict(set)
+    for one in (*removals, *lately):
+        losses[one.instance].add(one.ref.member)
+    return frozenset(r.ref for r in removals if r.limit is not None and len(losses[r.instance]) > r.limit)
+
+
+def _members(removals: Iterable[Removal]) -> dict[str, set[str]]:
+    losses: defaultdict[str, set[str]] = defaultdict(set)
+    for removal in removals:
+        losses[removal.tenant].add(removal.ref.member)
+    return losses
+
+
+def _by_instance(removals: Iterable[Removal]) -> dict[str, Waiting]:
+    refs: defaultdict[str, set[BindingRef]] = defaultdict(set)
+    for removal in removals:
+        refs[removal.instance].add(removal.ref)
+    return {name: Waiting(frozenset(found)) for name, found in refs.items()}

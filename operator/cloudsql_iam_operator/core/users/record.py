@@ -67,6 +67,23 @@ class UserRecord:
             withdrawn=False,
         )
 
+    def ending_by(self, until: datetime | None) -> "UserRecord":
+        """The record with this end where it is the earlier one."""
+        ends = [end for end in (self.admission.until, until) if end]
+        return replace(self, admission=replace(self.admission, until=min(ends, default=None)))
+
+    def bound(self, ours: frozenset[BindingRef], foreign: frozenset[BindingRef], until: str) -> "UserRecord":
+        """The record of a user with these bindings, those that the operator added and others."""
+        return replace(self, bindings=ours, foreign=foreign, propagation_until=until)
+
+    def unbound(self) -> "UserRecord":
+        """The record of a user without IAM bindings."""
+        return replace(self, bindings=frozenset(), foreign=frozenset(), propagation_until="")
+
+    def to_be_bound(self, refs: frozenset[BindingRef]) -> "UserRecord":
+        """The record of a user for which these bindings are about to be added."""
+        return replace(self, bindings=self.bindings | refs, foreign=self.foreign - refs)
+
     def unnamed(self) -> "UserRecord":
         """The record of a user of which nothing is left: it lays claim to no name."""
         return UserRecord(admission=self.admission)

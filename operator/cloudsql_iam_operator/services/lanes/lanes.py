@@ -9,16 +9,19 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.core.access.admission import admission_in
+from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
+from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours
+from cloudsql_iam_operator.services.lanes.policy_wants import Announced, PolicyNeighbours, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on
@@ -35,15 +38,17 @@ Place = tuple[str, ConnectionName]
 """A CloudSQLInstance by name, and where it is. Two of one place may differ in how the operator gets in there."""
 
 Announce = Callable[[Mapping[Key, str]], Awaitable[None]]
+Record = Callable[[Announced], Awaitable[Mapping[Key, Failure]]]
 
 
 class Lanes:
     """Lanes by what they write. Belongs to one event loop."""
 
-    def __init__(self, registry: Registry, threads: Threads, announce: Announce) -> None:
+    def __init__(self, registry: Registry, threads: Threads, announce: Announce, record: Record | None = None) -> None:
         self._registry = registry
         self._threads = threads
         self._announce = announce
+        self._record = record or nothing_unrecorded
         self.sessions = SESSIONS
         self.tell: Callable[[Key], None] = nobody
         """Called for objects of which a pass that they did not ask for found something else than before."""
@@ -61,9 +66,10 @@ class Lanes:
             neighbours = PolicyNeighbours(
                 lambda: self._bindings(project),
                 lambda: self._registry.listed,
-                lambda: self._acknowledged(project),
-                consented=self._consented,
-                tell=self._told,
+                self._loser,
+                lambda: self._consents(project),
+                self._record,
+                self._told,
             )
             threads = self._threads.of(project)
             self._policies[project] = PolicyLane(project, google.resource_manager, threads, neighbours)
@@ -134,14 +140,27 @@ class Lanes:
         records = {live.key: record_in(live.status) for live in recorded}
         return {key: record.bindings | record.foreign for key, record in records.items()}
 
-    def _acknowledged(self, project: str) -> bool:
-        """Whether a person agreed to an unusually large removal, by annotation on an instance of the project."""
-        return any(
-            isinstance(live.spec, CloudSQLInstance)
-            and live.spec.connection.project == project
-            and live.annotations.get(ALLOW_REMOVALS) == "true"
+    def _consents(self, project: str) -> dict[str, Consent]:
+        """What people allow to be removed, by annotation on the instances of a project."""
+        return {
+            live.key.name: Consent(
+                live.annotations[ALLOW_REMOVALS], (live.status.get("removals") or {}).get("allowed", "")
+            )
             for live in self._live(INSTANCE)
-        )
+            if isinstance(live.spec, CloudSQLInstance)
+            and live.spec.connection.project == project
+            and ALLOW_REMOVALS in live.annotations
+        }
+
+    def _loser(self, key: Key) -> Loser:
+        """Whether an object asks for what it loses by itself, and on which instance it loses that."""
+        live = self._registry.get(key)
+        if live is None or self._has_ended(live):
+            return Loser(asked=live is not None)
+        instance = self._registry.instance(live.instance)
+        spec = instance.spec if instance else None
+        limit = spec.iam.max_removals if isinstance(spec, CloudSQLInstance) else None
+        return Loser(self._consented(key), live.instance, limit)
 
     def _consented(self, key: Key) -> bool:
         """Whether an object asks by itself for what it had to be taken away: somebody deletes it, or its end has come.
@@ -151,10 +170,12 @@ class Lanes:
         live = self._registry.get(key)
         if live is None:
             return False
-        if live.body["metadata"].get("deletionTimestamp"):
-            return True
+        return bool(live.body["metadata"].get("deletionTimestamp")) or self._has_ended(live)
+
+    def _has_ended(self, live: Live) -> bool:
+        now = datetime.now(UTC)
         end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
-        return end is not None and end <= datetime.now(UTC)
+        return (end is not None and end <= now) or admission_in(live.status).ended(now)
 
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
         """What live grants record as applied in the database, and what those of other databases did to the server."""

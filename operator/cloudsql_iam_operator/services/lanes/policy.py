@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, Key
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE, Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, orphaned, plan
-from cloudsql_iam_operator.core.iam.removals import Removal, removals_allowed, stopped
+from cloudsql_iam_operator.core.iam.removals import Brake, Removal, Waiting, removals_allowed
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.policy_wants import (
@@ -20,9 +21,10 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
     PolicyNeighbours,
     PolicyWant,
     answer,
+    granted,
 )
 from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
-from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
+from cloudsql_iam_operator.services.lanes.retry import OVERLOAD, Circuit, Retry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
@@ -46,8 +48,9 @@ class PolicyLane:
         self._threads = threads
         self._neighbours = neighbours
         self._retry = Retry()
-        self._circuit = Circuit()
+        self._circuit = Circuit(OVERLOAD)
         self._writers: dict[int, PolicyWriter] = {}
+        self._brake = Brake()
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or PACE, neighbours.tell)
         self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
@@ -56,6 +59,14 @@ class PolicyLane:
         """Bindings under a title of ours that no object wants, as last seen; None before all objects were."""
         self.signed: frozenset[Binding] = frozenset()
         """Bindings under a title of ours or of another cluster's operator, as last seen."""
+
+    def waiting(self, instance: str) -> Waiting:
+        """The removals of a CloudSQLInstance, by name, that wait for a person's consent."""
+        return self._brake.waiting.get(instance, Waiting(frozenset()))
+
+    def consent_used(self, instance: str) -> str:
+        """The consent that was used up on a CloudSQLInstance, "" when none was."""
+        return self._brake.used(instance)
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """Bring the policy to what the object wants. `max_age` (seconds) lets a clean earlier pass serve.
@@ -89,10 +100,8 @@ class PolicyLane:
 
     async def _pass(self, wants: Wants) -> PassResult[Key, BindingsAnswer]:
         now = asyncio.get_running_loop().time()
-        left = self._circuit.left(now)
-        if left:
-            text = f"the quota for the IAM policy of project {self._project} is used up"
-            raise NotYet(Reason.QUOTA_EXCEEDED, text, left)
+        if self._circuit.left(now):
+            raise self._circuit.why(now)
         answers: dict[Key, BindingsAnswer | Exception] = {}
         clean = True
         for writer, part in self._parts(wants):
@@ -141,23 +150,39 @@ class PolicyLane:
         before = await self._threads.call(writer.policies.get_policy, self._project, timeout=CALL_SECONDS)
         writer.note(before)
         asked = self._asked(part, wants)
-        change, withheld = self._permitted(before, asked, part)
+        removals = self._removals(before, asked, part)
+        change, withheld = self._permitted(asked, removals)
+        unrecorded = await self._put_on_record(writer, before, change, part)
+        change = replace(change, withheld=change.withheld | unrecorded.keys())
         turn = Turn(before, _tenants(part))
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
         self.signed = frozenset(binding for binding in after.bindings() if binding.signed)
         self.orphans = orphaned(after, self._asked(wants, wants)) if self._neighbours.listed() else None
+        left = frozenset(binding.ref for binding in plan(after, asked).removed)
+        self._brake.made([removal for removal in removals if removal.ref not in left], _now())
         outcome = Outcome(
-            present=frozenset(binding.identity for binding in after.bindings()),
-            leftovers=frozenset(binding.ref for binding in plan(after, asked).removed),
+            standing=_standing(after),
+            leftovers=left,
             recorded=asked.removable,
             added=writer.added,
-            failures=self._failures(writer, after, change),
+            failures={**self._failures(writer, after, change), **unrecorded},
             blocked=blocked,
             withheld=withheld,
         )
         answers = {key: answer(want, outcome) for key, want in part.items()}
         return PassResult(answers, clean=after is before and blocked is None)
+
+    async def _put_on_record(
+        self, writer: PolicyWriter, policy: Policy, change: PolicyChange, part: Wants
+    ) -> dict[Binding, Failure]:
+        """Have statuses say which bindings are about to be added, where they do not yet; why some could not."""
+        due = plan(policy, replace(change, withheld=change.withheld | writer.failures().keys())).added
+        wanted = {key: frozenset(b.ref for b in want.bindings & due) for key, want in part.items()}
+        new = {key: wanted[key] - part[key].owned for key in wanted if wanted[key] - part[key].owned}
+        failed = await self._neighbours.announce(new) if new else {}
+        told = frozenset(ref for key, refs in wanted.items() if key not in failed for ref in refs)
+        return {b: next(iter(failed.values())) for b in due if b.ref not in told}
 
     async def _put(self, writer: PolicyWriter, turn: Turn, change: PolicyChange) -> Failure | None:
         """Why not all was written, if so: objects that need no write are not held up by it."""
@@ -171,7 +196,9 @@ class PolicyLane:
 
     def _asked(self, part: Wants, wants: Wants) -> PolicyChange:
         recorded = {ref for key, refs in self._neighbours.claims().items() if key not in part for ref in refs}
-        others = {binding.ref for key, want in wants.items() if key not in part for binding in want.bindings}
+        others = {
+            b.ref for key, want in wants.items() for b in want.watched | (want.bindings if key not in part else set())
+        }
         return PolicyChange(
             wanted=frozenset(binding for want in part.values() for binding in want.bindings),
             removable=frozenset(ref for want in part.values() for ref in want.owned),
@@ -179,34 +206,40 @@ class PolicyLane:
         )
 
     def _permitted(
-        self, policy: Policy, asked: PolicyChange, wants: Wants
+        self, asked: PolicyChange, removals: list[Removal]
     ) -> tuple[PolicyChange, dict[BindingRef, Failure]]:
         """What of a change may be done now, and why each of the others, which are removals only, may not."""
         if not self._neighbours.listed():
             unseen = NotYet(Reason.PROGRESSING, "no IAM binding is removed before all objects were seen once")
             return replace(asked, removable=frozenset()), dict.fromkeys(asked.removable, unseen)
-        if self._neighbours.acknowledged():
-            return asked, {}
         ours = {ref.member for ref in asked.removable | asked.held} | {folded(b.member) for b in asked.wanted}
-        allowed = removals_allowed(len(ours))
-        removals = self._removals(policy, asked, wants)
-        held = stopped(removals, allowed)
-        text = (
-            f"{len({r.ref.member for r in removals if not r.asked})} members would lose a role in project "
-            f"{self._project} at once though none of their objects is deleted, of {len(ours)} that are ours; {allowed} "
-            "are removed without a person's consent: if that is meant, annotate a CloudSQLInstance of the project with "
-            f'{ALLOW_REMOVALS}: "true"'
-        )
-        refused = Refused(Reason.REMOVAL_THRESHOLD_EXCEEDED, text)
-        return replace(asked, removable=asked.removable - held), dict.fromkeys(held, refused)
+        before = dict(self._brake.waiting)
+        held = self._brake.hold(removals, removals_allowed(len(ours)), self._neighbours.consents(), _now())
+        for name in before.keys() | self._brake.waiting.keys():
+            if before.get(name) != self._brake.waiting.get(name):
+                self._neighbours.tell(Key(INSTANCE.name, "", name))
+        return replace(asked, removable=asked.removable - held), self._held_up(len(ours))
+
+    def _held_up(self, ours: int) -> dict[BindingRef, Failure]:
+        refused: dict[BindingRef, Failure] = {}
+        for name, waiting in self._brake.waiting.items():
+            text = (
+                f"{waiting.members} members would lose a role in project {self._project} at once, of {ours} that are "
+                f"ours, which is more than is done without a person's consent: see status.removals of "
+                f"CloudSQLInstance {name}; if that is meant, kubectl annotate csqli {name} --overwrite "
+                f"{ALLOW_REMOVALS}=$(kubectl get csqli {name} -o jsonpath='{{.status.removals.hash}}')"
+            )
+            refused |= dict.fromkeys(waiting.refs, Refused(Reason.REMOVAL_THRESHOLD_EXCEEDED, text))
+        return refused
 
     def _removals(self, policy: Policy, asked: PolicyChange, wants: Wants) -> list[Removal]:
         planned = plan(policy, asked)
         losing = {binding.ref for binding in planned.removed if folded(binding.member) in planned.losers}
+        losers = {key: self._neighbours.loser(key) for key, want in wants.items() if want.owned & losing}
         return [
-            Removal(ref, key.namespace, self._neighbours.consented(key))
-            for key, want in wants.items()
-            for ref in want.owned & losing
+            Removal(ref, key.namespace, loser.asked, loser.instance, loser.limit)
+            for key, loser in losers.items()
+            for ref in wants[key].owned & losing
         ]
 
     def _failures(self, writer: PolicyWriter, policy: Policy, change: PolicyChange) -> dict[Binding, Failure]:
@@ -240,6 +273,14 @@ class PolicyShare:
         """Bindings under a title of ours or of another cluster's operator, as last seen."""
         return self.lane.signed
 
+    def waiting(self, instance: str) -> Waiting:
+        """As the lane's."""
+        return self.lane.waiting(instance)
+
+    def consent_used(self, instance: str) -> str:
+        """As the lane's."""
+        return self.lane.consent_used(instance)
+
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         """As the lane's."""
         return await self.lane.bind(key, replace(want, policies=self.policies), max_age=max_age)
@@ -248,8 +289,23 @@ class PolicyShare:
         """As the lane's."""
         await self.lane.release(key, owned, self.policies)
 
+    def forget(self, key: Key) -> None:
+        """As the lane's."""
+        self.lane.forget(key)
+
 
 def _tenants(wants: Wants) -> dict[Binding, str]:
     """Of which namespace each wanted binding is; of the first in the alphabet when several want it."""
     pairs = ((binding, key.namespace) for key, want in wants.items() for binding in want.bindings)
     return dict(sorted(pairs, key=lambda pair: pair[1], reverse=True))
+
+
+def _standing(policy: Policy) -> dict[tuple[str, str], frozenset[Binding]]:
+    found: defaultdict[tuple[str, str], set[Binding]] = defaultdict(set)
+    for binding in policy.bindings():
+        found[granted(binding)].add(binding)
+    return {grant: frozenset(bindings) for grant, bindings in found.items()}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

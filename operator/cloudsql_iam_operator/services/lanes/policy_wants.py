@@ -1,15 +1,19 @@
 """What objects ask of a project's IAM policy, and what they are answered. How it comes about is the lane's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure
-from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.services.lanes.lane import nobody
+
+Announced = Mapping[Key, frozenset[BindingRef]]
+"""By object, bindings that are about to be added for it, so that its status has to record them."""
 
 
 class Policies(Protocol):
@@ -29,7 +33,8 @@ class PolicyWant:
     """What one object wants of the policy.
 
     `owned` are bindings that its status records as added; those among them that nobody wants go. `watched` are only
-    looked for. `policies` is who reads and writes for the object; None leaves it to the lane's own.
+    looked for, under whatever condition. `policies` is who reads and writes for the object; None leaves it to the
+    lane's own.
     """
 
     bindings: frozenset[Binding] = frozenset()
@@ -43,27 +48,39 @@ class BindingsAnswer:
     """How an object's bindings stand: which are there, and which of them the operator added.
 
     `changed_at` is when this process last added one of them, None when it never did: IAM takes minutes to act.
+    `found` are all bindings of the roles and members that are watched.
     """
 
     present: frozenset[Binding]
     owned: frozenset[Binding]
     changed_at: datetime | None
+    found: frozenset[Binding] = frozenset()
+
+
+async def nothing_unrecorded(announced: Announced) -> Mapping[Key, Failure]:
+    """Take everything for recorded."""
+    return {}
+
+
+def _deleted(key: Key) -> Loser:
+    return Loser(asked=True)
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyNeighbours:
-    """What a pass asks about objects that it has not heard of.
+    """What a pass asks and says about objects.
 
-    `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once;
-    `acknowledged` is whether a person agreed to an unusually large removal; `consented` is whether an object
-    itself asks for what it had to be taken away: it is being deleted, or its end has come. `tell` is called
-    for objects of which a pass that they did not ask for found something else.
+    `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once. `loser` is why
+    an object loses bindings, and `consents` what people allow, by CloudSQLInstance. `announce` is called before a write
+    and answers which objects could not record what is about to be added for them. `tell` is called for objects of which
+    a pass that they did not ask for found something else.
     """
 
     claims: Callable[[], Mapping[Key, frozenset[BindingRef]]]
     listed: Callable[[], bool]
-    acknowledged: Callable[[], bool] = lambda: False
-    consented: Callable[[Key], bool] = lambda key: True
+    loser: Callable[[Key], Loser] = _deleted
+    consents: Callable[[], Mapping[str, Consent]] = dict
+    announce: Callable[[Announced], Awaitable[Mapping[Key, Failure]]] = nothing_unrecorded
     tell: Callable[[Key], None] = nobody
 
 
@@ -71,12 +88,12 @@ class PolicyNeighbours:
 class Outcome:
     """How a policy stands after a pass.
 
-    `present` are identities of bindings, `leftovers` removals that are still to be made, `recorded` all that statuses
-    say was added, `added` what this process added and when. `failures` are those of single bindings, `withheld`
-    those of single removals; `blocked` is why other changes were not made.
+    `standing` are all bindings by role and member, `leftovers` removals that are still to be made, `recorded` all that
+    statuses say was added, `added` what this process added and when. `failures` are those of single bindings,
+    `withheld` those of single removals; `blocked` is why other changes were not made.
     """
 
-    present: frozenset[object]
+    standing: Mapping[tuple[str, str], frozenset[Binding]]
     leftovers: frozenset[BindingRef]
     recorded: frozenset[BindingRef]
     added: Mapping[Binding, datetime]
@@ -89,16 +106,26 @@ def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
     """What an object is answered: how its bindings stand, or why they do not."""
     for binding in sorted(want.bindings, key=lambda b: b.order):
         failure = outcome.failures.get(binding, outcome.blocked)
-        if binding.identity not in outcome.present and failure is not None:
+        if failure is not None and not _is_there(binding, outcome):
             return failure
     for ref in sorted(want.owned & outcome.leftovers):
         stands = outcome.withheld.get(ref, outcome.blocked)
         if stands is not None:
             return stands
-    present = frozenset(b for b in want.bindings | want.watched if b.identity in outcome.present)
-    ours = frozenset(b for b in want.bindings & present if _ours(b, outcome))
+    present = frozenset(b for b in want.bindings if _is_there(b, outcome))
+    ours = frozenset(b for b in present if _ours(b, outcome))
     changes = [outcome.added[binding] for binding in ours if binding in outcome.added]
-    return BindingsAnswer(present, ours, max(changes, default=None))
+    found = frozenset[Binding]().union(*(outcome.standing.get(granted(b), ()) for b in want.watched))
+    return BindingsAnswer(present, ours, max(changes, default=None), found)
+
+
+def granted(binding: Binding) -> tuple[str, str]:
+    """The role and the member, as it compares."""
+    return binding.role, folded(binding.member)
+
+
+def _is_there(binding: Binding, outcome: Outcome) -> bool:
+    return any(binding.identity == one.identity for one in outcome.standing.get(granted(binding), ()))
 
 
 def _ours(binding: Binding, outcome: Outcome) -> bool:

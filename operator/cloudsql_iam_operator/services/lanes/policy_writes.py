@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cloudsql_iam_operator.adapters.google.resource_manager import PolicyRejected
+from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan
@@ -207,16 +207,17 @@ class PolicyWriter:
             if etag == turn.policy.etag and _now() < until:
                 raise failure
         # noted before the call: a write whose answer is lost may have been made, and then these are ours
-        now = datetime.now(UTC)
+        now, known = datetime.now(UTC), dict(self.added)
         self.added.update(dict.fromkeys(planned.added, now))
         try:
             turn.policy = await self.threads.call(
                 self.policies.set_policy, self.project, planned.policy, timeout=CALL_SECONDS
             )
-        except PolicyRejected:
-            for binding in planned.added:
-                del self.added[binding]
+        except (PolicyRejected, PolicyConflict):
+            # it was not written: what the policy shows of it from now on is somebody else's
+            self.added = known
             raise
+        self.note(turn.policy)  # what was removed is not ours when somebody else makes it again
         for verb, bindings in (("added", planned.added), ("removed", planned.removed)):
             for binding in sorted(bindings, key=lambda b: b.order):
                 log.info("project %s: %s %s", self.project, verb, binding)

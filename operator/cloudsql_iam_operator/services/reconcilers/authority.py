@@ -62,20 +62,21 @@ class Authority:
         return instance_named(self._systems.registry, live.instance)
 
     async def user(self, live: Live, record: UserRecord, instance: CloudSQLInstance, principals: Principals) -> Verdict:
-        """How a recorded user stands.
+        """How a recorded user stands: what no rule admits goes as a whole, what has only ended can no longer log in.
 
         Raises:
             Failure: that could not be found out, which takes nothing away.
         """
+        lost: frozenset[str] = frozenset()
         try:
-            record.admission.require_unended(now())
             tenant = await self._tenant(live)
             allowed = due_user(record, instance.access, tenant, now())
+            lost = roles_no_longer_due(record, instance.access, tenant, now(), working_roles(instance))
+            record.admission.require_unended(now())
             if rests_on_proof(record, instance.access, tenant, now()):
                 await principals.still_proven(instance, record, live.key.namespace)
         except Withdrawn as withdrawn:
-            return Verdict(withdrawn)
-        lost = roles_no_longer_due(record, instance.access, tenant, now(), working_roles(instance))
+            return Verdict(withdrawn, roles=lost)
         return Verdict(may_retain=allowed.may_retain, roles=lost)
 
     async def grant(self, live: Live, record: GrantRecord, instance: CloudSQLInstance) -> Verdict:

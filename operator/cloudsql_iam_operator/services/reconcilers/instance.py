@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import INSTANCE
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, title_of
 from cloudsql_iam_operator.core.iam.policy import PRINCIPALS
@@ -18,6 +18,7 @@ from cloudsql_iam_operator.core.instances import (
 )
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.services.lanes.policy import PolicyShare
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import lays_claim, readable
@@ -65,7 +66,8 @@ class InstanceReconciler:
             await layers.hold(ConditionType.READY, _usable(spec, facts))
             access = await layers.hold(ConditionType.ADMIN_LOGIN_READY, self._systems.way_in(spec))
             fields |= {"operator": {**fields["operator"], "databaseUser": access.user}}
-            fields |= await layers.hold(ConditionType.READY, self._counts(spec))
+            fields.pop("removals", None)
+            fields |= await layers.hold(ConditionType.READY, self._counts(spec, live))
             await layers.hold(ConditionType.IAM_AUTHENTICATION_ENABLED, _accepting(spec, facts), "IAM users can log in")
             tried = self._systems.admin_login(spec, access, self._databases(spec), fresh=fresh)
             await layers.hold(ConditionType.ADMIN_LOGIN_READY, tried, "logged in, and may act as spec.admin says")
@@ -101,7 +103,7 @@ class InstanceReconciler:
         admitted = (live for live in self._systems.registry.naming(spec.metadata.key.name) if lays_claim(live))
         return {live.spec.database for live in admitted if isinstance(live.spec, DatabaseGrant)}
 
-    async def _counts(self, spec: CloudSQLInstance) -> dict[str, Any]:
+    async def _counts(self, spec: CloudSQLInstance, live: Live) -> dict[str, Any]:
         """Users and members, as the lanes saw them last; {} for what no lane has observed."""
         name = spec.metadata.key.name
         ours = {live.status.get("username") for live, _ in self._systems.registry.users_of(name)} - {None}
@@ -113,7 +115,8 @@ class InstanceReconciler:
             counts["users"] = {"managed": managed, "foreign": len(observed) - managed}
         if principals is not None:
             counts["iamPolicy"] = {"principals": principals, "limit": PRINCIPALS}
-        return counts | self._orphans(spec, (await self._systems.policy_lane(spec)).orphans)
+        lane = await self._systems.policy_lane(spec)
+        return counts | self._orphans(spec, lane.orphans) | _removals(lane, live)
 
     def _orphans(self, spec: CloudSQLInstance, found: frozenset[BindingRef] | None) -> dict[str, Any]:
         """Bindings that carry the instance's title and that no object wants, and some of them by name."""
@@ -133,6 +136,19 @@ class InstanceReconciler:
             listed = ", ".join(sorted(references)[:REFERENCES])
             more = f" and {len(references) - REFERENCES} more" if len(references) > REFERENCES else ""
             raise NotYet(Reason.IN_USE, f"CloudSQLInstance {name} is named by {listed}{more}: delete them first", 5.0)
+
+
+def _removals(lane: PolicyShare, live: Live) -> dict[str, Any]:
+    """The removals that wait for a person's consent, and the consent that was used up for as long as it is there."""
+    waiting, name = lane.waiting(live.key.name), live.key.name
+    given = live.annotations.get(ALLOW_REMOVALS, "")
+    told: dict[str, Any] = {}
+    if waiting.refs:
+        sample = sorted(f"{ref.role} for {ref.member}" for ref in waiting.refs)[:ORPHANS]
+        told = {"hash": waiting.hash, "members": waiting.members, "sample": sample}
+    used = {lane.consent_used(name), (live.status.get("removals") or {}).get("allowed")} & {given} - {""}
+    told |= {"allowed": given} if used else {}
+    return {"removals": told} if told else {}
 
 
 async def _read(live: Live) -> CloudSQLInstance:
@@ -166,6 +182,7 @@ def _kept(live: Live) -> dict[str, Any]:
             "iamPolicy",
             "orphans",
             "operator",
+            "removals",
         )
         if name in live.status
     }

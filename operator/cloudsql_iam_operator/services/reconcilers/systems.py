@@ -9,15 +9,16 @@ from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import INSTANCE, Key, Kind
-from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.identities.databases import Accesses
 from cloudsql_iam_operator.services.identities.google import Google, Identities
 from cloudsql_iam_operator.services.identities.logins import Logins
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane
-from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes
+from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes, Record
 from cloudsql_iam_operator.services.lanes.policy import PolicyShare
+from cloudsql_iam_operator.services.lanes.policy_wants import Announced, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
 from cloudsql_iam_operator.services.runtime.readings import Readings
@@ -42,11 +43,15 @@ class Systems:
         self._accesses = accesses
         self._logins = Logins()
         self.announce: Announce = _to_nobody
-        self.lanes = Lanes(self.registry, threads, self._announce)
+        self.record: Record = nothing_unrecorded
+        self.lanes = Lanes(self.registry, threads, self._announce, self._record)
         self._facts: Readings[tuple[ConnectionName, str], InstanceFacts] = Readings()
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
+
+    async def _record(self, announced: Announced) -> Mapping[Key, Failure]:
+        return await self.record(announced)
 
     async def google(self, instance: CloudSQLInstance) -> Google:
         """The APIs as the identity that administers the instance.

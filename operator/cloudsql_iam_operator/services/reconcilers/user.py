@@ -3,25 +3,24 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, Withdrawal
 from cloudsql_iam_operator.api.names import USER, Key
-from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserDeletion, UserMode
-from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.iam.bindings import BindingRef, Scope, bindings_for
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Proof, Refused
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
 from cloudsql_iam_operator.core.users.record import record_in
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.lanes.policy_wants import Announced
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.bindings import Bindings
 from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts, Observing, Uncounted
@@ -31,9 +30,6 @@ from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Vis
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
-
-PROPAGATION = timedelta(minutes=7)
-"""How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
 
 DELETING_SECONDS = 30.0
 """When a deletion that only an edit can end is tried again: no watch tells of edits of what is being deleted."""
@@ -51,6 +47,7 @@ class UserReconciler:
         self._observing = Observing(systems, Uncounted() if drifts is None else drifts)
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
+        self._bindings = Bindings(systems, self._visits, self.handing)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
@@ -84,6 +81,10 @@ class UserReconciler:
             self._abandon(ended)
         return ended.report()
 
+    async def record(self, announced: Announced) -> Mapping[Key, Failure]:
+        """Record that these bindings are about to be added, so that a restarted process knows them for its own."""
+        return await self._bindings.record(announced)
+
     async def announce(self, usernames: Mapping[Key, str]) -> None:
         """Record that these users are about to be made, so that a restarted process knows them for its own."""
         for key, username in usernames.items():
@@ -91,6 +92,7 @@ class UserReconciler:
             if visit is None:  # made again for an object that is not being reconciled: its status says so already
                 continue
             record = replace(visit.record, username=username, ownership=Ownership.CREATED, roles=visit.made_with)
+            record = record.to_be_bound(visit.due)
             await self._systems.remember(visit.live, record.fields())
             visit.record = record
 
@@ -98,20 +100,24 @@ class UserReconciler:
         """Take back what is recorded, when it is no longer due, whatever the object is like otherwise."""
         if not visit.record.owns_anything:
             return
+        visit.record = visit.record.ending_by(_declared_end(visit.live))
         visit.layers.end_at(visit.record.admission.until)
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        if visit.ended and visit.record.bindings:
+            await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, instance))
         verdict = await self._judged(visit, instance)
-        taken = verdict.why is not None and not is_kept(verdict.why, instance)
-        visit.record = replace(visit.record, withdrawn=taken)
-        if verdict.why is None:
+        why = verdict.why
+        if why is None or why.proof is Proof.END:  # a user whose access has ended stays, with what it is granted
+            visit.record = replace(visit.record, withdrawn=False)
             await self._take_lost_roles(visit, instance, verdict.roles)
             return
-        visit.layers.fail(ConditionType.ACCESS_ALLOWED, verdict.why)
-        if taken:
+        visit.record = replace(visit.record, withdrawn=not is_kept(why, instance))
+        visit.layers.fail(ConditionType.ACCESS_ALLOWED, why)
+        if visit.record.withdrawn:
             self._systems.forget(visit.live.key)
             await self._revoke(visit, instance, UserDeletion.DELETE)
             visit.record = visit.record.unnamed()
-        raise Blocked from verdict.why
+        raise Blocked from why
 
     async def _take_lost_roles(self, visit: Visit, instance: CloudSQLInstance, lost: frozenset[str]) -> None:
         """Take back the roles that a rule was narrowed by; what is declared still is refused by the rules later."""
@@ -138,9 +144,13 @@ class UserReconciler:
         await self._leave_former(visit, declared)
         visit.record = visit.record.named(spec, instance.connection, declared.who, datetime.now(UTC))
         visit.layers.end_at(visit.record.admission.until)
+        visit.due = self._bindings.due(visit, declared)
+        if visit.ended and visit.record.ownership is Ownership.NONE:
+            await self._bindings.bring(visit, declared)
+            return  # a user that never was is not made for an access that has ended
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
-        await visit.layers.hold(ConditionType.IAM_BOUND, self._bind(visit, declared), "bound in the project's policy")
+        await self._bindings.bring(visit, declared)
         if spec.database_roles or visit.record.roles:
             asked = self._roles.settle(visit, declared)
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, asked, "the database roles are given")
@@ -200,26 +210,8 @@ class UserReconciler:
             await visit.layers.hold(ConditionType.USER_READY, self._settle(visit, declared), "the database user exists")
         except Blocked as blocked:
             if self.handing.loses(visit, blocked.__cause__):
-                await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, declared.instance))
+                await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, declared.instance))
             raise
-
-    async def _bind(self, visit: Visit, declared: Declared) -> None:
-        spec, instance = declared.spec, declared.instance
-        scope = Scope(instance.connection, self._systems.cluster_id, spec.expires_at)
-        wanted = bindings_for(declared.who.member, instance.iam, scope)
-        lane = await self._systems.policy_lane(instance)
-        began = datetime.now(UTC)
-        want = PolicyWant(wanted, visit.record.bindings | self.handing.left_to(visit))
-        answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
-        ours = frozenset(binding.ref for binding in answer.owned)
-        if answer.changed_at is not None and answer.changed_at >= began:
-            reason = "DriftCorrected" if visit.record.bindings & ours else "Bound"
-            visit.layers.changed(reason, f"bound {_roles(ours)} for {visit.record.member}")
-        until = visit.record.propagation_until
-        if answer.changed_at is not None:
-            until = instant_text(answer.changed_at + PROPAGATION)
-        foreign = frozenset(binding.ref for binding in answer.present) - ours
-        visit.record = replace(visit.record, bindings=ours, foreign=foreign, propagation_until=until)
 
     async def _settle(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.users_lane(declared.instance)
@@ -261,7 +253,7 @@ class UserReconciler:
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, policy: UserDeletion) -> None:
         self._systems.forget(visit.live.key)
         await visit.layers.hold(ConditionType.IAM_BOUND, self.handing.over(visit))
-        await visit.layers.hold(ConditionType.IAM_BOUND, self._release(visit, instance))
+        await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, instance))
         going = policy is UserDeletion.DELETE and visit.record.ownership is Ownership.CREATED
         await self._ending.take_roles(visit, instance, going=going)
         if going:
@@ -269,13 +261,6 @@ class UserReconciler:
                 ConditionType.USER_READY, self._ending.drop(visit, instance, self.handing.passed_on)
             )
         self._systems.forget(visit.live.key)
-
-    async def _release(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        lane = await self._systems.policy_lane(instance)
-        await lane.release(visit.live.key, visit.record.bindings)
-        if visit.record.bindings:
-            visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
-        visit.record = replace(visit.record, bindings=frozenset(), foreign=frozenset(), propagation_until="")
 
 
 async def _read(visit: Visit) -> CloudSQLIAMUser:
@@ -286,10 +271,11 @@ async def _read(visit: Visit) -> CloudSQLIAMUser:
     return spec
 
 
+def _declared_end(live: Live) -> datetime | None:
+    """The end that the object declares, which counts at once when it is the earlier one; None without one."""
+    return live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
+
+
 def _deletion(live: Live) -> UserDeletion:
     spec = live.spec
     return spec.deletion_policy if isinstance(spec, CloudSQLIAMUser) else UserDeletion.DELETE
-
-
-def _roles(refs: frozenset[BindingRef]) -> str:
-    return ", ".join(sorted(ref.role for ref in refs))

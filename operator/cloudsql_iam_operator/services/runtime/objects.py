@@ -7,7 +7,6 @@ from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
-from cloudsql_iam_operator.core.implemented import require_implemented
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.record import record_in
@@ -23,13 +22,12 @@ def readable(live: Live, kind: type[S]) -> S:
     """The record that an object holds.
 
     Raises:
-        Refused: it cannot be read, or asks for what this release does not do.
+        Refused: it cannot be read.
     """
     if isinstance(live.spec, InvalidObject):
         raise Refused(Reason.INVALID_SPEC, str(live.spec))
     if not isinstance(live.spec, kind):
         raise TypeError(f"{live.key} was read as {type(live.spec).__name__}")
-    require_implemented(live.spec)
     return live.spec
 
 

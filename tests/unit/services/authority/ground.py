@@ -95,8 +95,12 @@ class Ground:
     account: str | Failure | None = ACCOUNT
     proven: bool | Failure = True
     instance_there: bool = True
+    withdrawal: str = "Revoke"
+    mode: str = "Member"
     going: frozenset[str] = frozenset()
     calls: list[str] = field(default_factory=list)
+    external: frozenset[Binding] = frozenset()
+    remembered: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.registry = Registry()
@@ -113,7 +117,12 @@ class Ground:
     def show(self, user: dict[str, Any] | None, grant: dict[str, Any] | None = None) -> None:
         """Have the registry hold these, and the instance."""
         if self.instance_there:
-            spec = {"connectionName": CONNECTION, "access": self.rules}
+            spec = {
+                "connectionName": CONNECTION,
+                "access": self.rules,
+                "onAccessWithdrawn": self.withdrawal,
+                "iam": {"mode": self.mode},
+            }
             self.registry.put(Key(INSTANCE.name, "", "orders"), body(INSTANCE.name, "orders", spec))
         for key, one in ((USER_KEY, user), (GRANT_KEY, grant)):
             if one is not None:
@@ -139,7 +148,8 @@ class Ground:
         return kind.name in self.going
 
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
-        """Nothing is asserted of what is written ahead here."""
+        """Keep what is written ahead."""
+        self.remembered.append(fields)
 
     def orphaned(self, project: str, bindings: int) -> None:
         """Nobody counts here."""
@@ -202,10 +212,17 @@ class Policies:
 
     async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
         self.ground.bindings |= {binding.ref for binding in want.bindings}
-        return BindingsAnswer(want.bindings, want.bindings, None)
+        self.ground.calls += ["bind"] if want.bindings else []
+        found = frozenset(
+            b for b in self.ground.external if (b.role, b.member) in {(w.role, w.member) for w in want.watched}
+        )
+        return BindingsAnswer(want.bindings, want.bindings, None, found)
 
     async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
         self.ground.bindings -= owned
+
+    def forget(self, key: Key) -> None:
+        """Nothing is remembered here."""
 
 
 @dataclass

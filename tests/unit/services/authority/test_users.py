@@ -60,7 +60,7 @@ KEEPING = {
     "as it was": State(),
     "suspended": State({"suspend": True}),
     "mode Observe": State({"mode": "Observe"}),
-    "an end, which users have none of yet": State({"expiresAt": ahead(3600)}),
+    "an end": State({"expiresAt": ahead(3600)}),
     "database roles": State({"databaseRoles": ["app_ro"]}),
     "Abandon": State({"deletionPolicy": "Abandon"}),
     "RevokeOnly": State({"deletionPolicy": "RevokeOnly"}),
@@ -110,6 +110,15 @@ def labels(now: dict[str, str] | None) -> End:
 
 def passed(ground: Ground, status: dict[str, Any]) -> None:
     status["expiresAt"] = ahead(-1)
+
+
+def passed_and_kept(ground: Ground, status: dict[str, Any]) -> None:
+    passed(ground, status)
+    ground.rules, ground.withdrawal = [], "Retain"
+
+
+def passed_and_shut_out(ground: Ground, status: dict[str, Any]) -> None:
+    passed(ground, status)
     ground.rules = [{**RULE, "maxExpiry": "1h"}]
 
 
@@ -124,9 +133,12 @@ ENDS: dict[str, End] = {
     "an end now needed": rules({"maxExpiry": "1h"}),
     "label taken off": labels({}),
     "namespace gone": labels(None),
-    "end passed": passed,
+    "end passed, and more than a rule allows": passed_and_shut_out,
     "account lets the workload in no more": unbound,
 }
+
+
+STAYING = {"end passed": passed, "end passed, rules gone, Retain": passed_and_kept}
 
 
 def play(state: State, end: End | None = None, ground: Ground | None = None) -> tuple[Ground, Report]:
@@ -158,6 +170,25 @@ def test_nothing_is_left_of_a_user_whose_authority_ended(state: str, end: str) -
     types = [finding.type for finding in report.findings]
     assert len(types) == len(set(types))
     assert STATES[state].deleting or not report.holds or reasons(report) == {"Expired"}
+
+
+@pytest.mark.parametrize(("state", "end"), list(product(KEEPING, STAYING)))
+def test_nobody_logs_in_past_an_end_and_the_user_stays(state: str, end: str) -> None:
+    declared = KEEPING[state].spec
+    ground, report = play(KEEPING[state], STAYING[end])
+
+    renewed = isinstance(declared, dict) and "expiresAt" in declared
+    assert USERNAME in ground.users
+    assert report.fields["created"]
+    if not (renewed or report.fields.get("iam")):
+        assert ground.bindings == set()
+
+
+@pytest.mark.parametrize("state", GIVING)
+def test_a_deletion_past_an_end_leaves_nothing(state: str) -> None:
+    ground, _ = play(GIVING[state], passed)
+
+    assert (ground.bindings, ground.users) == (set(), set())
 
 
 @pytest.mark.parametrize("state", KEEPING)

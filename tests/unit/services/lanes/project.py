@@ -8,9 +8,10 @@ from typing import Any
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
 from cloudsql_iam_operator.api.names import Key
-from cloudsql_iam_operator.core.errors import NotYet, Refused
+from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition
 from cloudsql_iam_operator.core.iam.policy import Policy
+from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
@@ -19,7 +20,11 @@ from cloudsql_iam_operator.services.waiting.pace import Pace
 
 LOGIN = "roles/cloudsql.instanceUser"
 UNSUPPORTED = "roles/no.suchRole"
-SIGNED = Condition("cloudsql-iam-operator/orders", "", "true")
+ON_ORDERS = (
+    "resource.name == 'projects/acme-prod/instances/orders' && resource.type == 'sqladmin.googleapis.com/Instance'"
+)
+SIGNED = Condition("cloudsql-iam-operator/orders", "", ON_ORDERS)
+LATER = Condition(SIGNED.title, "", f"{ON_ORDERS} && request.time < timestamp('2027-01-01T00:00:00Z')")
 FOREIGN = {"role": "roles/viewer", "members": ["user:owner@acme.com"]}
 
 
@@ -36,6 +41,7 @@ class Project:
     culprit_stored: bool = False
     denied: str = ""
     longest: int = 1500
+    lose_answer: bool = False
     before_write: list[Callable[["Project"], None]] = field(default_factory=list)
 
     def get_policy(self, project: str) -> Policy:
@@ -49,7 +55,10 @@ class Project:
             raise PolicyConflict
         self.writes += 1
         self._judge(policy)
-        self.document = {**json.loads(json.dumps(policy.document)), "etag": str(self.writes)}
+        self.document = {**json.loads(json.dumps(policy.document)), "etag": f"ours-{self.writes}"}
+        if self.lose_answer:
+            self.lose_answer = False
+            raise NotYet(Reason.UNEXPECTED_ANSWER, "its answer was lost")
         return Policy(self.document)
 
     def _judge(self, policy: Policy) -> None:
@@ -74,16 +83,31 @@ class Project:
 
 @dataclass
 class Neighbourhood:
-    """What the registry would say."""
+    """What the registry would say, and what is told to it."""
 
     claims: Mapping[Key, frozenset[BindingRef]] = field(default_factory=dict)
     listed: bool = True
-    acknowledged: bool = False
-    consented: bool = True
+    asked: bool = True
+    limit: int | None = None
+    consents: dict[str, Consent] = field(default_factory=dict)
+    unrecorded: dict[Key, Failure] = field(default_factory=dict)
+    announced: list[dict[Key, frozenset[BindingRef]]] = field(default_factory=list)
+    at_record: Callable[[], None] = lambda: None
+    told: list[Key] = field(default_factory=list)
 
-    def told(self) -> PolicyNeighbours:
+    def neighbours(self) -> PolicyNeighbours:
+        async def announce(announced: Mapping[Key, frozenset[BindingRef]]) -> Mapping[Key, Failure]:
+            self.announced.append(dict(announced))
+            self.at_record()
+            return self.unrecorded
+
         return PolicyNeighbours(
-            lambda: self.claims, lambda: self.listed, lambda: self.acknowledged, lambda _: self.consented
+            lambda: self.claims,
+            lambda: self.listed,
+            lambda key: Loser(self.asked, "orders", self.limit),
+            lambda: self.consents,
+            announce,
+            self.told.append,
         )
 
 
@@ -105,7 +129,11 @@ def run(
     async def told() -> None:
         threads = Threads(2)
         lane = PolicyLane(
-            "acme-prod", project, threads, (neighbourhood or Neighbourhood()).told(), Pace(quiet=0.01, longest=0.1)
+            "acme-prod",
+            project,
+            threads,
+            (neighbourhood or Neighbourhood()).neighbours(),
+            Pace(quiet=0.01, longest=0.1),
         )
         try:
             await story(lane)

@@ -14,13 +14,14 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 KEY = Key(USER.name, "orders", "checkout")
 
 
-def shown(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+def shown(metadata: Mapping[str, Any], spec: Mapping[str, Any], **status: Any) -> dict[str, Any]:
     usual = {"name": "checkout", "namespace": "orders", "uid": "u", "generation": 1}
     return {
         "apiVersion": API_VERSION,
         "kind": USER.name,
         "metadata": {**usual, "creationTimestamp": "2026-01-01T00:00:00Z", **metadata},
         "spec": {"instanceRef": {"name": "orders"}, "principal": {"user": "ann@acme.com"}, **spec},
+        "status": status,
     }
 
 
@@ -34,6 +35,7 @@ def shown(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any
         (shown({}, {"expiresAt": "2026-01-02T00:00:00Z"}), True),
         (shown({}, {"expiresAt": "2999-01-02T00:00:00Z"}), False),
         (shown({}, {"principal": {}}), False),
+        (shown({}, {"principal": {}}, expiresAt="2026-01-02T00:00:00Z"), True),
     ],
 )
 def test_a_deletion_and_an_end_are_consent_and_nothing_else_is(body: dict[str, Any] | None, consented: bool) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.access.rules import Allowed
+from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.plan import UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord
 from cloudsql_iam_operator.core.users.roles import BY_THE_API
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
+from cloudsql_iam_operator.services.reconcilers.systems import now
 from cloudsql_iam_operator.services.runtime.claims import claim_of
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report
@@ -17,13 +19,22 @@ from cloudsql_iam_operator.services.runtime.reports import Report
 
 @dataclass(slots=True)
 class Visit:
-    """One reconcile of one user: what was found so far, and what the status will remember."""
+    """One reconcile of one user: what was found so far, and what the status will remember.
+
+    `due` are bindings whose title tells them to be ours, to be recorded together with the database user.
+    """
 
     live: Live
     layers: Layers
     record: UserRecord
     interval: float = 300.0
     drift: tuple[str, ...] = ()
+    due: frozenset[BindingRef] = frozenset()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end that was admitted has come."""
+        return self.record.admission.ended(now())
 
     def report(self) -> Report:
         """What the reconcile found."""

@@ -1,0 +1,123 @@
+"""IAM bindings of users on the chain: their end and its renewal, those that others make, and removals that wait."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from e2e import world
+from e2e.scenes import members_of
+from e2e.tenant import CLIENT, INSTANCE_USER, Tenant
+from e2e.waiting import eventually
+
+OPERATOR = f"serviceAccount:{world.OPERATOR}"
+CROWD = 12
+
+
+def ends_in(seconds: float) -> str:
+    """A time to come, as manifests have it."""
+    end = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+    return end.isoformat().replace("+00:00", "Z")
+
+
+def member(name: str) -> str:
+    """The IAM member of an account."""
+    return f"serviceAccount:{name}@acme-prod.iam.gserviceaccount.com"
+
+
+def bindings_of(tenant: Tenant, name: str) -> list[dict[str, Any]]:
+    """The bindings of the project's policy that hold the account."""
+    return [one for one in tenant.stage.cloud.policy()["bindings"] if member(name) in one["members"]]
+
+
+def test_a_users_end_takes_the_binding_keeps_user_and_grants_and_is_renewed_by_a_later_one(tenant: Tenant) -> None:
+    tenant.account("visitor")
+    tenant.instance()
+    end = ends_in(15)
+    tenant.user("visitor", expiresAt=end)
+    tenant.grant("reads", "visitor")
+    tenant.ready("dbg", "reads")
+    assert all(
+        f"request.time < timestamp('{end}')" in b["condition"]["expression"] for b in bindings_of(tenant, "visitor")
+    )
+
+    told = tenant.ready("csqlu", "visitor", reason="Expired")
+
+    assert end in told["message"]
+    assert bindings_of(tenant, "visitor") == []
+    assert "visitor@acme-prod.iam" in tenant.stage.cloud.users()
+    assert "visitor@acme-prod.iam" in str(tenant.stage.cloud.acls("orders"))
+    tenant.ready("dbg", "reads")
+
+    tenant.user("visitor", expiresAt=ends_in(3600))
+    tenant.ready("csqlu", "visitor", reason="Succeeded")
+    assert {one["role"] for one in bindings_of(tenant, "visitor")} == {INSTANCE_USER, CLIENT}
+
+
+def test_where_others_bind_nothing_is_written_and_the_command_is_given_that_adds_what_is_missing(
+    tenant: Tenant,
+) -> None:
+    cloud = tenant.stage.cloud
+    tenant.account("bound")
+    before = cloud.policy()["bindings"]
+    tenant.instance(iam={"mode": "External"})
+    tenant.user("bound")
+
+    message = tenant.ready("csqlu", "bound", status="False", reason="IAMBindingMissing")["message"]
+    assert f"gcloud projects add-iam-policy-binding acme-prod --role={CLIENT} --member={member('bound')}" in message
+    assert cloud.policy()["bindings"] == before
+
+    for role in (INSTANCE_USER, CLIENT):
+        cloud.control.add_binding("projects/acme-prod", role, member("bound"))
+    tenant.look_now("csqlu", "bound")
+    tenant.ready("csqlu", "bound")
+    tenant.delete("csqlu", "bound")
+    assert {one["role"] for one in bindings_of(tenant, "bound")} == {INSTANCE_USER, CLIENT}
+    cloud.control.remove_member("projects/acme-prod", member("bound"))
+
+
+def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_it(tenant: Tenant) -> None:
+    names = [f"crowd-{number}" for number in range(CROWD)]
+    for name in names:
+        tenant.account(name)
+    tenant.instance()
+    for name in names:
+        tenant.user(name)
+    for name in names:
+        tenant.ready("csqlu", name)
+
+    tenant.instance(tenant.rule(principals={"users": ["nobody@acme.example"]}))
+
+    for name in names:
+        tenant.ready("csqlu", name, status="False")
+    eventually(lambda: _removals(tenant).get("members", 0) > 0, "the instance tells what waits")
+    assert {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
+
+    def allowed() -> bool:
+        if shown := _removals(tenant).get("hash"):
+            note = f"iam.cloudsql.dev/allow-removals={shown}"
+            tenant.kubectl("annotate", "csqli", tenant.name, note, "--overwrite")
+        return not {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
+
+    eventually(allowed, "what waited is removed, by consent to exactly that")
+    eventually(lambda: "hash" not in _removals(tenant), "nothing waits any more")
+
+
+def test_a_namespace_with_many_users_goes_without_anybodys_consent(tenant: Tenant) -> None:
+    names = [f"going-{number}" for number in range(CROWD)]
+    for name in names:
+        tenant.account(name)
+    tenant.instance()
+    for name in names:
+        tenant.user(name)
+    for name in names:
+        tenant.ready("csqlu", name)
+
+    tenant.delete("csqlu", *names)
+
+    assert not {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
+    assert not {f"{name}@acme-prod.iam" for name in names} & set(tenant.stage.cloud.users())
+
+
+def _removals(tenant: Tenant) -> dict[str, Any]:
+    told = tenant.kubectl.get("csqli", tenant.name)["status"].get("removals", {})
+    assert isinstance(told, dict)
+    return told
