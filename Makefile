@@ -69,7 +69,7 @@ test-pooler: $(STAMP) ## grants through a transaction pooler, where the machine 
 	@$(BIN)/python -m pytest tests/pooler $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
-bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE=N adds a fleet of N objects
+bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE="200 10000" sets the sizes of the fleets
 	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)
 

@@ -1,7 +1,7 @@
 """Scale: what many users and grants cost on the chain, from the first apply to the last deletion, and how it grows.
 
-`SCALE=10000` measures that many objects too. Half of them are users, half are grants, on eight instances in four
-projects. Limits in seconds are for two cores that nobody else uses.
+`SCALE="200 10000"` measures fleets of so many objects instead. Half of them are users, half are grants, on eight
+instances in four projects. Limits in seconds are for two cores that nobody else uses.
 """
 
 import json
@@ -34,7 +34,7 @@ PLACES = [Place(f"i-{k}-{m}", f"fleet-{k}") for m in range(INSTANCES) for k in r
 
 def measure() -> Sequence[Figure]:
     """Play every size on one chain, the smallest first, and compare what an object costs."""
-    sizes = [*SIZES, *([int(os.environ["SCALE"])] if os.environ.get("SCALE") else [])]
+    sizes = [int(size) for size in os.environ.get("SCALE", "").split()] or SIZES
     told = chain.settings(binaries.ensure(_say), lambda config: enlarged(config, max(sizes) // 2))
     parts = chain.started(told, _say)
     try:

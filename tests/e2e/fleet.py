@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from cloudsql_emulator.admin_client import JournalEntry
 from e2e import world
 from e2e.kubectl import Kubectl
 from e2e.scenes import Stage
@@ -107,7 +108,7 @@ class Fleet:
     def calls(self, since: int) -> Calls:
         """What was asked since then, by method and by project or instance."""
         entries = self._stage.cloud.control.journal(since=since, caller=CALLER)
-        return Calls(Counter(f"{e.method or e.kind} {_where(e.path)}" for e in entries), sum(e.write for e in entries))
+        return Calls(Counter(f"{e.method or e.kind} {_where(e)}" for e in entries), sum(e.write for e in entries))
 
     def versions(self) -> dict[str, str]:
         """The resource version of each object, by name."""
@@ -157,7 +158,9 @@ def _is_ready(stored: Mapping[str, Any]) -> bool:
     return current and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
 
 
-def _where(path: str) -> str:
-    """The project and instance in a path; for a login the whole of it, which names instance and database."""
-    found = re.search(r"projects/([^/:]+)(?:/instances/([^/:]+))?", path)
-    return "/".join(filter(None, found.groups())) if found else path
+def _where(entry: JournalEntry) -> str:
+    """Which project or instance was asked; for a login, which database of an instance."""
+    if entry.kind == "login":
+        return f"{entry.summary['instance']}/{entry.summary['database']}"
+    found = re.search(r"projects/([^/:]+)(?:/instances/([^/:]+))?", entry.path)
+    return "/".join(filter(None, found.groups())) if found else entry.path
