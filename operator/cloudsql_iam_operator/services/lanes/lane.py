@@ -139,6 +139,11 @@ class Lane(Generic[K, W, A]):
             self._gathering.note(Rank.EDIT, self._loop.time())
             self._stirred.set()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody came since the last pass began."""
+        return self._gathering.awaited
+
     def rank(self, key: K) -> Rank:
         """How pressing the answer for this key is."""
         return min((waiter.rank for waiter in self._waiters.get(key, ())), default=Rank.CHECK)

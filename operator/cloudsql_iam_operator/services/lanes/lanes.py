@@ -15,6 +15,7 @@ from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.identities.google import Google
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
@@ -24,7 +25,6 @@ from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import lays_claim
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
-from cloudsql_iam_operator.services.waiting.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Lanes:
         self._policies: dict[str, PolicyLane] = {}
         self._users: dict[Place, UsersLane] = {}
         self._databases: dict[tuple[Place, str], DatabaseLane] = {}
-        self._slots: dict[ConnectionName, Slots] = {}
+        self._sessions: dict[ConnectionName, Sessions] = {}
         self._turns: dict[ConnectionName, asyncio.Lock] = {}
         self._ways: dict[Place, Access] = {}
 
@@ -85,12 +85,12 @@ class Lanes:
         connection, place = instance.connection, _place(instance)
         self._ways[place] = access
         if (place, name) not in self._databases:
-            slots = self._slots.setdefault(connection, Slots(self.sessions, 1))
+            sessions = self._sessions.setdefault(connection, Sessions(self.sessions))
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(self._threads.of(str(connection)), slots, tell=self._told),
+                Passes(self._threads.of(str(connection)), sessions, tell=self._told),
                 self._exceptions,
             )
         return self._databases[place, name]
@@ -112,6 +112,11 @@ class Lanes:
             users.forget(key)
         for database in self._databases.values():
             database.forget(key)
+
+    def close(self) -> None:
+        """End the sessions that are kept."""
+        for sessions in self._sessions.values():
+            sessions.close()
 
     def abandon(self, key: Key, connection: str, username: str) -> None:
         """Forget the object, and no longer take the database user that it had there for ours."""

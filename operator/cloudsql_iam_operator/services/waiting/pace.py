@@ -44,6 +44,11 @@ class Gathering:
         """Whether an edit came."""
         return Rank.EDIT in self._first
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody came."""
+        return bool(self._first)
+
     def due(self) -> float:
         """When the pass begins, for those who came; never when nobody did."""
         quiet, longest = self._pace.quiet, self._pace.longest
