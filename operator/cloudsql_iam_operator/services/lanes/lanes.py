@@ -91,7 +91,7 @@ class Lanes:
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
                 Passes(self._threads.of(str(connection)), sessions, tell=self._told),
-                self._exceptions,
+                lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
 
@@ -130,8 +130,7 @@ class Lanes:
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
-        recorded = [live for live in self._live(USER) if str(live.status.get("instance")).rsplit(":", 2)[0] == project]
-        records = {live.key: record_in(live.status) for live in recorded}
+        records = {live.key: record_in(live.status) for live in self._live_at(USER, project)}
         return {key: record.bindings | record.foreign for key, record in records.items()}
 
     def _acknowledged(self, project: str) -> bool:
@@ -160,16 +159,14 @@ class Lanes:
         """Database users that the status of a live user of the instance records, if it is let in or owns something."""
         return {
             live.key: claim_of(live, live.status["username"], live.status.get("member", ""))
-            for live in self._live(USER)
-            if live.status.get("instance") == str(connection) and live.status.get("username") and lays_claim(live)
+            for live in self._live_at(USER, str(connection))
+            if live.status.get("username") and lays_claim(live)
         }
 
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
         """What live grants record as applied in the database, and what those of other databases did to the server."""
         ledgers: dict[Key, Ledger] = {}
-        for live in self._live(GRANT):
-            if live.status.get("instance") != str(connection):
-                continue
+        for live in self._live_at(GRANT, str(connection)):
             try:
                 ledger = recorded(live.status.get("applied", ()))
             except (KeyError, TypeError, ValueError) as error:
@@ -178,12 +175,16 @@ class Lanes:
             ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
         return ledgers
 
-    def _exceptions(self) -> dict[Key, Ledger]:
-        """What live grants record as found."""
-        return {live.key: recorded(live.status["found"]) for live in self._live(GRANT) if live.status.get("found")}
+    def _exceptions(self, connection: ConnectionName) -> dict[Key, Ledger]:
+        """What live grants of the instance record as found."""
+        grants = self._live_at(GRANT, str(connection))
+        return {live.key: recorded(live.status["found"]) for live in grants if live.status.get("found")}
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]
+
+    def _live_at(self, kind: Kind, place: str) -> list[Live]:
+        return [live for live in self._registry.recorded_at(kind.name, place) if not live.deleting]
 
 
 def _place(instance: CloudSQLInstance) -> Place:
