@@ -71,7 +71,7 @@ test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
 test-chaos: binaries ## the operator killed before and after every call it makes; CHAOS="before 7" tries one (an hour in all)
 	@CHAOS="$(or $(CHAOS),all)" $(SANDBOX) -- $(BIN)/python -m pytest -s $(call tests,tests/chaos)
-bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE=N adds a fleet of N objects
+bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE="200 10000" sets the sizes of the fleets
 	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)
 

@@ -1,7 +1,7 @@
 """Scale: what many users and grants cost on the chain, from the first apply to the last deletion, and how it grows.
 
-`SCALE=10000` measures that many objects too. Half of them are users, half are grants, on eight instances in four
-projects. Limits in seconds are for two cores that nobody else uses.
+`SCALE="200 10000"` measures fleets of so many objects instead. Half of them are users, half are grants, on eight
+instances in four projects. Limits in seconds are for two cores that nobody else uses.
 """
 
 import json
@@ -34,7 +34,7 @@ PLACES = [Place(f"i-{k}-{m}", f"fleet-{k}") for m in range(INSTANCES) for k in r
 
 def measure() -> Sequence[Figure]:
     """Play every size on one chain, the smallest first, and compare what an object costs."""
-    sizes = [*SIZES, *([int(os.environ["SCALE"])] if os.environ.get("SCALE") else [])]
+    sizes = [int(size) for size in os.environ.get("SCALE", "").split()] or SIZES
     told = chain.settings(binaries.ensure(_say), lambda config: enlarged(config, max(sizes) // 2))
     parts = chain.started(told, _say)
     try:
@@ -78,6 +78,7 @@ class _Round:
         _say(f"{self.objects} objects Ready after {self.seconds:.1f} s")
         return [
             Figure("apply to all Ready", self.seconds, "s", max(10.0, 0.03 * self.objects)),
+            Figure("the operator's processor time until then", self.processor, "s"),
             Figure("users.list on the way, most of an instance", calls.most(LIST), "calls", 10),
             Figure("getIamPolicy on the way, most of a project", calls.most(GET), "calls", 6),
             Figure("setIamPolicy on the way, most of a project", calls.most(SET), "calls", 6),
@@ -91,7 +92,8 @@ class _Round:
         eventually(lambda: self.fleet.calls(start).all(LIST) >= 2 * len(PLACES), "two looks at all users", LIMIT)
         intervals = (time.monotonic() - began) / self.interval
         calls = self.fleet.calls(start)
-        changed = sum(self.fleet.versions().get(name) != version for name, version in versions.items())
+        later = self.fleet.versions()
+        changed = sum(later.get(name) != version for name, version in versions.items())
         return [
             Figure("users.list at rest, an instance and interval", calls.most(LIST) / intervals, "calls", 1.5),
             Figure("getIamPolicy at rest, a project and interval", calls.most(GET) / intervals, "calls", 1.5),

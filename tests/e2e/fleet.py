@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from cloudsql_emulator.admin_client import JournalEntry
 from e2e import world
 from e2e.kubectl import Kubectl
 from e2e.scenes import Stage
@@ -71,6 +72,16 @@ class Fleet:
             for _ in pool.map(self._declare, range(self.size)):
                 pass
 
+    def declare_at_once(self) -> None:
+        """Declare all while no operator runs: to the next one they are all there at once, however slow kubectl is."""
+        self._operators(0)
+        eventually(lambda: not self.kubectl.list("pods", world.NAMESPACE, labels=OPERATOR), "the operator is gone")
+        self.declare()
+        self._operators(1)
+
+    def _operators(self, count: int) -> None:
+        self.kubectl("scale", "deployment", "cloudsql-iam-operator", "-n", world.NAMESPACE, f"--replicas={count}")
+
     def ready(self, limit: float) -> None:
         """Return when all are Ready."""
         eventually(self._all_ready, f"{self.size} users and grants are Ready", limit)
@@ -107,7 +118,7 @@ class Fleet:
     def calls(self, since: int) -> Calls:
         """What was asked since then, by method and by project or instance."""
         entries = self._stage.cloud.control.journal(since=since, caller=CALLER)
-        return Calls(Counter(f"{e.method or e.kind} {_where(e.path)}" for e in entries), sum(e.write for e in entries))
+        return Calls(Counter(f"{e.method or e.kind} {_where(e)}" for e in entries), sum(e.write for e in entries))
 
     def versions(self) -> dict[str, str]:
         """The resource version of each object, by name."""
@@ -157,7 +168,9 @@ def _is_ready(stored: Mapping[str, Any]) -> bool:
     return current and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
 
 
-def _where(path: str) -> str:
-    """The project and instance in a path; for a login the whole of it, which names instance and database."""
-    found = re.search(r"projects/([^/:]+)(?:/instances/([^/:]+))?", path)
-    return "/".join(filter(None, found.groups())) if found else path
+def _where(entry: JournalEntry) -> str:
+    """Which project or instance was asked; for a login, which database of an instance."""
+    if entry.kind == "login":
+        return f"{entry.summary['instance']}/{entry.summary['database']}"
+    found = re.search(r"projects/([^/:]+)(?:/instances/([^/:]+))?", entry.path)
+    return "/".join(filter(None, found.groups())) if found else entry.path

@@ -97,6 +97,7 @@ def assemble(wiring: Wiring) -> Parts:
     engine.press = systems.lanes.press
 
     def close() -> None:
+        systems.lanes.close()
         accesses.close()
         threads.close()
 

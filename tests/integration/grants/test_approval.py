@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import granted
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.slots import Slots
 from support.granting.setting import Place, Setting
 from support.granting.wording import NOTHING, caused, key, table, want
 
@@ -77,7 +77,7 @@ def test_an_approval_does_not_stand_for_the_passes_of_other_objects(place: Place
 
     async def story() -> GrantAnswer:
         threads = Threads(2)
-        passes = Passes(threads, Slots(2, 2), Pace(quiet=0.01, longest=1.0))
+        passes = Passes(threads, Sessions(2), Pace(quiet=0.01, longest=1.0))
         lane = DatabaseLane(place.name, place.access, dict, passes)
         try:
             first = await lane.apply(key("careful"), wanted)

@@ -16,10 +16,10 @@ from cloudsql_iam_operator.core.grants.decided.drift import Drift
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.slots import Slots
 from support.granting.setting import Place
 from support.granting.wording import NOTHING, caused, key, table, want
 
@@ -56,7 +56,7 @@ async def lane(
     place: Place, counted: Counted, claims: Mapping[Key, Ledger] | None = None
 ) -> AsyncIterator[DatabaseLane]:
     threads = Threads(2)
-    passes = Passes(threads, Slots(2, 2), Pace(quiet=0.05, longest=1.0))
+    passes = Passes(threads, Sessions(2), Pace(quiet=0.05, longest=1.0))
     try:
         yield DatabaseLane(place.name, counted.access, lambda: claims or {}, passes)
     finally:

@@ -18,13 +18,13 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.slots import Slots
 from support.granting.setting import Place
 from unit.services.authority.ground import RULE, body
 
@@ -52,7 +52,7 @@ class Lanes:
 
     async def database_lane(self, instance: object, database: str) -> DatabaseLane:
         if database not in self._databases:
-            passes = Passes(self.threads, Slots(2, 2), Pace(quiet=0.0, longest=0.1))
+            passes = Passes(self.threads, Sessions(2), Pace(quiet=0.0, longest=0.1))
             self._databases[database] = DatabaseLane(database, self.place.access, lambda: self.claims, passes)
         return self._databases[database]
 

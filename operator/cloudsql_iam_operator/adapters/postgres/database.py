@@ -1,6 +1,7 @@
 """One open database, as services see it: observe, name, apply, close."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -51,6 +52,17 @@ class Database:
         self._connection: Connection = access.connect(name)
         read_any_name(self._connection)
         self._codec = codec_of(self._connection)
+
+    def resumed(self, access: Access) -> bool:
+        """Whether the connection is one that `access` would make, and answers; it goes on as that says, then."""
+        if access.connect != self._access.connect:
+            return False
+        try:
+            self._connection.execute("select 1")
+        except psycopg.Error:
+            return False
+        self._access = access
+        return True
 
     def close(self) -> None:
         """End the connection."""
@@ -116,3 +128,17 @@ class Database:
             said = error.diag.message_primary or str(error).split("\n", 1)[0]
             text = f"reading database {self.name!r} on {self._access.place} failed: {said}"
             raise NotYet(Reason.DATABASE_UNREACHABLE, text) from error
+
+
+@contextmanager
+def opened(access: Access, name: str) -> Iterator[Database]:
+    """A session of its own.
+
+    Raises:
+        NotYet: there is no way in.
+    """
+    database = Database(access, name)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,6 +1,6 @@
 """The plan for an instance's database users: which to create, to give roles, to delete, and who may ask for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -155,6 +155,7 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
     observed = {folded(user.name): user for user in ground.observed}
     claims = [*(want.claim for want in wants.values() if not want.absent), *ground.claims]
     winners, accounts = winners_of(claims), accounts_of(claims)
+    held = _held(wants.values())
     changes: dict[K, Change] = {}
     refusals: dict[K, Failure] = {}
     standing: dict[K, UserStanding] = {}
@@ -163,7 +164,7 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
         granted = want.granted | ground.granted.get(name, frozenset())
         found = observed.get(folded(want.claim.username))
         rival = rival_of(want.claim, accounts)
-        subject = _Subject(want, found, _ownership(name, wants, ground), winners.get(name), rival, granted)
+        subject = _Subject(want, found, _ownership(name, held, ground), winners.get(name), rival, granted)
         try:
             change, standing[key] = _leave(subject) if want.absent else _keep(subject)
         except Failure as failure:
@@ -246,9 +247,16 @@ def _taken(subject: _Subject) -> Ownership:
     raise NotOurs(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
 
 
-def _ownership(name: str, wants: Mapping[K, UserWant], ground: Ground) -> Ownership:
-    held = [w.ownership for w in wants.values() if w.claim.whole == name]
-    known = {*held, ground.ours.get(name, Ownership.NONE)}
+def _held(wants: Iterable[UserWant]) -> dict[str, set[Ownership]]:
+    """By whole name what the objects record of it."""
+    held: dict[str, set[Ownership]] = {}
+    for want in wants:
+        held.setdefault(want.claim.whole, set()).add(want.ownership)
+    return held
+
+
+def _ownership(name: str, held: Mapping[str, set[Ownership]], ground: Ground) -> Ownership:
+    known = {*held.get(name, ()), ground.ours.get(name, Ownership.NONE)}
     return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 
 

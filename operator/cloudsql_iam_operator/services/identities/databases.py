@@ -1,6 +1,6 @@
 """How the operator gets into the databases of an instance: as whom, by which way, acting as which owners."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
@@ -42,6 +42,8 @@ class Accesses:
         self._identities = identities
         self._connectors = connectors
         self._startups: dict[tuple[str, int], Startup] = {}
+        self._ways: dict[str, tuple[object, Connect]] = {}
+        """By CloudSQLInstance the way in as last asked for: who keeps a session compares it."""
 
     def of(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Access:
         """The way in, as the instance's spec and Secret say now.
@@ -71,8 +73,20 @@ class Accesses:
         google = self._identities.of(instance)
         ip_type = instance.admin.database.ip_type
         address_of(instance.connection, ip_type, facts)
-        startup, user = self._startup(instance, facts), google.username()
-        return _Way(self._connectors.iam(google.identity, instance.connection, user, ip_type, startup), user)
+        startup, connection, user = self._startup(instance, facts), instance.connection, google.username()
+        what = connection, facts.major_version, google.identity.name, user, ip_type
+
+        def connect() -> Connect:
+            return self._connectors.iam(google.identity, connection, user, ip_type, startup)
+
+        return _Way(self._same(instance, what, connect), user)
+
+    def _same(self, instance: CloudSQLInstance, what: object, make: Callable[[], Connect]) -> Connect:
+        name = instance.metadata.key.name
+        known = self._ways.get(name)
+        if known is None or known[0] != what:
+            known = self._ways[name] = what, make()
+        return known[1]
 
     def _by_secret(self, instance: CloudSQLInstance, facts: InstanceFacts, secret: SecretRef) -> "_Way":
         secret_data = self._secrets.read(secret.name)
@@ -87,7 +101,9 @@ class Accesses:
         host = _host(instance, facts)
         name = facts.server_name(_CONNECTION_TYPES[instance.admin.database.ip_type])
         login = PasswordLogin(host, secret_data["username"], secret_data["password"], facts.server_ca, server_name=name)
-        return _Way(by_password(instance.connection, login, self._startup(instance, facts)), login.username)
+        startup, what = self._startup(instance, facts), (instance.connection, facts.major_version, login)
+        connect = self._same(instance, what, lambda: by_password(instance.connection, login, startup))
+        return _Way(connect, login.username)
 
     def _startup(self, instance: CloudSQLInstance, facts: InstanceFacts) -> Startup:
         """The same for all logins to an instance of one version, so that what it refuses is learned once."""

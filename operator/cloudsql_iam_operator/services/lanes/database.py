@@ -8,13 +8,13 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.services.identities.sessions import Seat, Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
 from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.slots import Slots
 
 REACH_SECONDS = 60.0
 REACHED_SECONDS = 30.0
@@ -32,7 +32,7 @@ class Passes:
     """
 
     threads: Threads
-    slots: Slots
+    sessions: Sessions
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[Key], None] = nobody
 
@@ -76,7 +76,7 @@ class DatabaseLane:
         return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
 
     async def reach(self) -> None:
-        """Log in and out, unless that was done lately.
+        """Log in, unless that was done lately.
 
         Raises:
             NotYet: there is no way in.
@@ -84,8 +84,12 @@ class DatabaseLane:
         await self._reached.read(self._database, self._reach, max_age=REACHED_SECONDS)
 
     async def _reach(self) -> None:
-        async with self._passes.slots.held(self._database):
-            await self._passes.threads.call(_reached, self._access(), self._database, timeout=REACH_SECONDS)
+        async with self._passes.sessions.held(self._database, self._at_hand) as seat:
+            access = self._access()
+            await self._passes.threads.call(_reached, seat, access, self._database, timeout=REACH_SECONDS)
+
+    def _at_hand(self) -> bool:
+        return self._lane.awaited
 
     def press(self, key: Key) -> None:
         """Let who waits for the object go ahead as an edit does."""
@@ -104,10 +108,17 @@ class DatabaseLane:
 
         def database_pass() -> Passed:
             return run_pass(
-                access, self._database, wants, claims, self._memory, before=self._held, exceptions=exceptions
+                access,
+                self._database,
+                wants,
+                claims,
+                self._memory,
+                before=self._held,
+                exceptions=exceptions,
+                opening=seat.opened,
             )
 
-        async with self._passes.slots.held(self._database):
+        async with self._passes.sessions.held(self._database, self._at_hand) as seat:
             access = self._access()
             passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
         self._memory, self._held = passed.memory, passed.held
@@ -134,8 +145,9 @@ class DatabaseLane:
         return want
 
 
-def _reached(access: Access, database: str) -> None:
-    access.connect(database).close()
+def _reached(seat: Seat, access: Access, database: str) -> None:
+    with seat.opened(access, database):
+        pass
 
 
 def _nothing_new(answer: GrantAnswer | Exception) -> bool:

@@ -1,10 +1,11 @@
 """One pass over one database: observe, decide, write what is missing, observe again, and say how every key stands."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from cloudsql_iam_operator.adapters.postgres.database import Access, Database
+from cloudsql_iam_operator.adapters.postgres.database import Access, Database, opened
 from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
@@ -41,6 +42,9 @@ ROUNDS = 2
 
 log = logging.getLogger(__name__)
 
+Opening = Callable[[Access, str], AbstractContextManager[Database]]
+"""A session of a database for as long as the block runs."""
+
 
 def run_pass(
     access: Access,
@@ -51,6 +55,7 @@ def run_pass(
     *,
     before: Held | None = None,
     exceptions: Claims | None = None,
+    opening: Opening = opened,
 ) -> Passed:
     """Bring a database to the union of all wants, as far as it goes. `before` is what an earlier pass saw held.
 
@@ -61,21 +66,19 @@ def run_pass(
     """
     earlier = Earlier(before, exceptions or {})
     try:
-        database = Database(access, name)
+        with opening(access, name) as database:
+            try:
+                return _Pass(database, access, wants, claims, earlier).run(memory)
+            except Failure:
+                raise
+            except Exception as error:
+                log.debug("%s/%s: a pass over everything failed", access.place, name, exc_info=error)
+                return _isolated(database, access, wants, claims, earlier)
     except NotYet as failure:
         if failure.reason is not Reason.DATABASE_NOT_FOUND:
             raise
         why = failures(access, wants, failure)
         return Passed({key: why[key] or GrantAnswer() for key in wants}, clean=False, memory=None)
-    try:
-        return _Pass(database, access, wants, claims, earlier).run(memory)
-    except Failure:
-        raise
-    except Exception as error:
-        log.debug("%s/%s: a pass over everything failed", access.place, name, exc_info=error)
-        return _isolated(database, access, wants, claims, earlier)
-    finally:
-        database.close()
 
 
 def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, earlier: Earlier) -> Passed:

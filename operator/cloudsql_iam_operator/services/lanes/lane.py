@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from cloudsql_iam_operator.services.runtime.turns import parked
 from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.pace import Gathering, Pace
-from cloudsql_iam_operator.services.waiting.ranks import Rank
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 
 K = TypeVar("K", bound=Hashable)
 W = TypeVar("W")
@@ -108,6 +108,9 @@ class Lane(Generic[K, W, A]):
         """The answer to `want`.
 
         `max_age` (seconds) lets an earlier pass serve that saw the same want; what it changed is told once.
+
+        Raises:
+            Overtaken: somebody pressed before a pass saw the want, which stands until it is replaced.
         """
         self._wants[key] = want
         if max_age:
@@ -133,11 +136,24 @@ class Lane(Generic[K, W, A]):
         return key in self._wants
 
     def press(self, key: K) -> None:
-        """Let who waits for this key go ahead as an edit does: something more pressing waits for it to end."""
-        for waiter in self._waiters.get(key, ()):
+        """Something more pressing waits for who waits for this key: let those go that no pass has seen.
+
+        They raise Overtaken. Those whose want is in the pass that runs wait for their answer, and hurry it.
+        """
+        waiters = self._waiters.pop(key, [])
+        for waiter in waiters:
             waiter.rank = Rank.EDIT
             self._gathering.note(Rank.EDIT, self._loop.time())
             self._stirred.set()
+            if not waiter.seen:
+                _settle(waiter.future, Overtaken())
+        if seen := [waiter for waiter in waiters if waiter.seen]:
+            self._waiters[key] = seen
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody came since the last pass began."""
+        return self._gathering.awaited
 
     def rank(self, key: K) -> Rank:
         """How pressing the answer for this key is."""

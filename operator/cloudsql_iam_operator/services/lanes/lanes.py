@@ -18,6 +18,7 @@ from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
@@ -27,7 +28,6 @@ from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
-from cloudsql_iam_operator.services.waiting.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Lanes:
         self._policies: dict[str, PolicyLane] = {}
         self._users: dict[Place, UsersLane] = {}
         self._databases: dict[tuple[Place, str], DatabaseLane] = {}
-        self._slots: dict[ConnectionName, Slots] = {}
+        self._sessions: dict[ConnectionName, Sessions] = {}
         self._turns: dict[ConnectionName, asyncio.Lock] = {}
         self._ways: dict[Place, Access] = {}
 
@@ -96,13 +96,13 @@ class Lanes:
         connection, place = instance.connection, _place(instance)
         self._ways[place] = access
         if (place, name) not in self._databases:
-            slots = self._slots.setdefault(connection, Slots(self.sessions, 1))
+            sessions = self._sessions.setdefault(connection, Sessions(self.sessions))
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(self._threads.of(str(connection)), slots, tell=self._told),
-                self._exceptions,
+                Passes(self._threads.of(str(connection)), sessions, tell=self._told),
+                lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
 
@@ -124,6 +124,11 @@ class Lanes:
         for database in self._databases.values():
             database.forget(key)
 
+    def close(self) -> None:
+        """End the sessions that are kept."""
+        for sessions in self._sessions.values():
+            sessions.close()
+
     def abandon(self, key: Key, connection: str, username: str) -> None:
         """Forget the object, and no longer take the database user that it had there for ours."""
         self.forget(key)
@@ -136,8 +141,7 @@ class Lanes:
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
-        recorded = [live for live in self._live(USER) if str(live.status.get("instance")).rsplit(":", 2)[0] == project]
-        records = {live.key: record_in(live.status) for live in recorded}
+        records = {live.key: record_in(live.status) for live in self._live_at(USER, project)}
         return {key: record.bindings | record.foreign for key, record in records.items()}
 
     def _consents(self, project: str) -> dict[str, Consent]:
@@ -180,9 +184,7 @@ class Lanes:
     def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
         """What live grants record as applied in the database, and what those of other databases did to the server."""
         ledgers: dict[Key, Ledger] = {}
-        for live in self._live(GRANT):
-            if live.status.get("instance") != str(connection):
-                continue
+        for live in self._live_at(GRANT, str(connection)):
             try:
                 ledger = recorded(live.status.get("applied", ()))
             except (KeyError, TypeError, ValueError) as error:
@@ -193,19 +195,19 @@ class Lanes:
 
     def _memberships(self, connection: ConnectionName) -> dict[Key, Ledger]:
         """Database roles that live users record as given: of the whole server, as memberships of grants are."""
-        records = {live.key: record_in(live.status) for live in self._live(USER)}
-        return {
-            key: ledger_for(record.username, record.roles)
-            for key, record in records.items()
-            if record.roles and record.instance == str(connection)
-        }
+        records = {live.key: record_in(live.status) for live in self._live_at(USER, str(connection))}
+        return {key: ledger_for(record.username, record.roles) for key, record in records.items() if record.roles}
 
-    def _exceptions(self) -> dict[Key, Ledger]:
-        """What live grants record as found."""
-        return {live.key: recorded(live.status["found"]) for live in self._live(GRANT) if live.status.get("found")}
+    def _exceptions(self, connection: ConnectionName) -> dict[Key, Ledger]:
+        """What live grants of the instance record as found."""
+        grants = self._live_at(GRANT, str(connection))
+        return {live.key: recorded(live.status["found"]) for live in grants if live.status.get("found")}
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]
+
+    def _live_at(self, kind: Kind, place: str) -> list[Live]:
+        return [live for live in self._registry.recorded_at(kind.name, place) if not live.deleting]
 
 
 def _place(instance: CloudSQLInstance) -> Place:

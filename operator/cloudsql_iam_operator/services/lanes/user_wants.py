@@ -1,6 +1,7 @@
 """What a users lane asks of an instance and of objects, and what these are answered: how it comes about is its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, Ownership, UserStanding
 from cloudsql_iam_operator.services.lanes.lane import nobody
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 
 class InstanceUsers(Protocol):
@@ -54,6 +56,17 @@ class UserNeighbours:
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
     owned: Callable[[], Mapping[str, Ownership]] = dict
+
+
+def in_turns(keys: Iterable[Key], rank: Callable[[Key], Rank]) -> list[Key]:
+    """Keys in the order to work on them: the most pressing first, and of equal ones the namespaces in turns."""
+    before: Counter[tuple[Rank, str]] = Counter()
+    ordered: list[tuple[Rank, int, Key]] = []
+    for key in sorted(keys):
+        place = rank(key), key.namespace
+        ordered.append((place[0], before[place], key))
+        before[place] += 1
+    return [key for *_, key in sorted(ordered)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from cloudsql_iam_operator.core.users.plan import (
 from cloudsql_iam_operator.core.users.principals import kept
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
-from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, UserAnswer, UserNeighbours
+from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, UserAnswer, UserNeighbours, in_turns
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
@@ -163,7 +163,7 @@ class UsersLane:
         failures = self._still_refused(planned.changes)
         for key, failure in failures.items():
             self._lane.answer(key, failure)
-        due = sorted(planned.changes.keys() - failures.keys(), key=lambda key: (self._lane.rank(key), key))
+        due = in_turns(planned.changes.keys() - failures.keys(), self._lane.rank)
         end = asyncio.get_running_loop().time() + PASS_SECONDS
         for position, first in enumerate(due):
             if position % AT_ONCE == 0:

@@ -12,6 +12,7 @@ from cloudsql_iam_operator.core.users.claims import UserClaim, winners_of
 from cloudsql_iam_operator.core.users.plan import Ownership
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.runtime.objects import lays_claim
+from cloudsql_iam_operator.services.runtime.references import user_place
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 
 
@@ -59,10 +60,8 @@ def others_of(registry: Registry, live: Live, record: UserRecord) -> list[tuple[
 
 
 def _named(registry: Registry, connection: str, username: str = "") -> Iterator[Live]:
-    for live in registry.of_kind(USER.name):
-        status = live.status
-        if status.get("instance") == connection and status.get("username") and username in {"", status["username"]}:
-            yield live
+    place = user_place(connection, username) if username else connection
+    return (live for live in registry.recorded_at(USER.name, place) if live.status.get("username"))
 
 
 def _recorded_claim(live: Live) -> UserClaim:

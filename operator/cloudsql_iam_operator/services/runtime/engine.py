@@ -23,7 +23,7 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.runtime.turns import Turns
 from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
 from cloudsql_iam_operator.services.waiting import ranks
-from cloudsql_iam_operator.services.waiting.ranks import Rank
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +172,8 @@ class Engine:
             await self._reconcile(key)
         except LeadershipLost:
             raise
+        except Overtaken:
+            self._queue.add(key, Rank.EDIT)
         except Failure as failure:
             log.warning("%s: %s; again in %.1f s", key, failure, self._queue.retry(key))
         except Exception as error:  # a bug in one reconciler must not stop the others

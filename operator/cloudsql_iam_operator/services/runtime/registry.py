@@ -189,6 +189,10 @@ class Registry:
         """Users and grants that were admitted on the instance, or that name it; readable or not."""
         return (live for kind in (USER, GRANT) for live in self._on(kind.name, instance) if live.instance == instance)
 
+    def recorded_at(self, kind: str, place: str) -> list[Live]:
+        """Objects of the kind that record something in a project, an instance by connection name, or a `user_place`."""
+        return [self._kinds[kind][key] for key in self._references.at(kind, place)]
+
     def users_of(self, instance: str) -> Iterator[tuple[Live, CloudSQLIAMUser]]:
         """Readable users that name the instance."""
         for live in self._on(USER.name, instance):

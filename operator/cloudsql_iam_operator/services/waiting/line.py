@@ -71,7 +71,10 @@ class Line(Generic[T]):
 
 
 class Room:
-    """Who is in: at most `size` in all, and at most `share` of one place."""
+    """Who is in: at most `size` in all, and at most `share` of one place.
+
+    Where a place has its share, it also leaves more free than it has: many that are large leave room for a small one.
+    """
 
     def __init__(self, size: int, share: int) -> None:
         self._size = size
@@ -85,7 +88,8 @@ class Room:
 
     def admits(self, place: str) -> bool:
         """Whether one more of this place may come in."""
-        return not self.full and self._in[place] < self._share
+        inside, free = self._in[place], self._size - self._in.total()
+        return free > (inside if self._share < self._size else 0) and inside < self._share
 
     def enter(self, place: str) -> None:
         """One of this place is in."""

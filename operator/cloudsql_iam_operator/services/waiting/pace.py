@@ -17,11 +17,12 @@ CHECKS = 12.0
 class Pace:
     """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`.
 
-    An edit waits for `quiet` only, whatever else comes.
+    An edit waits for `edit` only, whatever else comes.
     """
 
     quiet: float = 0.3
     longest: float = 5.0
+    edit: float = 0.3
 
 
 class Gathering:
@@ -44,12 +45,17 @@ class Gathering:
         """Whether an edit came."""
         return Rank.EDIT in self._first
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody came."""
+        return bool(self._first)
+
     def due(self) -> float:
         """When the pass begins, for those who came; never when nobody did."""
         quiet, longest = self._pace.quiet, self._pace.longest
         ends = [float("inf")]
         if Rank.EDIT in self._first:
-            ends.append(self._first[Rank.EDIT] + quiet)
+            ends.append(self._first[Rank.EDIT] + min(quiet, self._pace.edit))
         if Rank.FIRST in self._first:
             wider = 2.0**self._stretch
             ends.append(min(self._last + quiet * wider, self._first[Rank.FIRST] + longest * wider))

@@ -17,6 +17,10 @@ class Rank(IntEnum):
     """What was as declared when last seen."""
 
 
+class Overtaken(Exception):
+    """What was waited for is not wanted any more as it was: look at the object anew."""
+
+
 _CURRENT: contextvars.ContextVar[Rank] = contextvars.ContextVar("rank", default=Rank.EDIT)
 
 

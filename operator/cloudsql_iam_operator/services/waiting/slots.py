@@ -16,6 +16,16 @@ class Slots:
         self._line: Line[asyncio.Future[None]] = Line()
         self._places: dict[asyncio.Future[None], str] = {}
 
+    @property
+    def full(self) -> bool:
+        """Whether none is free."""
+        return self._room.full
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for one."""
+        return bool(self._places)
+
     async def enter(self, place: str) -> None:
         """Return when a slot is held; `leave` gives it back. The rank in line is the caller's."""
         if self._room.admits(place):  # whoever waits is not admitted: of another place that has its share

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.ranks import Rank
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 from support.hurry import hurried
 
 PACE = Pace(quiet=0.3, longest=5.0)
@@ -308,5 +309,50 @@ def test_who_waits_for_an_object_that_is_edited_meanwhile_goes_ahead() -> None:
         await asyncio.gather(*waiting)
 
         assert sum(call.answered < calls[49].answered for call in calls) <= 6
+
+    hurried(story())
+
+
+def test_who_waits_for_a_pass_to_begin_makes_way_for_an_edit_and_the_next_pass_has_only_that() -> None:
+    async def story() -> None:
+        world = World(seconds=30.0)
+        running = asyncio.create_task(Call("other", 1, Rank.FIRST, 450.0).make(world))
+        await asyncio.sleep(PACE.longest + 1.0)
+        early = asyncio.create_task(world.lane.submit("a", 1))
+        await asyncio.sleep(1.0)
+        began = asyncio.get_running_loop().time()
+
+        world.lane.press("a")
+        with pytest.raises(Overtaken):
+            await early
+        assert asyncio.get_running_loop().time() == began
+        edited = await world.lane.submit("a", 2)
+        await running
+
+        assert (edited.want, [one.wants.get("a") for one in world.passes]) == (2, [None, 2])
+
+    hurried(story())
+
+
+def test_an_object_that_is_edited_all_the_time_is_looked_at_all_the_same() -> None:
+    async def story() -> None:
+        world = World(seconds=1.0)
+        answered: list[Said] = []
+
+        async def reconciles() -> None:
+            for want in range(1000):
+                try:
+                    answered.append(await world.lane.submit("a", want))
+                except Overtaken:
+                    continue
+
+        reconciling = asyncio.create_task(reconciles())
+        for _ in range(300):
+            await asyncio.sleep(0.1)
+            world.lane.press("a")
+        reconciling.cancel()
+
+        assert len(answered) >= 10
+        assert len(world.passes) >= 10
 
     hurried(story())

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.api.names import INSTANCE, Key
-from cloudsql_iam_operator.services.waiting.ranks import Rank
-from unit.services.runtime.scene import HOLDS, Scene, Told, body
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
+from unit.services.runtime.scene import HOLDS, Scene, Told, body, play, until
 
 READY = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded"}]}
 FAILED = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "False", "reason": "InUse"}]}
@@ -74,3 +74,18 @@ def test_a_new_object_waits_for_its_finalizer_and_is_no_edit_when_it_has_it() ->
         return before, await scene.queue.take()
 
     assert asyncio.run(asyncio.wait_for(story(), 60)) == (0, (key, Rank.FIRST))
+
+
+def test_a_reconcile_that_an_edit_overtook_begins_anew_without_a_pause_or_a_word_in_the_status() -> None:
+    key = Key(INSTANCE.name, "", "a")
+    told = Told(Overtaken(), HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(shown("a", {}), key)
+        await until(lambda: told.asked == ["reconcile", "reconcile"])
+        await until(lambda: bool(scene.counts.seen))
+
+    scene = play(told, act)
+
+    assert scene.cluster.writes == 1
+    assert scene.counts.seen == ["Succeeded"]

@@ -138,7 +138,7 @@ def test_checks_are_not_starved_by_edits_that_never_end() -> None:
 
 def test_a_namespace_takes_turns_with_others_and_has_its_share_of_the_room() -> None:
     async def story() -> None:
-        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(4, 2), place=lambda key: key.partition("/")[0])
+        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(6, 2), place=lambda key: key.partition("/")[0])
         for number in range(2000):
             queue.add(f"large/{number}", Rank.FIRST)
         queue.add("small/a", Rank.FIRST)
@@ -192,3 +192,14 @@ def test_work_that_is_given_up_while_parked_leaves_nothing_behind() -> None:
         assert len(queue) == 0
 
     run(story)
+
+
+def test_places_that_are_large_leave_room_for_one_that_comes_later() -> None:
+    room = Room(16, 4)
+    for number in range(100):
+        while room.admits(f"large-{number}"):
+            room.enter(f"large-{number}")
+        if number == 3:
+            assert room.admits("small")
+
+    assert Room(2, 2).admits("alone")
