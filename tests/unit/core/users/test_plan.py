@@ -133,7 +133,8 @@ def test_of_two_principals_with_one_username_the_younger_gets_nothing(older: str
     planned = plan_users({"first": first, "second": second}, Ground([]))
 
     assert planned.refusals["second"].reason is Reason.USERNAME_COLLISION
-    assert older in planned.refusals["second"].message
+    assert younger in planned.refusals["second"].message
+    assert "a/a (uid uid-1)" in planned.refusals["second"].message
     assert set(planned.changes) == {"first"}
 
 
