@@ -61,4 +61,5 @@ def test_nothing_else_of_the_operator_reads_secrets() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "secret"
     }
 
-    assert calls == {"services/identities/databases.py", "webhook/keeper.py"}
+    certificates = {"webhook/certificates/given.py", "webhook/certificates/keeper.py"}
+    assert calls == {"services/identities/databases.py", *certificates}

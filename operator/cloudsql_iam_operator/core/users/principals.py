@@ -125,8 +125,7 @@ def _account_of(where: str, google_account: str) -> str:
 def _service_account(email: str, source: str) -> ResolvedPrincipal:
     problem = SERVICE_ACCOUNT.problem(email)
     if problem:
-        remedy = meant("serviceAccount", email) or f"give it in full, such as NAME@PROJECT.iam{ACCOUNT_SUFFIX}"
-        text = f"{source}{problem}: {remedy}"
+        text = f"{source}{problem}: {meant('serviceAccount', email) or 'give it in full'}"
         raise Refused(Reason.INVALID_SPEC, text)
     email = email.lower()
     member = f"{_SERVICE_ACCOUNT}{email}"

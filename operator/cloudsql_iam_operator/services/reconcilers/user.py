@@ -104,7 +104,7 @@ class UserReconciler:
         visit.layers.end_at(visit.record.admission.until)
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
         if visit.ended and visit.record.bindings:
-            await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, instance))
+            await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.expire(visit, instance))
         verdict = await self._judged(visit, instance)
         why = verdict.why
         if why is None or why.proof is Proof.END:  # a user whose access has ended stays, with what it is granted

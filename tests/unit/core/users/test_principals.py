@@ -75,8 +75,8 @@ def test_an_annotation_that_is_no_account_is_named_with_its_object() -> None:
 
     assert caught.value.message == (
         "ServiceAccount orders/checkout, annotation iam.gke.io/gcp-service-account "
-        "is 'not an email', which is not a service account's e-mail: "
-        "give it in full, such as NAME@PROJECT.iam.gserviceaccount.com"
+        "is 'not an email', which is not a service account's e-mail, "
+        "such as checkout@acme-prod.iam.gserviceaccount.com: give it in full"
     )
 
 

@@ -57,6 +57,16 @@ class Bindings:
             visit.layers.changed("Released", f"released the IAM bindings of {visit.record.member}")
         visit.record = visit.record.unbound()
 
+    async def expire(self, visit: Visit, instance: CloudSQLInstance) -> None:
+        """Take away what was added for a user whose end has come, once whoever has it next has it too.
+
+        Raises:
+            Failure: that could not be done yet.
+        """
+        self._systems.forget(visit.live.key)  # its claim to the user has ended, and would go ahead of the next one's
+        await self._handing.over(visit)
+        await self.release(visit, instance)
+
     def due(self, visit: Visit, declared: Declared) -> frozenset[BindingRef]:
         """What will be bound and can be recorded before the policy is read: a title tells it from what others bound."""
         if visit.ended or declared.instance.iam.mode is BindingMode.EXTERNAL:
@@ -84,7 +94,7 @@ class Bindings:
             await self._systems.remember(live, record.fields())
 
     async def _end(self, visit: Visit, instance: CloudSQLInstance) -> None:
-        await visit.layers.hold(ConditionType.IAM_BOUND, self.release(visit, instance))
+        await visit.layers.hold(ConditionType.IAM_BOUND, self.expire(visit, instance))
         ended = written(visit.record.admission.until)
         text = f"the access ended at {ended}: nobody logs in as the database user, which stays with its grants"
         visit.layers.note(ConditionType.IAM_BOUND, Reason.EXPIRED, f"{text} until a later spec.expiresAt renews it")
