@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
@@ -14,6 +15,9 @@ from cloudsql_iam_operator.core.injection.pod import Container, Pod
 LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
 """Variables of libpq that name a server, and that injection never sets."""
 
+OURS = "$(PG"
+"""How a text refers to variables of ours."""
+
 URL_SCHEMES = ("postgresql://", "postgres://", "jdbc:postgresql:", "postgresql+", "postgres+", "pgsql://")
 URL_NAMES = frozenset(
     {"DATABASE_URL", "DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN"}
@@ -21,6 +25,12 @@ URL_NAMES = frozenset(
 """Variables that hold a URL by custom, where the value itself comes from a Secret and cannot be seen."""
 
 DEFAULT_PORT = "5432"
+
+CLIENTS = frozenset({"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready", "pgbench", "pg_basebackup"})
+"""Programs whose option -h is a server."""
+
+ARGUMENTS = "its arguments"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
@@ -73,8 +83,33 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
         yield "PGHOST"
     yield from (name for name in LIBPQ_PLACES if name in env)
     for name, value in env.items():
-        if value is None:
-            if name in URL_NAMES:
-                yield name
-        elif value.startswith(URL_SCHEMES) and "$(PG" not in value:
+        if name in URL_NAMES if value is None else _names_a_server(value):
             yield name
+    if any(_names_a_server(word) or _calls_a_server(word) for word in _lines(container)):
+        yield ARGUMENTS
+
+
+def _lines(container: Container) -> Iterator[str]:
+    """Command and arguments as one line, and those that are lines of a shell themselves."""
+    yield " ".join(container.words)
+    yield from (word for word in container.words if " " in word)
+
+
+def _names_a_server(text: str) -> bool:
+    """Whether a connection string is in the text that leads to a server of its own."""
+    if OURS in text:
+        return False
+    # values are many, and few of them speak of PostgreSQL
+    if ("postgres" in text or "pgsql" in text) and any(scheme in text for scheme in URL_SCHEMES):
+        return True
+    return "dbname=" in text and any(word.startswith(("host=", "hostaddr=")) for word in text.split())
+
+
+def _calls_a_server(line: str) -> bool:
+    """Whether a client of PostgreSQL is told another host than this one; what a variable says cannot be seen."""
+    words = line.split()
+    if not any(word.rpartition("/")[2] in CLIENTS for word in words):
+        return False
+    hosts = [after for word, after in pairwise(words) if word in ("-h", "--host")]
+    hosts += [word.partition("=")[2] for word in words if word.startswith("--host=")]
+    return any(not host.startswith(("$", '"$')) and host not in LOOPBACK for host in hosts)

@@ -26,6 +26,7 @@ ELSEWHERE = [
     own(SPRING_DATASOURCE_URL="jdbc:postgresql://warehouse/x"),
     own(SQLALCHEMY="postgresql+psycopg://warehouse/x"),
     own(DATABASE_URL=None),
+    own(DSN="host=warehouse.acme.example user=reporter dbname=x"),
     own(PGHOST="warehouse.acme.example", PGPASSWORD=None, PGUSER="reporter"),
 ]
 SAME = [
@@ -47,6 +48,38 @@ def test_a_container_with_another_database_gets_none_of_our_variables_and_a_warn
     (warning,) = warnings(body)
     assert warning.startswith("container exporter says where its database is by ")
     assert any(variable["name"] in warning for variable in env)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"command": ["psql", "-h", "warehouse", "-c", "select 1"]},
+        {"command": ["sh", "-c"], "args": ["sleep 1; pg_dump --host=warehouse.acme.example x > /dump"]},
+        {"args": ["psql 'postgresql://warehouse/x' -c 'select 1'"]},
+        {"args": ["--dsn", "host=warehouse dbname=x"]},
+    ],
+)
+def test_a_program_that_is_told_its_server_gets_none_of_our_variables(words: dict[str, Any]) -> None:
+    body = pod(container(), container("job", **words))
+
+    assert environment(injected(body), "job") == {}
+    (warning,) = warnings(body)
+    assert warning.startswith("container job says where its database is by ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"command": ["psql", "-XAt", "-c", "select 1"]},
+        {"command": ["sh", "-c"], "args": ['psql -h "$PGHOST" -c "select 1"']},
+        {"command": ["psql", "-h", "$(PGHOST)"]},
+        {"command": ["psql", "-h", "127.0.0.1"]},
+        {"command": ["curl", "-h", "postgres"]},
+        {"args": ["psql 'postgresql://$(PGUSER)@$(PGHOST)/x'"]},
+    ],
+)
+def test_a_program_that_is_told_no_server_gets_them(words: dict[str, Any]) -> None:
+    assert environment(injected(pod(container(**words)))) == PG
 
 
 @pytest.mark.parametrize("env", SAME, ids=lambda env: "+".join(e["name"] for e in env))
