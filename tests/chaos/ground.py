@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,7 +95,8 @@ class Ground:
         return self._members() + self._users() + self._privileges()
 
     def quiet(self) -> None:
-        """Return once PostgreSQL has no session of the operator's: one that was killed may have been at work."""
+        """Return once the killed operator is gone, and its sessions in PostgreSQL, which may have been at work."""
+        eventually(lambda: not alive(self._pid), "its process is gone")
         ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cloudsql-iam-operator'"
         eventually(lambda: self._sql(ask) == [(0,)], "its sessions have ended")
 
@@ -141,8 +141,8 @@ class Ground:
             "POD_NAMESPACE": "default",
             "POD_NAME": "operator-0",
             "WORKLOAD_POOL": world.POOL,
-            "HEALTH_PORT": str(_free_port()),
-            "METRICS_PORT": str(_free_port()),
+            "HEALTH_PORT": "8080",  # below those that connections take: each restart needs them again
+            "METRICS_PORT": "9402",
         }
 
 
@@ -187,9 +187,3 @@ def _email(name: str) -> str:
 def _acted_as(name: str) -> dict[str, Any]:
     members = [f"serviceAccount:{world.POOL}[{OURS[name]}/{name}]"]
     return {"bindings": [{"role": "roles/iam.workloadIdentityUser", "members": members}]}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
