@@ -1,6 +1,7 @@
 """Who lays claim to database users: what statuses record of it, and who takes over from whom."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cloudsql_iam_operator.api.instance import ConnectionName
@@ -47,7 +48,8 @@ def heir_of(registry: Registry, live: Live, record: UserRecord) -> Live | None:
     lives = {one.uid: one for one, _ in others_of(registry, live, record) if _claims(one)}
     claims = [claim_of(one, record.username, record.member) for one in lives.values()]
     if not live.deleting and not record.withdrawn:
-        claims.append(claim_of(live, record.username, record.member))
+        ended = record.admission.ended(datetime.now(UTC))  # its end may be declared and in no status yet
+        claims.append(replace(claim_of(live, record.username, record.member), ended=ended))
     winner = next(iter(winners_of(claims).values()), None)
     return lives.get(winner.uid) if winner is not None else None
 

@@ -53,12 +53,16 @@ def namespace_gone(world: World, key: Key, place: tuple[str, str]) -> None:
         world.delete(key)
 
 
-def ended(world: World, key: Key, place: tuple[str, str]) -> None:
+def end_declared(world: World, key: Key, place: tuple[str, str]) -> None:
     world.show(key, {**world.bodies[key]["spec"], "expiresAt": "2026-01-01T00:00:00Z"})
+
+
+def ended(world: World, key: Key, place: tuple[str, str]) -> None:
+    end_declared(world, key, place)
     world.apply_status(key, "", {**world.status(key), "expiresAt": "2026-01-01T00:00:00Z"})
 
 
-ENDS = {end.__name__: end for end in (deleted, abandoned, moved, withdrawn, namespace_gone, ended)}
+ENDS = {end.__name__: end for end in (deleted, abandoned, moved, withdrawn, namespace_gone, end_declared, ended)}
 
 
 @dataclass(frozen=True)
