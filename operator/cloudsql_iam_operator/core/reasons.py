@@ -144,14 +144,19 @@ CHANGES: Mapping[str, bool] = {
     "Created": False,
     "Deleted": False,
     "DriftCorrected": False,
+    "ForceRemoved": True,
+    "GivenUp": True,
     "Granted": False,
     "GroupRoleAdvised": False,
+    "LeftBehind": True,
+    "NetworkPolicyRefused": True,
+    "ProxyMissing": True,
+    "Reassigned": False,
     "Released": False,
+    "RetainNotAllowed": True,
     "Revoked": False,
     "Succeeded": False,
-    "GivenUp": True,
-    "LeftBehind": True,
-    "RetainNotAllowed": True,
+    "UserLeft": True,
 }
 """Reasons of Events that are no condition's: what was done, and whether somebody must look at it. A test knows all."""
 

@@ -89,6 +89,7 @@ OTHERS_FIELDS = (
     "spec.resources",
     "spec.initContainers",
     "spec.serviceAccountName",
+    "spec.template",
     "spec.versions",
     "status.podIP",
     "status.py",

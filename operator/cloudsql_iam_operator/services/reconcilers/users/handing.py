@@ -115,5 +115,5 @@ _WAITS = frozenset(str(reason) for reason in Reason if reason.standing is Standi
 
 
 def _is_about_to(heir: Live) -> bool:
-    reason = next((c.get("reason") for c in heir.status.get("conditions", ()) if c.get("type") == "Ready"), None)
-    return not heir.ready and (reason == str(Reason.MANAGED_BY_OTHER) or reason in _WAITS)
+    why = next((c.get("reason") for c in heir.status.get("conditions", ()) if c.get("type") == "Ready"), None)
+    return not heir.ready and (why == str(Reason.MANAGED_BY_OTHER) or why in _WAITS)
