@@ -109,8 +109,8 @@ def _break_privilege(told: Telling) -> None:
 def _break_identity(told: Telling) -> None:
     scenes.service_account(told.stage, "reports", world.REPORTS)
     refusal = scenes.pod_under(told.stage, "reports", {"iam.cloudsql.dev/inject": "checkout"})
-    assert "<status.member of CloudSQLIAMUser checkout>" in refusal, refusal
-    assert "<annotation iam.gke.io/gcp-service-account of ServiceAccount reports>" in refusal, refusal
+    assert world.CHECKOUT in refusal, refusal
+    assert world.REPORTS in refusal, refusal
     told.voice.show(refusal.split("denied the request: ")[-1])
     told.kubectl("delete", "serviceaccount", "reports", "-n", TENANT)
 

@@ -15,6 +15,10 @@ Ready = Callable[[], bool]
 log = logging.getLogger(__name__)
 
 
+STRANGER = review.refusal("reviews are answered only to the API server: no client certificate was shown")
+"""The answer to a caller that has not proven to be the API server; it has the form of every other denial."""
+
+
 class _Turns:
     """Lets no more bytes be looked at again at a time than one body may have: parsed, they are twenty times as many."""
 
@@ -64,8 +68,7 @@ class App:
     def _review(self, request: Request) -> Response | Awaitable[Response]:
         if self._only_verified and not request.verified:
             metrics.REQUESTS.labels("refused", "stranger", "false").inc()
-            text = b"reviews are answered only to the API server: no client certificate was shown\n"
-            return Response(403, text, last=True)
+            return Response(403, STRANGER, last=True)
         began = time.perf_counter()
         try:
             asked = review.question(request.body)

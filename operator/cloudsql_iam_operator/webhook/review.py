@@ -75,6 +75,14 @@ def question(body: bytes) -> Question:
     )
 
 
+def refusal(message: str) -> bytes:
+    """The AdmissionReview that denies without a look at what is asked."""
+    status = {"code": 403, "message": message, "reason": _REASONS[403]}
+    return orjson.dumps(
+        {"apiVersion": API_VERSION, "kind": KIND, "response": {"uid": "", "allowed": False, "status": status}}
+    )
+
+
 def answer(asked: Question, outcome: Outcome) -> bytes:
     """The AdmissionReview that answers so."""
     response: dict[str, Any] = {"uid": asked.uid, "allowed": not isinstance(outcome, Denied)}

@@ -1,6 +1,7 @@
 """Whoever calls, the webhook holds no more than its bounds and goes on answering the API server."""
 
 import contextlib
+import json
 import socket
 import ssl
 import time
@@ -152,7 +153,8 @@ def test_only_the_api_server_is_answered_where_it_has_a_certificate(tmp_path: Pa
     try:
         server.told.heard = server.told.stored = UNBOUND
 
-        assert server.connect().ask("POST", "/inject", b"{}")[0] == 403
+        status, answer = server.connect().ask("POST", "/inject", b"{}")
+        assert (status, json.loads(answer)["response"]["allowed"]) == (403, False)
         assert server.connect().ask("GET", "/healthz")[0] == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
             shown(server, Authority("front-proxy"), tmp_path).ask("POST", "/inject", b"{}")

@@ -16,6 +16,9 @@ MAINTENANCE = "postgres"
 OTHERS = 2
 """How many other databases are tried where the operator may not connect to that one."""
 
+SHARE = 0.85
+"""Part of an interval for which a session's verdict counts: checks come after 0.9 of one at the earliest."""
+
 _What = tuple[ConnectionName, Admin, str]
 
 
@@ -40,7 +43,7 @@ class Logins:
     ) -> None:
         """Return when the operator can log in and act as `setRole` and `ownerRoles` say.
 
-        What a session showed counts for half an interval, unless what is declared changed or `fresh` is wanted.
+        What a session showed counts until its next check, unless what is declared changed or `fresh` is wanted.
         `databases` are those to try besides, where the operator may not connect to "postgres".
 
         Raises:
@@ -48,11 +51,11 @@ class Logins:
         """
         name, what = instance.metadata.key.name, (instance.connection, instance.admin, access.user)
         seen = self._tried.get(name)
-        if seen is None or fresh or seen.what != what or self._clock() - seen.at >= instance.interval / 2:
+        if seen is None or fresh or seen.what != what or self._clock() - seen.at >= instance.interval * SHARE:
             self._tried.pop(name, None)
             seen = self._tried[name] = _Trial(what, self._clock(), _verdict(access, databases))
         if seen.failure is not None:
-            left = max(seen.at + instance.interval / 2 - self._clock(), 1.0)
+            left = max(seen.at + instance.interval * SHARE - self._clock(), 1.0)
             raise NotYet(seen.failure.reason, seen.failure.message, left)
 
     def forget(self, name: str) -> None:
