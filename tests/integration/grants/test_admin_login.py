@@ -112,11 +112,11 @@ def test_it_costs_one_session_an_interval_unless_something_changes_or_a_person_a
 ) -> None:
     logins = Logins(lambda: server.now)
 
-    said = [verdict(logins, server, instance(**declared)) for server.now in (0.0, 1.0, 29.0)]
+    said = [verdict(logins, server, instance(**declared)) for server.now in (0.0, 1.0, 50.0)]
     assert (len(set(said)), len(server.sessions)) == (1, 1)
     verdict(logins, server, instance(**declared), fresh=True)
     assert len(server.sessions) == 2
-    server.now = 59.0
+    server.now = 102.0
     verdict(logins, server, instance(**declared))
     assert len(server.sessions) == 3
     verdict(logins, server, instance(**declared, ownerRoles=["app_owner"]))
@@ -182,7 +182,10 @@ class Systems:
         return SimpleNamespace(observed=None)
 
     async def policy_lane(self, spec: CloudSQLInstance) -> Any:
-        return SimpleNamespace(principals=None, orphans=None)
+        waiting = SimpleNamespace(refs=frozenset())
+        return SimpleNamespace(
+            principals=None, orphans=None, waiting=lambda name: waiting, consent_used=lambda name: ""
+        )
 
 
 def test_two_instances_of_one_connection_are_each_ready_for_themselves(server: Server) -> None:
