@@ -40,12 +40,11 @@ class AppliedEntry:
     option: bool = False
     oid: int = 0
 
-    def within(self, other: "AppliedEntry") -> bool:
-        """Whether the other, whose words are the same, says all of this too."""
-        return set(self.roles) <= set(other.roles) and set(self.names) <= set(other.names)
-
 
 Ledger = frozenset[AppliedEntry]
+
+_Lists = tuple[tuple[str, ...], tuple[str, ...]]
+"""Two lists, each of one with each of the other."""
 
 _OF_THE_SERVER = frozenset({MEMBERSHIP, ObjectKind.PARAMETER.value, ObjectKind.TABLESPACE.value})
 
@@ -184,27 +183,36 @@ def _words(entry: AppliedEntry) -> AppliedEntry:
 
 
 def _fewest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:
-    """Entries of the same words folded over names, then over roles, until nothing more can be."""
-    found = _largest(entries)
-    while len(found) > 1:
-        over_names = [
-            replace(same[0], names=_sorted(name for one in same for name in one.names))
-            for same in alike(found, lambda entry: entry.roles).values()
-        ]
-        over_roles = [
-            replace(same[0], roles=_sorted(role for one in same for role in one.roles))
-            for same in alike(over_names, lambda entry: entry.names).values()
-        ]
-        before, found = found, _largest(over_roles)
-        if set(before) == set(found):
-            break
-    return found
-
-
-def _largest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:
-    """Entries less those that say no more than another."""
+    """Entries of the same words as few lists, which depend on nothing but the pairs of role and name that are said."""
     unlike = list(dict.fromkeys(entries))
-    return [entry for entry in unlike if not any(entry is not one and entry.within(one) for one in unlike)]
+    if len(unlike) == 1:
+        return unlike
+    one = unlike[0]
+    by_name = _folded((entry.names, entry.roles) for entry in unlike)
+    by_role = _folded((entry.roles, entry.names) for entry in unlike if entry.roles)
+    if by_role and _length(by_role) < _length(by_name):
+        return [replace(one, roles=roles, names=names) for roles, names in by_role]
+    return [replace(one, roles=roles, names=names) for names, roles in by_name]
+
+
+def _folded(pairs: Iterable[_Lists]) -> list[_Lists]:
+    """Lists that pair the same: what goes with the same others is together."""
+    through: dict[str, list[tuple[str, ...]]] = {}
+    for lefts, rights in pairs:
+        for left in lefts:
+            through.setdefault(left, []).append(rights)
+    unions: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
+    same: dict[tuple[str, ...], list[str]] = {}
+    for left, lists in through.items():
+        key = tuple(lists)
+        if key not in unions:
+            unions[key] = _sorted(one for some in lists for one in some)
+        same.setdefault(unions[key], []).append(left)
+    return [(_sorted(lefts), rights) for rights, lefts in same.items()]
+
+
+def _length(lists: Iterable[_Lists]) -> int:
+    return sum(len(lefts) + len(rights) for lefts, rights in lists)
 
 
 def _without(entry: AppliedEntry, taken: AppliedEntry) -> Iterator[AppliedEntry]:
