@@ -11,7 +11,8 @@ import aiohttp
 import kopf
 
 from cloudsql_iam_operator.api.names import FINALIZER, GROUP, KINDS, VERSION, Kind
-from cloudsql_iam_operator.services.runtime.engine import Engine, key_of, uid_of
+from cloudsql_iam_operator.services.runtime.engine import Engine
+from cloudsql_iam_operator.services.runtime.objects import key_of, uid_of
 
 CONNECTIONS = 64
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -7,12 +7,12 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
 from cloudsql_iam_operator.api.injection.table import READ
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, GIVE_UP
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FORCE_REMOVE, GIVE_UP
 from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.webhook import metrics
 
 DOCS = Path(__file__).parents[3] / "docs"
-ON_OUR_KINDS = {REQUESTED_AT, ALLOW_REMOVALS, APPROVE, GIVE_UP}
+ON_OUR_KINDS = {REQUESTED_AT, ALLOW_REMOVALS, APPROVE, FORCE_REMOVE, GIVE_UP}
 
 
 def first_cells(page: str) -> list[str]:

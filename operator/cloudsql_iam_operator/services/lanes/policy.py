@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,7 +20,8 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
     PolicyNeighbours,
     PolicyWant,
     answer,
-    granted,
+    standing_in,
+    tenants_in,
 )
 from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
 from cloudsql_iam_operator.services.lanes.retry import OVERLOAD, Circuit, Retry
@@ -154,7 +154,7 @@ class PolicyLane:
         change, withheld = self._permitted(asked, removals)
         unrecorded = await self._put_on_record(writer, before, change, part)
         change = replace(change, withheld=change.withheld | unrecorded.keys())
-        turn = Turn(before, _tenants(part))
+        turn = Turn(before, tenants_in(part))
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
         self.signed = frozenset(binding for binding in after.bindings() if binding.signed)
@@ -162,7 +162,7 @@ class PolicyLane:
         left = frozenset(binding.ref for binding in plan(after, asked).removed)
         self._brake.made([removal for removal in removals if removal.ref not in left], _now())
         outcome = Outcome(
-            standing=_standing(after),
+            standing=standing_in(after),
             leftovers=left,
             recorded=asked.removable,
             added=writer.added,
@@ -292,19 +292,6 @@ class PolicyShare:
     def forget(self, key: Key) -> None:
         """As the lane's."""
         self.lane.forget(key)
-
-
-def _tenants(wants: Wants) -> dict[Binding, str]:
-    """Of which namespace each wanted binding is; of the first in the alphabet when several want it."""
-    pairs = ((binding, key.namespace) for key, want in wants.items() for binding in want.bindings)
-    return dict(sorted(pairs, key=lambda pair: pair[1], reverse=True))
-
-
-def _standing(policy: Policy) -> dict[tuple[str, str], frozenset[Binding]]:
-    found: defaultdict[tuple[str, str], set[Binding]] = defaultdict(set)
-    for binding in policy.bindings():
-        found[granted(binding)].add(binding)
-    return {grant: frozenset(bindings) for grant, bindings in found.items()}
 
 
 def _now() -> float:

@@ -1,5 +1,6 @@
 """What objects ask of a project's IAM policy, and what they are answered. How it comes about is the lane's."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,3 +132,17 @@ def _is_there(binding: Binding, outcome: Outcome) -> bool:
 def _ours(binding: Binding, outcome: Outcome) -> bool:
     # a title of ours speaks for itself, even when the status that should record it was lost
     return binding.signed or binding in outcome.added or binding.ref in outcome.recorded
+
+
+def tenants_in(wants: Mapping[Key, PolicyWant]) -> dict[Binding, str]:
+    """Of which namespace each wanted binding is; of the first in the alphabet when several want it."""
+    pairs = ((binding, key.namespace) for key, want in wants.items() for binding in want.bindings)
+    return dict(sorted(pairs, key=lambda pair: pair[1], reverse=True))
+
+
+def standing_in(policy: Policy) -> dict[tuple[str, str], frozenset[Binding]]:
+    """The bindings of a policy by the role and member that they grant, whatever their conditions."""
+    found: defaultdict[tuple[str, str], set[Binding]] = defaultdict(set)
+    for binding in policy.bindings():
+        found[granted(binding)].add(binding)
+    return {grant: frozenset(bindings) for grant, bindings in found.items()}

@@ -6,8 +6,8 @@ from typing import Any
 
 from cloudsql_iam_operator.adapters.cluster.definitions import Definition, Definitions
 from cloudsql_iam_operator.api.names import Kind
-from cloudsql_iam_operator.services.runtime.engine import Engine, key_of, uid_of
-from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.engine import Engine
+from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, key_of, uid_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 

@@ -16,7 +16,7 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.notices import notices_of, readiness, warnings_of
-from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS
+from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, key_of, uid_of
 from cloudsql_iam_operator.services.runtime.registry import Live, News, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -86,7 +86,7 @@ class Engine:
         self._outside = outside
         self._gone: dict[str, asyncio.Event] = {}
         """By uid: what is taken away for one object is not for the next of its name."""
-        self.press: Callable[[Key], None] = _nobody
+        self.press: Callable[[Key], None] = lambda key: None
         """Called for objects that were edited or deleted, which may be waiting for something."""
 
     def seen(self, key: Key, body: Mapping[str, Any]) -> None:
@@ -211,7 +211,7 @@ class Engine:
             self._gone.setdefault(live.uid, asyncio.Event()).set()
 
     def _count(self, kind: str, report: Report, seconds: float) -> None:
-        self._outside.observer.reconciled(kind, _reason(report), seconds)
+        self._outside.observer.reconciled(kind, report.reason, seconds)
         for change, _ in report.changes:
             self._outside.observer.changed(kind, change)
 
@@ -290,29 +290,9 @@ class Engine:
         self._queue.add_after(key, seconds * random.uniform(0.9, 1.0), rank)  # noqa: S311 - spreads a herd
 
 
-def _nobody(key: Key) -> None:
-    """Nobody lets anything go ahead."""
-
-
-def uid_of(body: Mapping[str, Any]) -> str:
-    """The uid in an object's body."""
-    return str(body["metadata"]["uid"])
-
-
-def key_of(body: Mapping[str, Any]) -> Key:
-    """The key of an object's body."""
-    metadata = body["metadata"]
-    return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
-
-
 def _rank(live: Live) -> Rank:
     """How pressing an object is that was not known: at a restart most are as they should be."""
     handled = live.status.get("observedGeneration", -1)
     if live.deleting or (handled > 0 and handled != live.generation):
         return Rank.EDIT
     return Rank.CHECK if live.ready else Rank.FIRST
-
-
-def _reason(report: Report) -> str:
-    blocking = next((f for f in report.findings if f.blocks), None)
-    return str(blocking.reason) if blocking else "Succeeded"

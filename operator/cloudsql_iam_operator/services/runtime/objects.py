@@ -1,9 +1,11 @@
 """What one object needs of another: the record it holds, the instance it names, the tenant it belongs to."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
@@ -68,3 +70,14 @@ async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenan
     """
     labels = await threads.call(cluster.namespace_labels, namespace, timeout=CLUSTER_SECONDS)
     return Tenant(namespace, labels or {}, exists=labels is not None)
+
+
+def uid_of(body: Mapping[str, Any]) -> str:
+    """The uid in an object's body."""
+    return str(body["metadata"]["uid"])
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The key of an object's body."""
+    metadata = body["metadata"]
+    return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])

@@ -40,6 +40,12 @@ class Report:
         """Whether every layer is as declared."""
         return not any(finding.blocks for finding in self.findings)
 
+    @property
+    def reason(self) -> str:
+        """Why not every layer is; "Succeeded" when it is."""
+        blocking = next((finding for finding in self.findings if finding.blocks), None)
+        return str(blocking.reason) if blocking else "Succeeded"
+
 
 def status_of(live: Live, report: Report, now: datetime) -> dict[str, Any]:
     """The status to be stored for this report; equal to the stored one when nothing but time has passed."""
