@@ -15,6 +15,9 @@ USERS = 150
 
 INTERVAL = 20
 LIMIT = 600.0
+LOGINS = 4
+"""At a restart beside an edit: one to look and one to change for the edit, the same for all others at most."""
+
 READS = ("cloudresourcemanager.projects.getIamPolicy", "sql.users.list")
 
 
@@ -85,4 +88,4 @@ def _starts_again(fleet: Fleet) -> None:
     assert changed == {"g-00007"}
     for read in READS:
         assert restart.all(read) <= 2 + intervals, restart
-    assert restart.most("login") <= 2 + intervals, restart
+    assert restart.most("login") <= LOGINS + intervals, restart
