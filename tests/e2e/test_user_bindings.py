@@ -74,8 +74,9 @@ def test_where_others_bind_nothing_is_written_and_the_command_is_given_that_adds
     cloud.control.remove_member("projects/acme-prod", member("bound"))
 
 
-def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_it(tenant: Tenant) -> None:
-    names = [f"crowd-{number}" for number in range(CROWD)]
+def crowd(tenant: Tenant, prefix: str) -> list[str]:
+    """Names of many users of one instance, all of them Ready."""
+    names = [f"{prefix}-{number}" for number in range(CROWD)]
     for name in names:
         tenant.account(name)
     tenant.instance()
@@ -83,6 +84,11 @@ def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_i
         tenant.user(name)
     for name in names:
         tenant.ready("csqlu", name)
+    return names
+
+
+def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_it(tenant: Tenant) -> None:
+    names = crowd(tenant, "crowd")
 
     tenant.instance(tenant.rule(principals={"users": ["nobody@acme.example"]}))
 
@@ -102,14 +108,7 @@ def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_i
 
 
 def test_a_namespace_with_many_users_goes_without_anybodys_consent(tenant: Tenant) -> None:
-    names = [f"going-{number}" for number in range(CROWD)]
-    for name in names:
-        tenant.account(name)
-    tenant.instance()
-    for name in names:
-        tenant.user(name)
-    for name in names:
-        tenant.ready("csqlu", name)
+    names = crowd(tenant, "going")
 
     tenant.delete("csqlu", *names)
 

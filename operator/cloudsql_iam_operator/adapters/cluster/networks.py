@@ -1,17 +1,15 @@
 """The Kubernetes API as the keeper of NetworkPolicies needs it: workloads page by page, policies, Events."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from cloudsql_iam_operator.adapters.cluster.events import Event
 from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
 from cloudsql_iam_operator.api.names import FIELD_MANAGER
-from cloudsql_iam_operator.core.visibility import visible
 
 CALL_SECONDS = (5.0, 25.0)
-PAGE = "100"
-NOTICE_LENGTH = 1024
+PAGE = 100
 _POLICIES = "/apis/networking.k8s.io/v1"
 _GONE = (404, 409)
 
@@ -24,16 +22,16 @@ class Networks:
 
     def workloads(self, group: str, kind: str) -> Iterator[JSON]:
         """All workloads of a kind, read page by page."""
-        yield from self._pages(f"/apis/{group}/v1/{kind.lower()}s", {})
+        return self._rest.pages(f"/apis/{group}/v1/{kind.lower()}s", CALL_SECONDS, PAGE)
 
     def policies(self, namespace: str) -> list[JSON]:
         """All NetworkPolicies of a namespace."""
-        return list(self._pages(f"{_POLICIES}/namespaces/{quote(namespace)}/networkpolicies", {}))
+        return list(self._rest.pages(f"{_POLICIES}/namespaces/{quote(namespace)}/networkpolicies", CALL_SECONDS, PAGE))
 
     def labelled(self, labels: Mapping[str, str]) -> list[JSON]:
         """All NetworkPolicies of the cluster with these labels."""
         chosen = ",".join(f"{name}={value}" for name, value in labels.items())
-        return list(self._pages(f"{_POLICIES}/networkpolicies", {"labelSelector": chosen}))
+        return list(self._rest.pages(f"{_POLICIES}/networkpolicies", CALL_SECONDS, PAGE, {"labelSelector": chosen}))
 
     def apply(self, policy: JSON) -> None:
         """Store a NetworkPolicy."""
@@ -51,38 +49,15 @@ class Networks:
 
     def tell(self, namespace: str, about: Mapping[str, Any], reason: str, message: str) -> bool:
         """Record a Warning Event about a workload; False when it is there already, or the namespace is going."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{about['name'][:180]}.network.{about['uid']}", "namespace": namespace},
-            "involvedObject": {**about, "namespace": namespace},
-            "type": "Warning",
-            "reason": reason,
-            "message": visible(message)[:NOTICE_LENGTH],
-            "source": {"component": FIELD_MANAGER},
-            "reportingComponent": FIELD_MANAGER,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
+        named = {"name": f"{about['name'][:180]}.network.{about['uid']}"}
+        event = Event(named, {**about, "namespace": namespace}, reason, message)
         try:
-            self._rest.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, event)
+            self._rest.send("POST", event.path, CALL_SECONDS, event.body())
         except Answered as answered:
             if answered.status in (403, *_GONE):
                 return False
             raise
         return True
-
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[JSON]:
-        token = ""
-        while True:
-            asked = {**query, "limit": PAGE, **({"continue": token} if token else {})}
-            page = self._rest.get(path, CALL_SECONDS, asked)
-            yield from page["items"]
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return
 
 
 def _path(policy: JSON) -> str:

@@ -4,19 +4,18 @@ import base64
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import kubernetes.config
 
 from cloudsql_iam_operator.adapters.cluster import rest
+from cloudsql_iam_operator.adapters.cluster.events import Event
 from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
 from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.visibility import visible
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,6 @@ CALL_SECONDS = (5.0, 25.0)
 """Connect and read limits of one call."""
 
 PAGE = 500
-NOTICE_LENGTH = 1024
 _KINDS: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
 
@@ -77,14 +75,13 @@ class Cluster:
     def list(self, kind: Kind) -> list[JSON]:
         """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
         found: list[JSON] = []
-        query = {"limit": str(PAGE)}
-        while True:
-            page = self._found(f"/apis/{GROUP}/{VERSION}/{kind.plural}", query) or {"items": [], "metadata": {}}
-            found += page["items"]
-            token = page["metadata"].get("continue")
-            if not token:
-                return [{"apiVersion": API_VERSION, "kind": kind.name, **item} for item in found]
-            query = {"limit": str(PAGE), "continue": token}
+        try:
+            items = self.server.pages(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, PAGE)
+            found.extend({"apiVersion": API_VERSION, "kind": kind.name, **item} for item in items)
+        except Answered as answered:
+            if answered.status != 404:
+                raise
+        return found
 
     def get(self, key: Key) -> JSON | None:
         """The object as stored; None when it does not exist."""
@@ -165,18 +162,18 @@ class Cluster:
 
     def post(self, notice: Notice) -> None:
         """Record an Event. Best effort: an Event that cannot be written is logged and dropped."""
-        namespace = notice.body["metadata"].get("namespace") or "default"
+        event = _event(notice)
         try:
-            self.server.send("POST", f"/api/v1/namespaces/{quote(namespace)}/events", CALL_SECONDS, _event(notice))
+            self.server.send("POST", event.path, CALL_SECONDS, event.body())
         except NotYet as failure:
             # a namespace that is going takes no Event: that is no news
-            level = logging.DEBUG if _going(failure, namespace) else logging.WARNING
+            level = logging.DEBUG if _going(failure, event.namespace) else logging.WARNING
             about = notice.body["metadata"]["name"]
             log.log(level, "event %s about %s not recorded: %s", notice.reason, about, failure)
 
-    def _found(self, path: str, query: Mapping[str, str] | None = None) -> JSON | None:
+    def _found(self, path: str) -> JSON | None:
         try:
-            return self.server.get(path, CALL_SECONDS, query or {})
+            return self.server.get(path, CALL_SECONDS)
         except Answered as answered:
             if answered.status == 404:
                 return None
@@ -212,22 +209,10 @@ def _config_map(part: Part, owners: list[JSON], entries: Mapping[str, str]) -> J
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": dict(entries)}
 
 
-def _event(notice: Notice) -> JSON:
+def _event(notice: Notice) -> Event:
     about = notice.body["metadata"]
-    namespace = about.get("namespace") or "default"
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     subject = {"apiVersion": API_VERSION, "kind": notice.body["kind"], "name": about["name"], "uid": about.get("uid")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"generateName": f"{about['name'][:50]}.", "namespace": namespace},
-        "involvedObject": subject | ({"namespace": about["namespace"]} if about.get("namespace") else {}),
-        "type": "Warning" if notice.warning else "Normal",
-        "reason": notice.reason,
-        "message": visible(notice.message)[:NOTICE_LENGTH],
-        "source": {"component": FIELD_MANAGER},
-        "reportingComponent": FIELD_MANAGER,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }
+    subject |= {"namespace": about["namespace"]} if about.get("namespace") else {}
+    return Event(
+        {"generateName": f"{about['name'][:50]}."}, subject, notice.reason, notice.message, warning=notice.warning
+    )

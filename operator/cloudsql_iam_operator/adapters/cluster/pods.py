@@ -1,17 +1,14 @@
 """The Kubernetes API as the watchdog needs it: pods page by page, one pod whole, Events about it, its eviction."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from urllib.parse import quote
 
+from cloudsql_iam_operator.adapters.cluster.events import Event
 from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
-from cloudsql_iam_operator.api.names import FIELD_MANAGER
-from cloudsql_iam_operator.core.visibility import visible
 
 CALL_SECONDS = (5.0, 25.0)
 PAGE = 250
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-NOTICE_LENGTH = 1024
 _REFUSED = (404, 409, 429)
 """Answers to an eviction: it is gone, it is another pod, or a PodDisruptionBudget forbids it for now."""
 
@@ -24,14 +21,8 @@ class Pods:
 
     def metadata(self) -> Iterator[JSON]:
         """Metadata of every pod of the cluster, read page by page: no more than one page is held."""
-        query = {"limit": str(PAGE)}
-        while True:
-            page = self._rest.get("/api/v1/pods", CALL_SECONDS, query, accept=METADATA_ONLY)
-            yield from (item["metadata"] for item in page["items"])
-            token = page["metadata"].get("continue")
-            if not token:
-                return
-            query = {"limit": str(PAGE), "continue": token}
+        for item in self._rest.pages("/api/v1/pods", CALL_SECONDS, PAGE, accept=METADATA_ONLY):
+            yield item["metadata"]
 
     def get(self, namespace: str, name: str) -> JSON | None:
         """A pod; None when it is gone."""
@@ -44,10 +35,9 @@ class Pods:
 
     def tell(self, metadata: JSON, reason: str, message: str) -> bool:
         """Record a Warning Event about a pod; False when the same one is still there, or its namespace is going."""
-        namespace = metadata["namespace"]
+        event = _event(metadata, reason, message)
         try:
-            path = f"/api/v1/namespaces/{quote(namespace)}/events"
-            self._rest.send("POST", path, CALL_SECONDS, _event(metadata, reason, message))
+            self._rest.send("POST", event.path, CALL_SECONDS, event.body())
         except Answered as answered:
             if answered.status in (403, 404, 409):
                 return False
@@ -76,21 +66,7 @@ def _path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
 
 
-def _event(metadata: JSON, reason: str, message: str) -> JSON:
+def _event(metadata: JSON, reason: str, message: str) -> Event:
     """An Event whose name is the pod's, so that there is one of them however often it is told, and by how many."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    about = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "namespace": metadata["namespace"]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata['name'][:200]}.{metadata['uid']}", "namespace": metadata["namespace"]},
-        "involvedObject": about | {"uid": metadata["uid"]},
-        "type": "Warning",
-        "reason": reason,
-        "message": visible(message)[:NOTICE_LENGTH],
-        "source": {"component": FIELD_MANAGER},
-        "reportingComponent": FIELD_MANAGER,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }
+    about = {"apiVersion": "v1", "kind": "Pod", **{part: metadata[part] for part in ("name", "namespace", "uid")}}
+    return Event({"name": f"{metadata['name'][:200]}.{metadata['uid']}"}, about, reason, message)

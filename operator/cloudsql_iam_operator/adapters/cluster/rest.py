@@ -1,6 +1,6 @@
 """Plain JSON requests to the API server, by path. For processes that must stay small: no models are loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kubernetes.client
@@ -82,6 +82,24 @@ class Rest:
         """
         headers = {"Accept": accept}
         return self._response("GET", path, limits, query_params=list(query.items()), header_params=headers)
+
+    def pages(
+        self, path: str, limits: Limits, size: int, query: Mapping[str, str] = _NONE, accept: str = "application/json"
+    ) -> Iterator[JSON]:
+        """Each item of a list, read `size` at a time: no more than one page is held.
+
+        Raises:
+            Answered: with an error status.
+            Unreachable: in time there was no answer.
+        """
+        asked = {**query, "limit": str(size)}
+        while True:
+            page = self.get(path, limits, asked, accept)
+            yield from page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            asked |= {"continue": token}
 
     def send(self, method: str, path: str, limits: Limits, body: object) -> JSON:
         """The answer to a write; a list as body is a JSON Patch.

@@ -8,16 +8,13 @@ from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
-from cloudsql_iam_operator.services.identities.sessions import Seat, Sessions
+from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
-from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
-REACH_SECONDS = 60.0
-REACHED_SECONDS = 30.0
 """How long a database that was reached counts as reachable."""
 
 PASS_SECONDS = 180.0
@@ -58,7 +55,6 @@ class DatabaseLane:
         self._claims = claims
         self._exceptions = exceptions
         self._passes = passes
-        self._reached: Readings[str, None] = Readings()
         self._memory: Memory | None = None
         self._held: Held | None = None
         self._drift: dict[Key, Drift] = {}
@@ -74,19 +70,6 @@ class DatabaseLane:
             NotYet: the database cannot be reached, or does not exist while something is wanted in it.
         """
         return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
-
-    async def reach(self) -> None:
-        """Log in, unless that was done lately.
-
-        Raises:
-            NotYet: there is no way in.
-        """
-        await self._reached.read(self._database, self._reach, max_age=REACHED_SECONDS)
-
-    async def _reach(self) -> None:
-        async with self._passes.sessions.held(self._database, self._at_hand) as seat:
-            access = self._access()
-            await self._passes.threads.call(_reached, seat, access, self._database, timeout=REACH_SECONDS)
 
     def _at_hand(self) -> bool:
         return self._lane.awaited
@@ -143,11 +126,6 @@ class DatabaseLane:
             return replace(want, approved="")
         self._tried[key] = want
         return want
-
-
-def _reached(seat: Seat, access: Access, database: str) -> None:
-    with seat.opened(access, database):
-        pass
 
 
 def _nothing_new(answer: GrantAnswer | Exception) -> bool:

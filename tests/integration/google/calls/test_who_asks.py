@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudsql_iam_operator.adapters.cluster.objects import NOTICE_LENGTH
+from cloudsql_iam_operator.adapters.cluster.events import NOTICE_LENGTH
 from cloudsql_iam_operator.core.reasons import Reason
 from integration.google.calls.processes import key_file, listed
 from integration.google.stand_in import Google

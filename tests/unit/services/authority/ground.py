@@ -246,9 +246,6 @@ class Databases:
 
     ground: Ground
 
-    async def reach(self) -> None:
-        """There is nobody to log in to."""
-
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
         if want.dry:
             return GrantAnswer(planned=("GRANT",), plan_hash="sha256:1", ledger=want.ledger)
