@@ -85,6 +85,8 @@ async def test_a_kept_session_gives_way_to_another_database_of_a_full_instance(p
         async with asyncio.timeout(30), held.held("another"):
             await open_until(place, 0)
 
+    assert open_sessions(place) == 0
+
 
 @in_a_loop
 async def test_a_session_is_not_kept_while_another_database_waits_for_it(place: Place) -> None:
@@ -98,6 +100,8 @@ async def test_a_session_is_not_kept_while_another_database_waits_for_it(place: 
             await other
             await open_until(place, 0)
 
+    assert open_sessions(place) == 0
+
 
 @in_a_loop
 async def test_a_session_that_no_pass_came_for_is_closed(place: Place) -> None:
@@ -107,6 +111,8 @@ async def test_a_session_that_no_pass_came_for_is_closed(place: Place) -> None:
             _opened(seat, access, place)
         async with asyncio.timeout(30):
             await open_until(place, 0)
+
+    assert open_sessions(place) == 0
 
 
 @in_a_loop
@@ -118,6 +124,8 @@ async def test_a_call_that_was_given_up_keeps_no_session(place: Place) -> None:
         _opened(seat, access, place)
         async with asyncio.timeout(30):
             await open_until(place, 0)
+
+    assert open_sessions(place) == 0
 
 
 @in_a_loop

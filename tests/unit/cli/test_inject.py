@@ -9,92 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudsql_iam_operator.__main__ import main
 from cloudsql_iam_operator.core.injection.outcome import Injected
 from cloudsql_iam_operator.core.injection.plan import plan
 from support import podshapes
 from support.podshapes import applied
-
-ACCESS = """\
-# Who the shop is.
-apiVersion: v1
-kind: ServiceAccount
-metadata:
-  name: checkout
-  namespace: orders
-  annotations: {iam.gke.io/gcp-service-account: checkout@acme-prod.iam.gserviceaccount.com}  # the shop
----
-apiVersion: iam.cloudsql.dev/v1alpha1
-kind: CloudSQLInstance
-metadata: {name: orders-prod}
-spec: {connectionName: "acme-prod:europe-west1:orders"}
----
-apiVersion: iam.cloudsql.dev/v1alpha1
-kind: CloudSQLIAMUser
-metadata: {name: checkout, namespace: orders}
-spec: {instanceRef: {name: orders-prod}, principal: {kubernetesServiceAccount: {name: checkout}}}
----
-apiVersion: iam.cloudsql.dev/v1alpha1
-kind: DatabaseGrant
-metadata: {name: reads, namespace: orders}
-spec:
-  instanceRef: {name: orders-prod}
-  database: orders
-  grantees: [{userRef: {name: checkout}}]
-  preset: read
-  schemas: [app]
-"""
-POD = """\
-metadata: {labels: {app: web}, annotations: {iam.cloudsql.dev/inject: checkout}}
-spec: {serviceAccountName: checkout, containers: [{name: web, image: "acme/web:1"}]}
-"""
-TEMPLATES = {
-    "v1 PodTemplate": ("template",),
-    "v1 ReplicationController": ("spec", "template"),
-    "apps/v1 Deployment": ("spec", "template"),
-    "apps/v1 StatefulSet": ("spec", "template"),
-    "apps/v1 DaemonSet": ("spec", "template"),
-    "apps/v1 ReplicaSet": ("spec", "template"),
-    "batch/v1 Job": ("spec", "template"),
-    "batch/v1 CronJob": ("spec", "jobTemplate", "spec", "template"),
-    "argoproj.io/v1alpha1 Rollout": ("spec", "template"),
-}
-
-
-def workload(kind: str, pod: str = POD) -> dict[str, Any]:
-    version, name = kind.split()
-    body: Any = yaml.safe_load(pod)
-    for step in reversed(TEMPLATES[kind]):
-        body = {step: body}
-    return {"apiVersion": version, "kind": name, "metadata": {"name": "web", "namespace": "orders"}, **body}
-
-
-def within(body: Any, kind: str) -> Any:
-    for step in TEMPLATES[kind]:
-        body = body[step]
-    return body
-
-
-def written(*documents: Any) -> str:
-    return "---\n".join((ACCESS, *(each if isinstance(each, str) else yaml.safe_dump(each) for each in documents)))
-
-
-class Ran:
-    """One run of the verb: exit status, standard output and error."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        self.status = main(["inject", "--offline", *arguments])
-        self.output, self.error = capsys.readouterr()
-
-
-@pytest.fixture
-def ran(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    def run(text: str, *arguments: str) -> Ran:
-        file = tmp_path / "shop.yaml"
-        file.write_text(text)
-        return Ran(capsys, "-f", str(file), *arguments)
-
-    return run
+from unit.cli.shop import ACCESS, POD, TEMPLATES, Ran, within, workload, written
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
@@ -215,24 +134,6 @@ def test_a_difference_shows_what_is_added_and_ends_with_two(ran: Any) -> None:
     assert "+      - name: cloudsql-proxy" in changed
 
 
-def test_one_refusal_lets_nothing_be_printed(ran: Any) -> None:
-    wrong = workload("apps/v1 Deployment", POD.replace("serviceAccountName: checkout", "serviceAccountName: other"))
-
-    done = ran(written(workload("batch/v1 Job"), wrong))
-
-    assert (done.status, done.output) == (1, "")
-    assert (
-        "Deployment orders/web: cannot inject a proxy into pod orders/web-*: ServiceAccount orders/other" in done.error
-    )
-
-
-def test_a_misspelt_annotation_is_refused_as_the_webhook_refuses_it(ran: Any) -> None:
-    done = ran(written(workload("apps/v1 Deployment", POD.replace("/inject:", "/injekt:"))))
-
-    assert done.status == 1
-    assert "iam.cloudsql.dev/injekt: no such annotation; did you mean iam.cloudsql.dev/inject?" in done.error
-
-
 def test_a_workload_that_would_be_made_to_wait_is_rendered_all_the_same(ran: Any) -> None:
     job = POD.replace("containers:", "restartPolicy: Never, containers:")
 
@@ -240,40 +141,6 @@ def test_a_workload_that_would_be_made_to_wait_is_rendered_all_the_same(ran: Any
 
     assert done.status == 0
     assert "iam.cloudsql.dev/wait" not in done.output
-
-
-def test_a_wrong_wish_to_wait_is_refused(ran: Any) -> None:
-    wish = POD.replace("inject: checkout", 'inject: checkout, iam.cloudsql.dev/wait: "later"')
-
-    done = ran(written(workload("batch/v1 Job", wish)))
-
-    assert done.status == 1
-    assert "iam.cloudsql.dev/wait: is 'later'" in done.error
-
-
-def test_an_object_of_ours_that_is_none_is_named_with_its_fault(ran: Any) -> None:
-    done = ran(ACCESS.replace("database: orders", "databse: orders"))
-
-    assert done.status == 1
-    assert "DatabaseGrant reads: spec.database: is missing" in done.error
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("a: [", "is no YAML"),
-        ("x0: &x0 {}\nx1: &x1 [*x0, *x0]\nkind: List\nitems: [*x1]\n", "is an alias: write it out"),
-        ("- 1", "holds something that is no object"),
-        ("kind: Deployment\napiVersion: apps/v1\nspec: 5\n", "holds a workload that is none"),
-        ("a: " + "[" * 100_000, "more than 64 lists and maps"),
-    ],
-)
-def test_what_is_no_manifest_is_refused_by_the_name_of_its_file(text: str, said: str, ran: Any) -> None:
-    done = ran(text)
-
-    assert (done.status, done.output) == (1, "")
-    assert "shop.yaml" in done.error
-    assert said in done.error
 
 
 def test_several_files_are_one_stream_of_documents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -308,10 +175,3 @@ def test_standard_input_is_read_and_a_namespace_is_given(
 
     assert done.status == 0
     assert "orders/checkout@1" in done.output
-
-
-def test_wrong_arguments_do_not_look_like_changes() -> None:
-    with pytest.raises(SystemExit) as raised:
-        main(["inject"])
-
-    assert raised.value.code == 1

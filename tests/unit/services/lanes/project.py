@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
@@ -141,3 +141,8 @@ def run(
             threads.close()
 
     asyncio.run(told())
+
+
+async def outcomes(lane: PolicyLane, numbers: range) -> list[BindingsAnswer | BaseException]:
+    """What each of these objects got, its failure included."""
+    return await asyncio.gather(*(lane.bind(key(n), want(n)) for n in numbers), return_exceptions=True)
