@@ -49,13 +49,18 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # --- tests ------------------------------------------------------------------
 
-.PHONY: test parts chain test-unit test-integration test-postgres test-clients test-e2e test-chaos bench
+# Sessions that run side by side, each in a sandbox of its own; most of their time they wait.
+SHARES := parts-1 parts-2 chain-1 chain-2 chain-3
+shared = $(SANDBOX) -- $(BIN)/python -m pytest -p support.sharing --taken $(TAKEN) $(1) 2>&1 | sed -u 's/^/$@: /'
+
+.PHONY: test $(SHARES) test-unit test-integration test-postgres test-clients test-e2e test-chaos bench
 test: binaries ## unit, integration and end-to-end tests
-	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),$(MAKE) --jobs=2 --keep-going parts chain)
-parts:
-	@$(SANDBOX) -- $(BIN)/python -m pytest tests/unit tests/integration tests/chaos 2>&1 | sed -u 's/^/parts: /'
-chain:
-	@$(SANDBOX) -- $(BIN)/python -m pytest tests/e2e 2>&1 | sed -u 's/^/chain: /'
+	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),taken=$$(mktemp -d); trap 'rm -r "$$taken"' EXIT; \
+	  $(MAKE) --jobs=$(words $(SHARES)) --keep-going $(SHARES) TAKEN="$$taken")
+$(filter parts-%,$(SHARES)):
+	@$(call shared,tests/unit tests/integration tests/chaos)
+$(filter chain-%,$(SHARES)):
+	@$(call shared,tests/e2e)
 test-unit: $(STAMP) ## the pure parts only
 	@$(BIN)/python -m pytest $(call tests,tests/unit)
 test-integration: binaries ## emulator, PostgreSQL, API server
