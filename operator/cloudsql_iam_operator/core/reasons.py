@@ -122,6 +122,7 @@ class Reason(Enum):
     IN_USE = _waits("InUse")
     OWNS_OBJECTS = _stalled("OwnsObjects")
     DELETION_BLOCKED = _asks("DeletionBlocked")
+    NETWORK_POLICY_REFUSED = _stalled("NetworkPolicyRefused")
     INTERNAL_ERROR = _asks("InternalError")
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class ConditionType(StrEnum):
     IAM_AUTHENTICATION_ENABLED = "IAMAuthenticationEnabled"
     SETTINGS_AGREED = "SettingsAgreed"
     DRIFTED = "Drifted"
+    NETWORK_POLICY_READY = "NetworkPolicyReady"
     SUSPENDED = "Suspended"
 
 
@@ -95,7 +96,7 @@ def _ready(findings: Sequence[Finding], blocking: Finding | None) -> tuple[Condi
 _TELLING = (Reason.EXPIRED, Reason.OBSERVING)
 """Reasons that hold and still belong on Ready, because something other than the plain success is the declared state."""
 
-_ADVISORY = (ConditionType.SETTINGS_AGREED, ConditionType.DRIFTED)
+_ADVISORY = (ConditionType.SETTINGS_AGREED, ConditionType.DRIFTED, ConditionType.NETWORK_POLICY_READY)
 """Conditions that somebody should look at and that keep nothing from working."""
 
 _NEGATIVE = (ConditionType.DRIFTED, ConditionType.SUSPENDED)

@@ -20,6 +20,7 @@ from cloudsql_iam_operator.handlers import health
 from cloudsql_iam_operator.handlers.settings import Settings
 from cloudsql_iam_operator.handlers.watching import watch
 from cloudsql_iam_operator.services.assembly import Limits, Parts, Wiring, assemble
+from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.pods.networks import NetworkPolicies
 
 log = logging.getLogger(__name__)
@@ -93,8 +94,10 @@ async def _lead(
     working = asyncio.create_task(parts.engine.work())
     relists = asyncio.create_task(_relist(parts, settings.relist))
     tasks = [watching, working, relists]
-    if networks is not None:
-        tasks.append(asyncio.create_task(_keep_networks(networks)))
+    if networks is None:
+        parts.egress.learn(())
+    else:
+        tasks.append(asyncio.create_task(_keep_networks(networks, parts.egress)))
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
@@ -139,10 +142,10 @@ def _networks(settings: Settings, cluster: Cluster, lease: Lease) -> NetworkPoli
     return NetworkPolicies(Networks(cluster.server), settings.networks, lease.check)
 
 
-async def _keep_networks(networks: NetworkPolicies) -> None:
+async def _keep_networks(networks: NetworkPolicies, egress: Egress) -> None:
     while True:
         try:
-            await asyncio.to_thread(networks.round)
+            egress.learn(await asyncio.to_thread(networks.round))
         except NotYet as error:
             log.warning("network policies not looked after, next in %.0f s: %s", NETWORK_SECONDS, error)
         await asyncio.sleep(NETWORK_SECONDS)

@@ -13,6 +13,7 @@ from cloudsql_iam_operator.adapters.postgres.connect import Connectors
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
 from cloudsql_iam_operator.services.identities.databases import Accesses, Secrets
 from cloudsql_iam_operator.services.identities.google import Identities
+from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.reconcilers.instance import InstanceReconciler
 from cloudsql_iam_operator.services.reconcilers.preview import Previews
@@ -65,11 +66,15 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The running parts; `departures` knows which of our kinds are there, `close` ends what the parts hold."""
+    """The running parts; `departures` knows which of our kinds are there, `egress` is told of NetworkPolicies.
+
+    `close` ends what the parts hold.
+    """
 
     engine: Engine
     queue: WorkQueue[Key]
     departures: Departures
+    egress: Egress
     close: Callable[[], None]
 
 
@@ -91,7 +96,7 @@ def assemble(wiring: Wiring) -> Parts:
     room = Room(limits.workers, max(1, limits.workers // 2))  # a namespace has at most half of it
     queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
     systems.lanes.sessions = limits.sessions
-    systems.lanes.tell = users.handing.wake = lambda key: queue.add(key, Rank.FIRST)
+    systems.lanes.tell = users.handing.wake = users.egress.wake = lambda key: queue.add(key, Rank.FIRST)
     outside = Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
     engine = Engine(systems.registry, queue, reconcilers, outside)
     engine.press = systems.lanes.press
@@ -101,7 +106,7 @@ def assemble(wiring: Wiring) -> Parts:
         accesses.close()
         threads.close()
 
-    return Parts(engine, queue, Departures(engine, Definitions(wiring.cluster), threads), close)
+    return Parts(engine, queue, Departures(engine, Definitions(wiring.cluster), threads), users.egress, close)
 
 
 @contextmanager

@@ -115,6 +115,7 @@ def injection_from(environment: Mapping[str, str]) -> InjectionSettings:
         cpu_limit=_quantity(environment, "PROXY_CPU_LIMIT"),
         memory_limit=_quantity(environment, "PROXY_MEMORY_LIMIT") or MEMORY_LIMIT,
         storage_limit=_quantity(environment, "PROXY_EPHEMERAL_STORAGE_LIMIT"),
+        network_policies=_switch(environment, "NETWORK_POLICIES", default="true"),
     )
 
 

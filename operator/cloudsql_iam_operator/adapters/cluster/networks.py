@@ -12,6 +12,8 @@ CALL_SECONDS = (5.0, 25.0)
 PAGE = 100
 _POLICIES = "/apis/networking.k8s.io/v1"
 _GONE = (404, 409)
+_REFUSED = (400, 403, 404, 409, 422)
+"""Answers that are about one policy or its namespace; the others would come to any."""
 
 
 class Networks:
@@ -33,19 +35,23 @@ class Networks:
         chosen = ",".join(f"{name}={value}" for name, value in labels.items())
         return list(self._rest.pages(f"{_POLICIES}/networkpolicies", CALL_SECONDS, PAGE, {"labelSelector": chosen}))
 
-    def apply(self, policy: JSON) -> None:
-        """Store a NetworkPolicy."""
-        self._rest.apply(_path(policy), CALL_SECONDS, policy, FIELD_MANAGER)
+    def apply(self, policy: JSON) -> str:
+        """Store a NetworkPolicy; the API server's words when it refuses this one: a quota, a namespace that goes."""
+        try:
+            self._rest.apply(_path(policy), CALL_SECONDS, policy, FIELD_MANAGER)
+        except Answered as answered:
+            return _refusal(answered)
+        return ""
 
-    def delete(self, policy: JSON) -> None:
-        """Delete this very NetworkPolicy, unless it is gone."""
+    def delete(self, policy: JSON) -> str:
+        """Delete this very NetworkPolicy, unless it is gone; the API server's words when it refuses."""
         exactly = {"uid": policy["metadata"]["uid"]}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": exactly}
         try:
             self._rest.send("DELETE", _path(policy), CALL_SECONDS, options)
         except Answered as answered:
-            if answered.status not in _GONE:
-                raise
+            return "" if answered.status in _GONE else _refusal(answered)
+        return ""
 
     def tell(self, namespace: str, about: Mapping[str, Any], reason: str, message: str) -> bool:
         """Record a Warning Event about a workload; False when it is there already, or the namespace is going."""
@@ -58,6 +64,17 @@ class Networks:
                 return False
             raise
         return True
+
+
+def _refusal(answered: Answered) -> str:
+    """What the API server has against one object.
+
+    Raises:
+        Answered: it has something against all of them.
+    """
+    if answered.status in _REFUSED:
+        return answered.message
+    raise answered
 
 
 def _path(policy: JSON) -> str:

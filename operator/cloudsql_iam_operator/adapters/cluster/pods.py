@@ -8,6 +8,7 @@ from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
 
 CALL_SECONDS = (5.0, 25.0)
 PAGE = 250
+OPTED_OUT = "iam.cloudsql.dev/admission=disabled"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _REFUSED = (404, 409, 429)
 """Answers to an eviction: it is gone, it is another pod, or a PodDisruptionBudget forbids it for now."""
@@ -18,6 +19,11 @@ class Pods:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
+
+    def opted_out(self) -> frozenset[str]:
+        """Names of the Namespaces whose label keeps the webhook out."""
+        found = self._rest.pages("/api/v1/namespaces", CALL_SECONDS, PAGE, {"labelSelector": OPTED_OUT}, METADATA_ONLY)
+        return frozenset(item["metadata"]["name"] for item in found)
 
     def metadata(self) -> Iterator[JSON]:
         """Metadata of every pod of the cluster, read page by page: no more than one page is held."""

@@ -19,7 +19,7 @@ from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import Pod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.targets import Login, Target, database_warnings, targets
-from cloudsql_iam_operator.core.injection.waiting import runs_once, wait_of, waiting_warnings
+from cloudsql_iam_operator.core.injection.waiting import wait_of, waiting_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def access(pod: Pod, wishes: Wishes, facts: Facts, settings: InjectionSettings) 
     mode = _mode(wishes, settings)
     users = tuple(_users(wishes, account, facts))
     warnings = [text for user in users for text in _warnings(user, acting, wishes, mode, facts.namespace)]
-    wait, once = wait_of(wishes[WAIT], pod), runs_once(pod)
-    warnings += [text for user in users for text in waiting_warnings(user, wait, once=once)]
+    wait = wait_of(wishes[WAIT], pod)
+    warnings += [text for user in users for text in waiting_warnings(user, wait, pod)]
     logins = tuple(_login(user, acting) for user in users)
     if wishes[CREDENTIALS_SECRET] is not None:
         warnings.append(f"the identity behind {CREDENTIALS_SECRET} is not verified: Secrets are not read")

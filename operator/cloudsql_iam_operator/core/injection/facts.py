@@ -13,6 +13,8 @@ class Login(Enum):
     """Whether logging in as a CloudSQLIAMUser works, as far as its status says."""
 
     WORKS = "works"
+    OBSERVED = "observed"
+    """It is only observed, and not as declared: whoever keeps it may let it in by other means."""
     WAITS = "waits"
     STALLED = "stalled"
     EXPIRED = "expired"
@@ -41,8 +43,9 @@ class UserFact:
 
     `member` and `username` are those of its status, "" before that. `instance` is None when the CloudSQLInstance
     that `instance_name` names does not exist. `databases` are those that DatabaseGrants open to it, sorted. `problem`
-    is the sentence of its Ready condition. `unseen` are the DatabaseGrants for it that nobody has looked at yet.
-    `acts_at` is when its latest change of IAM acts everywhere, None once that is past.
+    is the sentence of its Ready condition. `unseen` are the DatabaseGrants for it that nobody has looked at yet, as
+    they stand now. `roles_due` says that it declares database roles which were not given yet. `acts_at` is when its
+    latest change of IAM acts everywhere, None once that is past.
     """
 
     name: str
@@ -57,6 +60,7 @@ class UserFact:
     instance: InstanceFact | None
     databases: tuple[str, ...]
     unseen: tuple[str, ...] = ()
+    roles_due: bool = False
     acts_at: datetime | None = None
 
 

@@ -110,6 +110,8 @@ def login_warnings(user: UserFact) -> Iterator[str]:
     match user.login:
         case Login.WORKS:
             return
+        case Login.OBSERVED:
+            yield f"CloudSQLIAMUser {user.name} is only observed, and not as declared: logins may fail{why}"
         case Login.WAITS:
             yield f"CloudSQLIAMUser {user.name} is not ready yet, logins fail until it is{why}"
         case Login.STALLED:

@@ -47,7 +47,8 @@ class Container:
 class Pod:
     """One pod. `node` is where it is bound to, "" when the scheduler decides. `grace` is seconds after SIGTERM.
 
-    `requests` and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names.
+    `requests` and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names. `made_again` says
+    that a controller makes another one when it is refused.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Pod:
     restart_policy: str
     grace: int
     owned_by_job: bool
+    made_again: bool
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     volumes: tuple[str, ...]
@@ -92,6 +94,7 @@ def parsed(pod: Mapping[str, Any]) -> Pod:
         restart_policy=_text(spec.get("restartPolicy")) or "Always",
         grace=_whole(spec.get("terminationGracePeriodSeconds"), 30),
         owned_by_job=any(_text(o.get("kind")) == "Job" for o in map(_mapping, _list(metadata.get("ownerReferences")))),
+        made_again=bool(metadata.get("generateName") or metadata.get("ownerReferences")),
         requests=_quantities(spec, "requests"),
         limits=_quantities(spec, "limits"),
         volumes=_names(spec.get("volumes")),

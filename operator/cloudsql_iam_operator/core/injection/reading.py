@@ -13,7 +13,7 @@ from cloudsql_iam_operator.api.parsing.instance import parse_instance
 from cloudsql_iam_operator.api.parsing.texts import SERVICE_ACCOUNT
 from cloudsql_iam_operator.api.parsing.times import instant_of
 from cloudsql_iam_operator.api.parsing.user import parse_user
-from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserMode
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
@@ -23,6 +23,25 @@ _OWN_WORK = (str(Reason.DATABASE_NOT_FOUND), str(Reason.ROLE_NOT_FOUND), str(Rea
 
 _LAYERS = (ConditionType.IAM_BOUND, ConditionType.USER_READY)
 """Conditions that make a login work, whatever else is amiss."""
+
+_UNTOLD = frozenset(
+    str(reason)
+    for reason in (
+        Reason.SUSPENDED,
+        Reason.INSTANCE_SUSPENDED,
+        Reason.PROGRESSING_WITH_RETRY,
+        Reason.OPERATION_IN_PROGRESS,
+        Reason.QUOTA_EXCEEDED,
+        Reason.GOOGLE_UNREACHABLE,
+        Reason.UNEXPECTED_ANSWER,
+        Reason.CREDENTIALS_FAILED,
+        Reason.IAM_CONFLICT,
+    )
+)
+"""Why a user was not looked at, which says nothing about its login: what was made goes on to work."""
+
+
+_EDITED = "its latest edit was not looked at yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +56,13 @@ class SeenUser:
     username: str
     login: Login
     problem: str
+    roles_due: bool
     acts_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class SeenGrant:
-    """A DatabaseGrant: what it declares, and whether nobody has looked at the database for it yet."""
+    """A DatabaseGrant: what it declares, and whether nobody has looked at the database for it as it stands now."""
 
     spec: DatabaseGrant
     unseen: bool
@@ -72,13 +92,16 @@ def user(body: Mapping[str, Any]) -> SeenUser | None:
         return None
     status = body.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    ready = conditions.get(ConditionType.READY, {})
+    current = status.get("observedGeneration") == spec.metadata.generation
+    login = _login(conditions, status)
+    lasting = login in (Login.STALLED, Login.EXPIRED)
     return SeenUser(
         spec=spec,
         member=status.get("member", ""),
         username=status.get("username", ""),
-        login=_login(conditions),
-        problem=f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready else "",
+        login=Login.WAITS if lasting and not current else login,
+        problem=_EDITED if lasting and not current else _sentence(conditions.get(ConditionType.READY)),
+        roles_due=_roles_due(spec, conditions, status),
         acts_at=instant_of((status.get("iam") or {}).get("propagationUntil")),
     )
 
@@ -112,13 +135,18 @@ def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[SeenGrant], n
         instance=on,
         databases=tuple(sorted({g.spec.database for g in given})),
         unseen=tuple(sorted(g.spec.metadata.key.name for g in given if g.unseen)),
+        roles_due=seen.roles_due,
         acts_at=seen.acts_at if seen.acts_at is not None and seen.acts_at > now else None,
     )
 
 
 def _unseen(spec: DatabaseGrant, status: Mapping[str, Any]) -> bool:
-    """Whether the grant is on its way: it will be carried out, and no pass has looked at its database yet."""
-    if status.get("observed") is not None or spec.mode is GrantMode.PLAN or spec.suspend:
+    """Whether the grant is on its way: it will be carried out, and no pass has looked at its database for it yet."""
+    if spec.mode is GrantMode.PLAN or spec.suspend:
+        return False
+    if status.get("observedGeneration") != spec.metadata.generation:
+        return True
+    if status.get("observed") is not None:
         return False
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     stalled = conditions.get(ConditionType.STALLED, {}).get("status") == "True"
@@ -133,12 +161,41 @@ def _refused(status: Mapping[str, Any], generation: int | None) -> bool:
     return any(c["type"] == ConditionType.STALLED and c["status"] == "True" for c in conditions)
 
 
-def _login(conditions: Mapping[str, Mapping[str, Any]]) -> Login:
+def _login(conditions: Mapping[str, Mapping[str, Any]], status: Mapping[str, Any]) -> Login:
     def holds(type_: ConditionType) -> bool:
         return conditions.get(type_, {}).get("status") == "True"
 
-    if conditions.get(ConditionType.READY, {}).get("reason") == str(Reason.EXPIRED):
+    reason = conditions.get(ConditionType.READY, {}).get("reason")
+    if reason == str(Reason.EXPIRED):
         return Login.EXPIRED
+    if reason == str(Reason.OBSERVING) and holds(ConditionType.DRIFTED):
+        return Login.OBSERVED
     if holds(ConditionType.READY) or all(holds(layer) for layer in _LAYERS):
         return Login.WORKS
+    if reason in _UNTOLD and _worked(status):
+        return Login.WORKS
     return Login.STALLED if holds(ConditionType.STALLED) else Login.WAITS
+
+
+def _worked(status: Mapping[str, Any]) -> bool:
+    """Whether database user and bindings were there at an earlier look; what is only about to be bound has no time."""
+    iam = status.get("iam") or {}
+    others = any(not binding.get("added") for binding in iam.get("bindings") or ())
+    there = bool(status.get("created") or status.get("adopted")) and not status.get("withdrawn")
+    return there and (others or "propagationUntil" in iam)
+
+
+def _roles_due(spec: CloudSQLIAMUser, conditions: Mapping[str, Mapping[str, Any]], status: Mapping[str, Any]) -> bool:
+    """Whether database roles are on their way; not where one is waited for that the pod itself may be about to make."""
+    given = conditions.get(ConditionType.GRANTS_APPLIED, {})
+    if spec.suspend or spec.mode is UserMode.OBSERVE:
+        return False
+    if set(spec.database_roles) <= set(status.get("databaseRoles") or ()):
+        return False
+    if given.get("observedGeneration") != spec.metadata.generation:
+        return True
+    return given.get("status") != "True" and given.get("reason") not in _OWN_WORK
+
+
+def _sentence(ready: Mapping[str, Any] | None) -> str:
+    return f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready else ""

@@ -20,7 +20,8 @@ class InjectionSettings:
     their identity. `endpoints` are addresses of the Admin API and universes that pods may name. `extra_args`: pods
     may add flags. `pull_secrets` are names of image pull secrets. `environment` are variables of the proxy, such as
     HTTPS_PROXY. `metadata_host` is where the proxy takes the metadata server to be without asking; "" lets it look.
-    Limits are quantities for pods that say none, "" for none.
+    Limits are quantities for pods that say none, "" for none. `network_policies`: pods get those
+    that they ask for.
     """
 
     image: str
@@ -37,3 +38,4 @@ class InjectionSettings:
     cpu_limit: str = ""
     memory_limit: str = "256Mi"
     storage_limit: str = ""
+    network_policies: bool = True

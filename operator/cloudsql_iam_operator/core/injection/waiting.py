@@ -22,27 +22,31 @@ def wait_of(said: Wait | None, pod: Pod) -> Wait:
     return said if said is not None else (Wait.READY if runs_once(pod) else Wait.NONE)
 
 
-def waiting_warnings(user: UserFact, wait: Wait, *, once: bool) -> Iterator[str]:
+def waiting_warnings(user: UserFact, wait: Wait, pod: Pod) -> Iterator[str]:
     """What may keep the pod from logging in at first, when it does not wait for that.
 
     Raises:
         Refusal: it waits. The reason passes by itself.
     """
+    why = f" ({user.problem})" if user.problem else ""
     if wait is not Wait.NONE and user.login is Login.WAITS:
-        why = f" ({user.problem})" if user.problem else ""
-        raise _held(f"CloudSQLIAMUser {user.name} is not ready{why}", "it is")
+        raise _held(pod, f"CloudSQLIAMUser {user.name} is not ready{why}", "it is")
+    if wait is not Wait.NONE and user.roles_due:
+        raise _held(pod, f"database roles of CloudSQLIAMUser {user.name} were not given yet{why}", "they are")
     if wait is not Wait.NONE and user.unseen:
-        raise _held(f"DatabaseGrant {', '.join(user.unseen)} for {user.name} was not carried out yet", "it was")
+        raise _held(pod, f"DatabaseGrant {', '.join(user.unseen)} for {user.name} was not carried out yet", "it was")
     if user.acts_at is None:
         return
     until = user.acts_at.isoformat().replace("+00:00", "Z")
-    why = f"IAM may take until {until} to let CloudSQLIAMUser {user.name} in"
+    what = f"IAM may take until {until} to let CloudSQLIAMUser {user.name} in"
     if wait is Wait.PROPAGATED:
-        raise _held(why, "then")
-    if once:
-        yield f"{why}: set {WAIT}: propagated, or let the program try its login again"
+        raise _held(pod, what, "then")
+    if runs_once(pod):
+        yield f"{what}: set {WAIT}: propagated, or let the program try its login again"
 
 
-def _held(why: str, until: str) -> Refusal:
-    text = f"{why}: the pod is refused until {until}, and made again by its controller; {WAIT}: none starts it now"
-    return forbidden(Code.WAIT, text)
+def _held(pod: Pod, why: str, until: str) -> Refusal:
+    again = (
+        "made again by its controller" if pod.made_again else "nobody makes it again: apply it then, or make it a Job"
+    )
+    return forbidden(Code.WAIT, f"{why}: the pod is refused until {until}, and {again}; {WAIT}: none starts it now")

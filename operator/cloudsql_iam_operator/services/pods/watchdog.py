@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 class Pods(Protocol):
     """The pods of the cluster."""
 
+    def opted_out(self) -> frozenset[str]:
+        """Namespaces that take no part by their label."""
+
     def metadata(self) -> Iterable[dict[str, Any]]:
         """Metadata of all pods, never all at once."""
 
@@ -55,7 +58,7 @@ class Count:
 class Rules:
     """What the administrator wants: `restart` too, or only to be told. `every` is seconds between rounds.
 
-    In the namespaces `left_out` the webhook injects nothing, and nothing is missing.
+    In the namespaces `left_out`, and in those that opt out, the webhook injects nothing, and nothing is missing.
     """
 
     restart: bool
@@ -101,9 +104,10 @@ class Watchdog:
             NotYet: the API server cannot be reached, or refuses.
         """
         found = old = restarted = 0
+        left_out = rules.left_out | self._pods.opted_out()
         for metadata in self._pods.metadata():
             old += outdated(metadata, self._settings)
-            asked = metadata["namespace"] not in rules.left_out and suspect(metadata, now)
+            asked = metadata["namespace"] not in left_out and suspect(metadata, now)
             about = self._look(metadata) if asked else None
             if about is None:
                 continue
@@ -126,7 +130,9 @@ class Watchdog:
             return None
 
     def _restart(self, metadata: dict[str, Any], now: datetime) -> bool:
-        owner, made = owner_of(metadata), instant_of(metadata.get("creationTimestamp"))
+        # a uid is what the pod says: one of another namespace is nobody's here
+        owner = f"{metadata['namespace']}/{owner_of(metadata)}"
+        made = instant_of(metadata.get("creationTimestamp"))
         tried = self._tried.get(owner)
         if made is None or (tried is not None and made >= tried):
             return False  # it is what an eviction has brought

@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.lanes.policy_wants import Announced
+from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
@@ -48,6 +49,7 @@ class UserReconciler:
         self._visits: dict[Key, Visit] = {}
         self.handing = Handing(systems, self._visits)
         self._bindings = Bindings(systems, self._visits, self.handing)
+        self.egress = Egress(systems.registry)
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
@@ -66,6 +68,8 @@ class UserReconciler:
                     visit.record = visit.record.unnamed()
         finally:
             del self._visits[live.key]
+        for finding in self.egress.findings(live):
+            visit.layers.note(finding.type, finding.reason, finding.message)
         return visit.report()
 
     async def remove(self, live: Live) -> Report:

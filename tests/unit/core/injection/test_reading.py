@@ -13,13 +13,14 @@ ORDERS = InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PRI
 
 
 def user(**status: Any) -> dict[str, Any]:
+    """A user whose status is about it as it stands, unless told otherwise."""
     return {
         "metadata": {"name": "checkout", "namespace": "orders", **CREATED},
         "spec": {
             "instanceRef": {"name": "orders-prod"},
             "principal": {"kubernetesServiceAccount": {"name": "checkout"}},
         },
-        "status": status,
+        "status": {"observedGeneration": 2} | status,
     }
 
 
@@ -138,10 +139,27 @@ def test_a_users_databases_are_those_of_the_grants_that_name_it() -> None:
         ({}, {}, True),
         ({"conditions": [{"type": "Ready", "status": "False", "reason": "UserNotReady"}]}, {}, True),
         ({"applied": [{"role": "r"}], "conditions": []}, {}, True),
-        ({"observed": {"desired": 0}}, {}, False),
-        ({"observed": {}, "conditions": [{"type": "Ready", "status": "False", "reason": "UserNotReady"}]}, {}, False),
-        ({"conditions": [{"type": "Ready", "status": "False", "reason": "DatabaseNotFound"}]}, {}, False),
-        ({"conditions": [{"type": "Stalled", "status": "True"}], "observedGeneration": 1}, {}, False),
+        ({"observedGeneration": 2, "conditions": []}, {}, True),
+        ({"observedGeneration": 1, "observed": {"desired": 0}}, {}, True),
+        ({"observedGeneration": 2, "observed": {"desired": 0}}, {}, False),
+        (
+            {
+                "observedGeneration": 2,
+                "observed": {},
+                "conditions": [{"type": "Ready", "status": "False", "reason": "UserNotReady"}],
+            },
+            {},
+            False,
+        ),
+        (
+            {
+                "observedGeneration": 2,
+                "conditions": [{"type": "Ready", "status": "False", "reason": "DatabaseNotFound"}],
+            },
+            {},
+            False,
+        ),
+        ({"observedGeneration": 2, "applied": [{}], "conditions": conditions(Stalled="True")}, {}, False),
         ({}, {"mode": "Plan"}, False),
         ({}, {"suspend": True}, False),
     ],
@@ -171,3 +189,80 @@ def test_iam_is_waited_for_until_the_time_in_the_status(until: object, acts_at: 
 
     assert seen is not None
     assert reading.fact(seen, ORDERS, [], NOON).acts_at == acts_at
+
+
+PAST = {"created": True, "iam": {"propagationUntil": "2026-11-26T11:00:00Z"}}
+INTENDED = {"created": True, "iam": {"bindings": [{"role": "roles/cloudsql.client", "added": True}]}}
+OTHERS = {"adopted": True, "iam": {"bindings": [{"role": "roles/cloudsql.client", "added": False}]}}
+NOT_LOOKED_AT = {
+    "it was let in, and is suspended": (PAST, "Suspended", Login.WORKS),
+    "others let it in, and Google cannot be reached": (OTHERS, "GoogleUnreachable", Login.WORKS),
+    "it was let in, and a quota is used up": (PAST, "QuotaExceeded", Login.WORKS),
+    "its bindings were only about to be made": (INTENDED, "GoogleUnreachable", Login.WAITS),
+    "it was never there": ({}, "Suspended", Login.WAITS),
+    "its access is being taken back": (PAST | {"withdrawn": True}, "QuotaExceeded", Login.WAITS),
+    "a binding was looked for and is missing": (PAST, "IAMBindingMissing", Login.WAITS),
+    "its instance was stopped": (PAST, "InstanceStopped", Login.WAITS),
+}
+
+
+@pytest.mark.parametrize(("record", "reason", "login"), NOT_LOOKED_AT.values(), ids=NOT_LOOKED_AT)
+def test_a_user_that_was_let_in_goes_on_to_log_in_while_nobody_can_look(
+    record: dict[str, Any], reason: str, login: Login
+) -> None:
+    ready = [{"type": "Ready", "status": "False", "reason": reason, "message": "m"}]
+
+    seen = reading.user(user(conditions=ready, **record))
+
+    assert seen is not None
+    assert seen.login is login
+
+
+EXPIRED = [{"type": "Ready", "status": "True", "reason": "Expired", "message": "at noon"}]
+
+
+@pytest.mark.parametrize("found", [EXPIRED, conditions(Ready="False", Stalled="True")])
+def test_what_only_an_edit_helps_waits_once_it_was_edited(found: list[dict[str, str]]) -> None:
+    seen = reading.user(user(conditions=found, observedGeneration=1))
+
+    assert seen is not None
+    assert (seen.login, seen.problem) == (Login.WAITS, "its latest edit was not looked at yet")
+
+
+@pytest.mark.parametrize(("drifted", "login"), [("True", Login.OBSERVED), ("False", Login.WORKS)])
+def test_a_user_that_is_only_observed_may_be_let_in_by_others(drifted: str, login: Login) -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Observing", "message": "1 differences are left"}
+
+    seen = reading.user(user(conditions=[ready, *conditions(Drifted=drifted)]))
+
+    assert seen is not None
+    assert seen.login is login
+
+
+def applied(status: str, reason: str, generation: int = 2) -> dict[str, Any]:
+    about = {"type": "GrantsApplied", "status": status, "reason": reason, "observedGeneration": generation}
+    return {"conditions": [about]}
+
+
+ROLES = {
+    "nobody has looked": ({}, {}, True),
+    "given, and told": ({"databaseRoles": ["app_rw"]}, {}, False),
+    "held before": (applied("True", "Succeeded"), {}, False),
+    "those of an earlier edit": (applied("True", "Succeeded", 1), {}, True),
+    "the database cannot be reached": (applied("False", "DatabaseUnreachable"), {}, True),
+    "it is for the pod to make": (applied("False", "RoleNotFound"), {}, False),
+    "only observed": ({}, {"mode": "Observe"}, False),
+    "suspended": ({}, {"suspend": True}, False),
+}
+
+
+@pytest.mark.parametrize(("status", "change", "due"), ROLES.values(), ids=ROLES)
+def test_database_roles_are_due_until_they_were_given_as_declared(
+    status: dict[str, Any], change: dict[str, Any], due: bool
+) -> None:
+    body = user(**status)
+
+    seen = reading.user(body | {"spec": body["spec"] | {"databaseRoles": ["app_rw"]} | change})
+
+    assert seen is not None
+    assert seen.roles_due is due

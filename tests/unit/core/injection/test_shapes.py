@@ -1,5 +1,6 @@
 """Shapes of pods. Numbers in the comments are those of the list of tricky cases."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from support.podshapes import (
     planned,
     pod,
     proxy,
+    warnings,
 )
 
 PROXY = {
@@ -224,3 +226,13 @@ def test_a_wish_that_cannot_be_meant_is_refused(spelling: str) -> None:
 def test_json_that_is_no_pod_is_called_malformed(body: dict[str, Any]) -> None:  # 40
     with pytest.raises(MalformedPod):
         plan(body, FACTS, SETTINGS)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_policy_that_nobody_keeps_is_pointed_out(kept: bool) -> None:
+    settings = replace(SETTINGS, network_policies=kept)
+
+    told = warnings(pod(annotations={"network-policy": "true"}), FACTS, settings)
+
+    text = "iam.cloudsql.dev/network-policy does nothing here: the administrator has not enabled networkPolicies"
+    assert told == (() if kept else (f"{text} in the chart",))

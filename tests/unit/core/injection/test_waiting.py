@@ -16,6 +16,8 @@ LATER = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
 READY = CHECKOUT
 UNREADY = replace(CHECKOUT, login=Login.WAITS, problem="Progressing: creating the database user")
 NEW_GRANT = replace(CHECKOUT, unseen=("reports",))
+ROLES_DUE = replace(CHECKOUT, roles_due=True)
+OBSERVED = replace(CHECKOUT, login=Login.OBSERVED)
 SETTLING = replace(CHECKOUT, acts_at=LATER)
 BOTH = replace(UNREADY, acts_at=LATER)
 ONCE: tuple[Mapping[str, Any], ...] = (
@@ -50,6 +52,8 @@ TABLE = [
     (READY, "starts", "starts", "starts"),
     (UNREADY, "starts", "waits", "waits"),
     (NEW_GRANT, "starts", "waits", "waits"),
+    (ROLES_DUE, "starts", "waits", "waits"),
+    (OBSERVED, "starts", "starts", "starts"),
     (SETTLING, "starts", "starts", "waits"),
     (BOTH, "starts", "waits", "waits"),
 ]
@@ -63,23 +67,33 @@ TABLE = [
         for wait, expected in zip((Wait.NONE, Wait.READY, Wait.PROPAGATED), row[1:], strict=True)
     ],
 )
-@pytest.mark.parametrize("once", [True, False])
-def test_a_pod_waits_for_what_it_says(user: UserFact, wait: Wait, expected: str, once: bool) -> None:
-    assert _found(user, wait, once=once) == expected
+@pytest.mark.parametrize("body", [ONCE[0], AGAIN[0]])
+def test_a_pod_waits_for_what_it_says(user: UserFact, wait: Wait, expected: str, body: Mapping[str, Any]) -> None:
+    assert _found(user, wait, body) == expected
 
 
-def _found(user: UserFact, wait: Wait, *, once: bool) -> str:
+def _found(user: UserFact, wait: Wait, body: Mapping[str, Any]) -> str:
     try:
-        list(waiting_warnings(user, wait, once=once))
+        list(waiting_warnings(user, wait, parsed(body)))
     except Refusal as refusal:
         return "waits" if (refusal.denied.status, refusal.denied.code) == (403, Code.WAIT) else "is refused"
     return "starts"
 
 
 def test_the_refusal_says_why_until_when_and_how_not_to_wait() -> None:
-    assert denied(pod(restartPolicy="Never"), users(UNREADY)) == (
+    body = pod(restartPolicy="Never")
+    body["metadata"]["generateName"] = "migrate-"
+
+    assert denied(body, users(UNREADY)) == (
         "403 CloudSQLIAMUser checkout is not ready (Progressing: creating the database user): the pod is refused until "
         "it is, and made again by its controller; iam.cloudsql.dev/wait: none starts it now"
+    )
+
+
+def test_a_pod_that_nobody_makes_again_is_told_so() -> None:
+    assert denied(pod(restartPolicy="Never"), users(UNREADY)).endswith(
+        "the pod is refused until it is, and nobody makes it again: apply it then, or make it a Job; "
+        "iam.cloudsql.dev/wait: none starts it now"
     )
 
 
@@ -87,6 +101,18 @@ def test_a_new_grant_is_waited_for_by_name() -> None:
     assert "DatabaseGrant reports for checkout was not carried out yet" in denied(
         pod(restartPolicy="Never"), users(NEW_GRANT)
     )
+
+
+def test_database_roles_are_waited_for() -> None:
+    assert "database roles of CloudSQLIAMUser checkout were not given yet" in denied(
+        pod(restartPolicy="Never"), users(ROLES_DUE)
+    )
+
+
+def test_a_user_that_is_only_observed_starts_with_a_warning() -> None:
+    (warning,) = warnings(pod(restartPolicy="Never"), users(OBSERVED))
+
+    assert warning == "CloudSQLIAMUser checkout is only observed, and not as declared: logins may fail"
 
 
 def test_a_pod_that_runs_once_is_told_while_iam_may_not_act_yet() -> None:

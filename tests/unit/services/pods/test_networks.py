@@ -21,6 +21,8 @@ class Town:
     stored: list[dict[str, Any]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     written: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why nothing can be written, by namespace."""
 
     def workloads(self, group: str, kind: str) -> Iterable[dict[str, Any]]:
         return [body for body in self.found if body["kind"] == kind]
@@ -31,14 +33,20 @@ class Town:
     def labelled(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         return [p for p in self.stored if labels.items() <= p["metadata"].get("labels", {}).items()]
 
-    def apply(self, policy: dict[str, Any]) -> None:
+    def apply(self, policy: dict[str, Any]) -> str:
+        if why := self.refused.get(policy["metadata"]["namespace"]):
+            return why
         self.written += 1
         self.stored = [p for p in self.stored if p["metadata"]["name"] != policy["metadata"]["name"]]
         self.stored.append(copy.deepcopy(policy))
+        return ""
 
-    def delete(self, policy: dict[str, Any]) -> None:
+    def delete(self, policy: dict[str, Any]) -> str:
+        if why := self.refused.get(policy["metadata"]["namespace"]):
+            return why
         self.written += 1
         self.stored.remove(policy)
+        return ""
 
     def tell(self, namespace: str, about: Mapping[str, Any], reason: str, message: str) -> bool:
         self.told.append(f"{reason} {about['kind']} {namespace}/{about['name']}: {message}")
@@ -113,7 +121,7 @@ def test_a_policy_that_would_be_the_first_is_refused_since_it_cuts_the_applicati
 
     assert town.ours() == []
     assert town.told[0].startswith(
-        "NetworkPolicyRefused Deployment orders/web: no NetworkPolicy is made for it: nothing"
+        "NetworkPolicyRefused Deployment orders/web: no NetworkPolicy is made for Deployment web: nothing"
     )
 
 
@@ -212,3 +220,66 @@ def test_who_may_no_longer_write_writes_nothing() -> None:
         NetworkPolicies(town, RANGES, lost).round()
 
     assert town.written == 0
+
+
+def test_a_namespace_that_takes_no_policy_keeps_no_other_from_its_own() -> None:
+    other = denying()
+    other["metadata"]["namespace"] = "shop"
+    there = deployment(namespace="shop", uid="u-2")
+    town = Town([deployment(), there], [denying(), other], refused={"orders": "the namespace is being terminated"})
+
+    told = NetworkPolicies(town, RANGES, lambda: None).round()
+
+    assert town.ours() == ["cloudsql-proxy-u-2"]
+    assert [(one.who.namespace, one.why_not) for one in told] == [
+        ("orders", "the namespace is being terminated"),
+        ("shop", ""),
+    ]
+    assert town.told == [
+        "NetworkPolicyRefused Deployment orders/web: no NetworkPolicy is made for Deployment web: "
+        "the namespace is being terminated"
+    ]
+
+
+def test_a_policy_that_somebody_labelled_as_ours_is_neither_deleted_nor_overlooked() -> None:
+    theirs = denying()
+    theirs["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "cloudsql-iam-operator"}
+    town = Town([deployment()], [theirs])
+
+    rounds(town, 2)
+
+    assert [p["metadata"]["name"] for p in town.stored] == ["default-deny", "cloudsql-proxy-u-1"]
+
+
+def test_a_policy_of_somebody_else_under_our_name_is_left_alone() -> None:
+    theirs = denying()
+    theirs["metadata"]["name"] = "cloudsql-proxy-u-1"
+    town = Town([deployment()], [denying(), theirs])
+
+    rounds(town)
+
+    assert theirs in town.stored
+    assert town.written == 0
+    assert town.told[0].endswith("somebody else has made NetworkPolicy cloudsql-proxy-u-1: delete that")
+
+
+ABSENT = {"key": "legacy", "operator": "DoesNotExist"}
+ELSEWHERE = {"key": "zone", "operator": "NotIn", "values": ["dmz"]}
+HELD = {"key": "tier", "operator": "In", "values": ["front"]}
+NARROWED = {
+    "what our labels say already": ([HELD], None),
+    "a label that must be absent": ([HELD, ABSENT], [ABSENT]),
+    "a value that must be another": ([ELSEWHERE], [ELSEWHERE]),
+}
+
+
+@pytest.mark.parametrize(("expressions", "narrowed"), NARROWED.values(), ids=NARROWED)
+def test_pods_with_equal_labels_that_nothing_limits_are_not_chosen(
+    expressions: list[dict[str, Any]], narrowed: list[dict[str, Any]] | None
+) -> None:
+    town = Town([deployment()], [denying(matchExpressions=expressions)])
+
+    rounds(town)
+
+    selector = town.stored[-1]["spec"]["podSelector"]
+    assert (selector["matchLabels"], selector.get("matchExpressions")) == (LABELS, narrowed)

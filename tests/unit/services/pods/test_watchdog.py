@@ -21,6 +21,10 @@ class Ward:
     evicted: list[str] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
     budget: bool = True
+    out: frozenset[str] = frozenset()
+
+    def opted_out(self) -> frozenset[str]:
+        return self.out
 
     def metadata(self) -> Iterable[dict[str, Any]]:
         return [body["metadata"] for body in self.pods.values()]
@@ -200,3 +204,23 @@ def test_a_sidecar_with_the_image_that_its_pod_asked_for_is_not_outdated() -> No
     marks["iam.cloudsql.dev/image"] = "x/proxy:2.1.0"
 
     assert watchdog(ward(body)).round(REPORT, NOW) == Count()
+
+
+def test_a_namespace_that_opts_out_misses_nothing() -> None:
+    over = ward(running())
+    over.out = frozenset({"orders"})
+
+    assert watchdog(over).round(RESTART, NOW) == Count()
+    assert (over.told, over.evicted) == ([], [])
+
+
+def test_a_pod_that_names_a_controller_of_another_namespace_costs_that_nothing() -> None:
+    over = ward(running("forged", metadata={"namespace": "elsewhere"}))
+    dog = watchdog(over)
+    dog.round(RESTART, NOW)
+    over.pods.clear()
+    over.pods["honest"] = running("honest", metadata={"creationTimestamp": "2026-11-26T12:01:00Z"})
+
+    dog.round(RESTART, NOW + timedelta(minutes=5))
+
+    assert over.evicted == ["forged", "honest"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET
+from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET, NETWORK_POLICY
 from cloudsql_iam_operator.api.injection.flags import MAX_SIGTERM_DELAY, MIN_SIGTERM_DELAY
 from cloudsql_iam_operator.api.injection.sidecar import ADMIN_PORT, IMAGE, NATIVE_SIDECAR
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
@@ -77,6 +77,8 @@ def warnings(on: Situation, built: Proxy, reachable: frozenset[str]) -> Iterator
     yield from moved(on.wishes, built.targets)
     yield from form_warnings(built.form, on.pod, reachable)
     yield from resources.resource_warnings(built.shares, on)
+    if on.wishes[NETWORK_POLICY] and not on.settings.network_policies:
+        yield f"{NETWORK_POLICY} does nothing here: the administrator has not enabled networkPolicies in the chart"
     for annotation in (MIN_SIGTERM_DELAY, MAX_SIGTERM_DELAY):
         seconds = on.wishes[annotation]
         if seconds is not None and seconds > on.pod.grace:

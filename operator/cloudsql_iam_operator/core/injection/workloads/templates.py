@@ -131,6 +131,9 @@ def _waiting(workload: Workload, denied: Denied) -> Iterator[str]:
     hook = waits_for_its_chart(workload.annotations) if denied.code in _ABSENT else ""
     if hook:
         yield hook
+    deadline = _at(workload.body, workload.steps[:-1]).get("activeDeadlineSeconds")
+    if isinstance(deadline, int):
+        yield f"its activeDeadlineSeconds of {deadline} runs while its pods wait: leave room for that"
     # without the name of the pod that was made up for the plan
     yield f"its pods are refused, and tried again, until this is settled: {denied.message.partition(': ')[2]}"
 

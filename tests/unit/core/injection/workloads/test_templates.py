@@ -139,6 +139,20 @@ def test_a_hook_after_its_chart_is_told_only_that_it_waits(event: str) -> None:
     assert len(told(workload("batch", "Job", annotations={"helm.sh/hook": event}), users())) == 1
 
 
+@pytest.mark.parametrize("kind", ["Job", "CronJob"])
+def test_a_deadline_that_runs_while_pods_wait_is_told(kind: str) -> None:
+    of = workload("batch", kind)
+    place: Any = of.body
+    for step in of.steps[:-1]:
+        place = place[step]
+    place["activeDeadlineSeconds"] = 300
+
+    deadline, _ = told(of, users(replace(CHECKOUT, login=Login.WAITS)))
+
+    assert deadline == "its activeDeadlineSeconds of 300 runs while its pods wait: leave room for that"
+    assert told(of) == ()
+
+
 def test_a_pod_is_what_the_controller_would_make() -> None:
     of = workload("batch", "CronJob")
     template(of)["metadata"]["name"] = "ignored"
