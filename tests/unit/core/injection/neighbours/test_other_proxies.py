@@ -288,35 +288,3 @@ def test_another_container_under_our_name_is_to_be_renamed(args: list[str]) -> N
     refusal = denied(pod(container(), container("cloudsql-proxy", image=image, args=args)))
 
     assert refusal == "422 it has a container named cloudsql-proxy of its own: give that another name"
-
-
-@pytest.mark.parametrize(
-    "probe",
-    [
-        {"livenessProbe": {"tcpSocket": {"port": 5432}}},
-        {"readinessProbe": {"httpGet": {"port": 5432}}},
-        {"startupProbe": {"grpc": {"port": 5432}}},
-        {"lifecycle": {"preStop": {"httpGet": {"port": 5432}}}},
-    ],
-    ids=str,
-)
-def test_ours_moves_away_from_what_probes_and_hooks_call(probe: JSON) -> None:
-    assert environment(injected(pod(container(**probe))))["PGPORT"] == "5433"
-
-
-@pytest.mark.parametrize(
-    ("server", "port"),
-    [
-        (container("db", image="postgres:17"), "5433"),
-        (container("db", image="docker.io/bitnami/postgresql:16"), "5433"),
-        (container("db", image="postgres:17", args=["-c", "fsync=off", "-p", "5433"]), "5434"),
-        (container("db", image="postgres:17", env=[{"name": "PGPORT", "value": "5433"}]), "5434"),
-        (container("db", image="acme/ci:1", command=["sh", "-c"], args=["initdb -D d && exec postgres -D d"]), "5433"),
-        (container("db", image="edoburu/pgbouncer:1.23"), "5433"),
-        (container("db", image="postgres:17", args=["psql", "-c", "select 1"]), "5432"),
-        (container("db", image="postgres:17", command=["pg_dump"]), "5432"),
-    ],
-    ids=str,
-)
-def test_ours_moves_away_from_a_server_that_declares_no_port(server: JSON, port: str) -> None:
-    assert environment(injected(pod(container(), server)))["PGPORT"] == port
