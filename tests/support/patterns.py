@@ -55,6 +55,7 @@ LINEAR: dict[str, dict[str, str]] = {
     "core/injection/neighbours/variables.py": {"_REFERENCE": APART},
     "core/injection/neighbours/shell.py": {
         "_PIECE": "each way begins with a character of its own, and its end may be missing",
+        "_LOOKED_UP": APART,
         "_REFERENCE": APART,
     },
     "adapters/postgres/startup.py": {"_UNKNOWN": "fixed words, then one class of bounded length up to a quote"},

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
-from cloudsql_iam_operator.core.injection.application.variables import Group
+from cloudsql_iam_operator.core.injection.application.strings import LOCAL, servers_named
+from cloudsql_iam_operator.core.injection.application.variables import LOOPBACK, Group
 from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
 from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
@@ -18,11 +19,15 @@ LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
 OURS = "$(PG"
 """How a text refers to variables of ours."""
 
-URL_SCHEMES = ("postgresql://", "postgres://", "jdbc:postgresql:", "postgresql+", "postgres+", "pgsql://")
 URL_NAMES = frozenset(
-    {"DATABASE_URL", "DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN"}
+    {"DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN", "PG_DSN"}
+    | {"POSTGRES_DSN", "POSTGRES_URI", "POSTGRESQL_URI", "DB_URI", "PG_URI", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"}
 )
+URL_ENDINGS = ("DATABASE_URL", "DATABASE_URI", "DATASOURCE_URL", "JDBC_URL")
 """Variables that hold a URL by custom, where the value itself comes from a Secret and cannot be seen."""
+
+URI_NAMES = ("DATA_SOURCE_URI",)
+"""Variables of exporters that hold the host, the port and the database, without a scheme."""
 
 DEFAULT_PORT = "5432"
 
@@ -30,7 +35,6 @@ CLIENTS = frozenset({"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready"
 """Programs whose option -h is a server."""
 
 ARGUMENTS = "its arguments"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
@@ -71,10 +75,15 @@ def elsewhere(container: Container, group: Group) -> tuple[str, ...]:
     Such a container gets none of the group: half of ours and half of its own lead nowhere, or to the wrong server.
     """
     env = container.env
-    own = [name for name in group.place if name in env and env[name] != group.values.get(name)]
+    own = [name for name in group.place if name in env and not is_same(env[name], group.values.get(name))]
     if group.libpq:
         own += _libpq_elsewhere(container, group)
     return tuple(sorted(set(own)))
+
+
+def is_same(own: str | None, ours: str | None) -> bool:
+    """Whether the values lead to the same place: `localhost` is where a proxy of the pod listens too."""
+    return own == ours or (ours == LOOPBACK and own in LOCAL)
 
 
 def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
@@ -82,11 +91,16 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
     if "PGHOST" in env and "PGPORT" not in env and group.values["PGPORT"] != DEFAULT_PORT:
         yield "PGHOST"
     yield from (name for name in LIBPQ_PLACES if name in env)
+    port = group.values["PGPORT"]
     for name, value in env.items():
-        if name in URL_NAMES if value is None else _names_a_server(value):
+        if _holds_a_url(name) if value is None else name in URI_NAMES or _names_another(value, port):
             yield name
-    if any(_names_a_server(word) or _calls_a_server(word) for word in _lines(container)):
+    if any(_names_another(word, port) or _calls_a_server(word) for word in _lines(container)):
         yield ARGUMENTS
+
+
+def _holds_a_url(name: str) -> bool:
+    return name in URL_NAMES or name.endswith(URL_ENDINGS)
 
 
 def _lines(container: Container) -> Iterator[str]:
@@ -95,14 +109,11 @@ def _lines(container: Container) -> Iterator[str]:
     yield from (word for word in container.words if " " in word)
 
 
-def _names_a_server(text: str) -> bool:
-    """Whether a connection string is in the text that leads to a server of its own."""
+def _names_another(text: str, port: str) -> bool:
+    """Whether a connection string is in the text, to a server that does not listen on this port of the pod."""
     if OURS in text:
         return False
-    # values are many, and few of them speak of PostgreSQL
-    if ("postgres" in text or "pgsql" in text) and any(scheme in text for scheme in URL_SCHEMES):
-        return True
-    return "dbname=" in text and any(word.startswith(("host=", "hostaddr=")) for word in text.split())
+    return any(not server.is_on(LOCAL, port) for server in servers_named(text))
 
 
 def _calls_a_server(line: str) -> bool:
@@ -112,4 +123,4 @@ def _calls_a_server(line: str) -> bool:
         return False
     hosts = [after for word, after in pairwise(words) if word in ("-h", "--host")]
     hosts += [word.partition("=")[2] for word in words if word.startswith("--host=")]
-    return any(not host.startswith(("$", '"$')) and host not in LOOPBACK for host in hosts)
+    return any(not host.startswith(("$", '"$')) and host not in LOCAL for host in hosts)

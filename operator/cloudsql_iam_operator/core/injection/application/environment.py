@@ -3,14 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.core.injection.application.containers import elsewhere
+from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same
+from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls, servers_named
 from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
 from cloudsql_iam_operator.core.injection.pod import Container
 
-DEMANDS_TLS = {"PGSSLMODE": ("require", "verify-ca", "verify-full"), "PGCHANNELBINDING": ("require",)}
-"""Settings under which libpq refuses a connection that is not TLS from its own end."""
+DEMANDS_TLS = {
+    "PGSSLMODE": ("require", "verify-ca", "verify-full"),
+    "PGCHANNELBINDING": ("require",),
+    "PGREQUIRESSL": ("1",),
+    "PGSSLNEGOTIATION": ("direct",),
+    "PGGSSENCMODE": ("require",),
+}
+"""Settings under which libpq refuses a connection that is not encrypted from its own end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ def warnings(found: Sequence[Fit]) -> Iterator[str]:
                 f"container {container.name} says where its database is by {', '.join(own)}: it gets no variables "
                 "of the proxy; take that out where the proxy is meant"
             )
-        kept = sorted(n for n, v in fit.values.items() if n in container.env and container.env[n] != v)
+        kept = sorted(n for n, v in fit.values.items() if n in container.env and not is_same(container.env[n], v))
         if kept:
             yield (
                 f"container {container.name} keeps its own {', '.join(kept)}; it may not reach the database that way"
@@ -82,12 +89,18 @@ def _fit(container: Container, groups: Sequence[Group]) -> Fit:
         own.append(elsewhere(container, group))
         if not own[-1]:
             values |= group.values
-            demands += tuple(_demands(container)) if group.libpq else ()
+            demands += tuple(_demands(container, group)) if group.libpq else ()
     return Fit(container, values, tuple(own), demands)
 
 
-def _demands(container: Container) -> Iterator[str]:
-    """Settings from the time of a direct connection, which a connection through the proxy cannot fulfil."""
+def _demands(container: Container, group: Group) -> Iterator[str]:
+    """Settings from the time of a direct connection, which a connection through the proxy cannot fulfil.
+
+    Of a connection string only the variable's name is told.
+    """
     for name, values in DEMANDS_TLS.items():
         if container.env.get(name) in values:
             yield f"{name}={container.env[name]}"
+    for name, value in container.env.items():
+        if value and demands_tls(value) and any(s.is_on(LOCAL, group.values["PGPORT"]) for s in servers_named(value)):
+            yield name

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 TRUE = "true"
+FALSE = ("false", "f", "0", "F", "False", "FALSE")
+"""How a switch is turned off. Source: Go, strconv.ParseBool"""
+
 REPEATED = "instances"
 
 
@@ -34,13 +37,19 @@ class Invocation:
 
     def switched(self, *names: str) -> bool:
         """Whether one of the switches is on, as far as can be seen."""
-        return any(name in self.flags and self.flags[name] not in ("false", "f", "0", "F") for name in names)
+        return any(name in self.flags and self.flags[name] not in FALSE for name in names)
 
 
 def words(text: str) -> frozenset[str]:
     """The words of the text."""
     return frozenset(text.split())
 
+
+OF_A_PROXY = words(
+    "auto-iam-authn auto-ip exit-zero-on-sigterm impersonate-service-account lazy-refresh private-ip psc quitquitquit "
+    "structured-logs unix-socket"
+)
+"""Flags that tell a proxy, even beside others that nobody knows yet."""
 
 _COMMON_VALUED = words(
     "address port unix-socket token credentials-file json-credentials impersonate-service-account max-connections "

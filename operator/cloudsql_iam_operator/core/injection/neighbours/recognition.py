@@ -93,6 +93,7 @@ def _worth_a_look(container: Container) -> bool:
 
 def _commands(container: Container, words: tuple[str, ...], environment: Environment) -> Iterator[_Command]:
     run = shell.run_by(words) if container.entrypoint or not words[:1] or not words[0].startswith("-") else ()
+    run = run or (words if container.entrypoint else ())
     script = shell.script_of(run)
     if script is not None:
         for found, variables in shell.commands(script, environment):
@@ -124,7 +125,8 @@ def _kind_of(arguments: Sequence[str], *, certain: bool) -> ProxyKind | None:
     for kind, is_name in ((ProxyKind.V2, _is_connection), (ProxyKind.ALLOYDB, _is_uri)):
         said = flags.read(arguments, _GRAMMARS[kind])
         names = [operand.partition("?")[0] for operand in said.operands]
-        if names and not said.unknown and all(map(is_name, names)) and (said.flags or certain):
+        speaks_for_itself = flags.OF_A_PROXY & said.flags.keys() if said.unknown else said.flags or certain
+        if names and all(map(is_name, names)) and speaks_for_itself:
             return kind
     return None
 
@@ -177,6 +179,7 @@ def _with_environment(said: Invocation, grammar: Grammar, prefix: str, environme
         flag: value
         for name, value in environment.items()
         if name.startswith(prefix)
+        and value != ""
         and (flag := name.removeprefix(prefix).lower().replace("_", "-")) in grammar.valued | grammar.switches
     }
     return Invocation({**from_environment, **said.flags}, said.operands, said.unknown)

@@ -1,6 +1,6 @@
 """PostgreSQL servers and poolers in the pod: they listen where the proxy would, often on ports that nobody declares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cloudsql_iam_operator.api.parsing.images import split_image
 from cloudsql_iam_operator.core.injection.neighbours import shell
@@ -12,13 +12,26 @@ POOLER_PORT = 6432
 
 SERVERS = frozenset(
     {"postgres", "postgresql", "postgresql-repmgr", "postgis", "pgvector", "timescaledb", "timescaledb-ha", "spilo"}
+    | {"citus", "patroni"}
 )
 """Last steps of the names of images that run a server when they are told nothing else."""
 
-POOLERS = frozenset({"pgbouncer", "pgpool", "pgpool-ii", "odyssey"})
+POOLERS = frozenset({"pgbouncer", "pgpool", "pgpool-ii", "odyssey", "pgcat"})
+"""Programs, and last steps of the names of images."""
 
-_PORT_VARIABLES = ("PGPORT", "POSTGRESQL_PORT_NUMBER", "PGBOUNCER_PORT", "LISTEN_PORT")
-_PORT_OPTIONS = ("-p", "--port=", "port=")
+_PROGRAMS = frozenset({"postgres", "postmaster", "patroni", "pg_ctlcluster"})
+"""Programs that serve, or start what serves."""
+
+_STARTERS = {"pg_ctl": "start", "service": "postgresql"}
+"""Programs that start a server when they are told this word."""
+
+_HINTS = ("postgres", "postmaster", "patroni", "pg_ctl", "pgbouncer", "pgpool", "odyssey", "pgcat")
+"""A part of each of their names: most containers are looked at no further."""
+
+_PORT_VARIABLES = ("PGPORT", "POSTGRESQL_PORT_NUMBER", "PGBOUNCER_PORT", "LISTEN_PORT", "PGPOOL_PORT_NUMBER")
+_PORT_OPTIONS = ("-p", "--port=", "port=", "-cport=")
+_APART = ("-p", "--port")
+"""Options whose value may be a word of its own."""
 
 
 def is_server(container: Container) -> bool:
@@ -30,15 +43,21 @@ def is_server(container: Container) -> bool:
     told_nothing = not container.entrypoint and (not words or words[0].startswith("-"))
     if told_nothing and _image(container) in SERVERS:
         return True
-    return any(shell.basename(command[0]) == "postgres" for command in _started(container))
+    return any(_serves(command) for command in _started(container))
 
 
 def server_ports(container: Container) -> frozenset[int]:
-    """TCP ports that a server or pooler in the container listens on, declared or not; none when there is neither."""
+    """TCP ports that a server or pooler in the container listens on, declared or not; none when there is neither.
+
+    Where it is told none, those are the usual ones; so is one more where a shell line may mean a client by its port.
+    What a pooler declares is known already.
+    """
     if is_server(container):
-        return frozenset({PORT, *_told(container)})
-    if not container.entrypoint and _image(container) in POOLERS:
-        return frozenset({PORT, POOLER_PORT, *_told(container)})
+        told = frozenset(_told(container))
+        return told if told and not any(" " in word for word in container.words) else told | {PORT}
+    if _is_pooler(container):
+        told = frozenset(_told(container))
+        return told or (frozenset() if container.ports else frozenset({PORT, POOLER_PORT}))
     return frozenset()
 
 
@@ -46,19 +65,36 @@ def _image(container: Container) -> str:
     return shell.basename(split_image(container.image).repository)
 
 
-def _started(container: Container) -> Iterator[tuple[str, ...]]:
+def _serves(command: Sequence[str]) -> bool:
+    program = shell.basename(command[0])
+    return program in _PROGRAMS or (program in _STARTERS and _STARTERS[program] in command)
+
+
+def _is_pooler(container: Container) -> bool:
+    if not container.entrypoint and _image(container) in POOLERS:
+        return True
+    return any(shell.basename(command[0]) in POOLERS for command in _started(container))
+
+
+def _started(container: Container) -> Iterator[Sequence[str]]:
     """Commands among the words, each of which may be a shell line as well."""
-    if not any("postgres" in word for word in container.words):
+    words = container.words
+    line = " ".join(words)
+    if not any(hint in line for hint in _HINTS):
         return
-    yield from ((word,) for word in container.words[:1])
-    for word in container.words:
-        if " " in word and "postgres" in word:
+    own = () if words[0].startswith("-") else shell.run_by(words)
+    if own:
+        yield own
+    for word in words:
+        if " " in word:
             yield from (command for command, _ in shell.commands(word, Variables(container).values))
 
 
 def _told(container: Container) -> Iterator[int]:
+    """Ports that are told by variables or options, those of a shell line included."""
     said = [container.env.get(name) or "" for name in _PORT_VARIABLES]
-    for before, word in zip(("", *container.words), container.words, strict=False):
+    words = [piece for word in container.words for piece in word.replace("'", " ").replace('"', " ").split()]
+    for before, word in zip(("", *words), words, strict=False):
         option = next((option for option in _PORT_OPTIONS if word.startswith(option)), "")
-        said.append(word.removeprefix(option) if option and word != "-p" else word if before == "-p" else "")
+        said.append(word if before in _APART else word.removeprefix(option) if option else "")
     yield from (int(text) for text in said if text.isascii() and text.isdecimal() and len(text) <= 5)

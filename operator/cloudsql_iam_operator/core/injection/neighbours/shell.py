@@ -6,51 +6,83 @@ from collections.abc import Iterator, Sequence
 from cloudsql_iam_operator.core.injection.neighbours.variables import BUDGET, Environment
 
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
+USER_SHELLS = frozenset({"su", "runuser"})
+"""Programs that hand a line to the shell of a user, whose name may come before or after it."""
 
 WRAPPERS = frozenset(
-    {"!", "{", "busybox", "command", "do", "dumb-init", "else", "env", "eval", "exec", "export", "if", "nice", "nohup"}
-    | {"setsid", "sudo", "stdbuf", "then", "time", "timeout", "tini", "until", "while", "xargs"}
+    {"!", "{", "busybox", "catatonit", "command", "do", "docker-entrypoint.sh", "dumb-init", "else", "entrypoint.sh"}
+    | {"env", "exec", "export", "if", "ionice", "nice", "nohup", "setpriv", "setsid", "sudo", "stdbuf", "then", "time"}
+    | {"timeout", "tini", "until", "while", "xargs"}
 )
 """Words before the command that is run."""
+
+WITH_OPERAND = frozenset({"chpst", "gosu", "s6-setuidgid", "setuidgid", "su-exec"})
+"""Words before the command, and before those a user."""
+
+_WITH_VALUE = frozenset({"-a", "-g", "-k", "-s", "-u", "-I", "-P"})
+"""Options of such words whose value stands on its own and is no number."""
+
+DEEPEST = 3
+"""Lines in lines that are read."""
 
 LONGEST_LINE = 65536
 """Characters of a line that are read: more than people write into a manifest."""
 
 _PIECE = re.compile(
     r"""'(?P<single>[^']*)'?|"(?P<double>(?:[^"\\]|\\.)*)"?|\\(?P<escaped>.)|(?P<end>[;&|()`\n])"""
-    r"""|(?P<blank>[^\S\n]+|[<>])|(?P<plain>[^\s'"\\;&|()<>`]+)""",
+    r"""|(?P<blank>[^\S\n]+)|(?P<redirect>[<>]+(?:&(?:[0-9]+|-)?)?)|(?P<plain>[^\s'"\\;&|()<>`]+)""",
     re.DOTALL,
 )
+_LOOKED_UP = re.compile(r"(?:\$\(|`)[ \t]*(?:which|command[ \t]+-v)[ \t]+([A-Za-z0-9_./-]+)[ \t]*[)`]")
+"""A program that the line looks up before it runs it."""
+
 _REFERENCE = re.compile(r"\$(?:\{(\w+)(?::?-([^{}]*))?\}|([A-Za-z_]\w*))", re.ASCII)
 
 
 def script_of(words: Sequence[str]) -> str | None:
     """The shell line that the words run, None when they run none: `sh -c LINE`, with options of any kind."""
-    if not words or basename(words[0]) not in SHELLS:
+    program = basename(words[0]) if words else ""
+    if program == "eval":
+        return " ".join(words[1:])
+    if program not in SHELLS | USER_SHELLS:
         return None
     for index, word in enumerate(words[1:], start=1):
         if word.startswith("-") and not word.startswith("--") and "c" in word:
             return words[index + 1] if index + 1 < len(words) else ""
-        if not word.startswith("-") and not word.isalpha():
+        if program in SHELLS and not word.startswith("-") and not word.isalpha():
             return None
     return None
 
 
-def commands(script: str, environment: Environment) -> Iterator[tuple[tuple[str, ...], Environment]]:
-    """Each command of the line: its program and arguments, with variables put in where they can be seen, and these."""
+def commands(
+    script: str, environment: Environment, deepest: int = DEEPEST
+) -> Iterator[tuple[tuple[str, ...], Environment]]:
+    """Each command of the line: its program and arguments, with variables put in where they can be seen, and these.
+
+    Lines that it hands to other shells count as its own.
+    """
     state = _Variables(environment)
-    for raw in _split(script[:LONGEST_LINE]):
+    for raw in _split(_LOOKED_UP.sub(r"\1", script[:LONGEST_LINE])):
         words = [state.expanded(word) for word in raw]
         state.remember(words)
         found = run_by(words)
-        if found:
+        inner = script_of(found) if deepest > 1 else None
+        if inner is not None:
+            yield from commands(inner, state.values, deepest - 1)
+        elif found:
             yield found, state.values
 
 
 def run_by(words: Sequence[str]) -> tuple[str, ...]:
     """The program that is run and its arguments, without wrappers such as `exec`, `timeout 30` or `A=b`."""
-    for index, word in enumerate(words):
-        if not (basename(word) in WRAPPERS or word.startswith("-") or _assigned(word) or _is_duration(word)):
+    rest = iter(enumerate(words))
+    for index, word in rest:
+        program = basename(word)
+        if word in _WITH_VALUE or program in WITH_OPERAND:
+            next(rest, None)
+        elif program == "command" and words[index + 1 : index + 2] in (["-v"], ["-V"], ("-v",), ("-V",)):
+            return ()  # it only asks where the program is
+        elif not (program in WRAPPERS or word.startswith("-") or _assigned(word) or _is_duration(word)):
             return tuple(words[index:])
     return ()
 
@@ -73,18 +105,21 @@ def _is_duration(word: str) -> bool:
 def _split(script: str) -> Iterator[list[str]]:
     words: list[str] = []
     pieces: list[str] = []
-    comment = False
+    comment = file = False
     for found in _PIECE.finditer(f"{script}\n"):
-        ends, blank, plain = found["end"], found["blank"], found["plain"]
+        ends, redirect, plain = found["end"], found["redirect"], found["plain"]
         comment = (comment or bool(plain and plain.startswith("#") and not pieces)) and ends != "\n"
-        if comment:
+        if comment or found["escaped"] == "\n":
             continue
-        if ends is None and blank is None:
+        if ends is redirect is found["blank"] is None:
             pieces.append(_text(found))
             continue
         if pieces:
-            words.append("".join(pieces))
-            pieces = []
+            word, pieces = "".join(pieces), []
+            if not file and not (redirect and word.isdecimal()):
+                words.append(word)
+            file = False
+        file = ends is None and (file or (redirect is not None and not redirect[-1:].isdecimal()))
         if ends is not None:
             yield words
             words = []
@@ -92,7 +127,7 @@ def _split(script: str) -> Iterator[list[str]]:
 
 def _text(found: re.Match[str]) -> str:
     if found["escaped"] is not None:
-        return "" if found["escaped"] == "\n" else str(found["escaped"])
+        return str(found["escaped"])
     double = found["double"]
     return str(double.replace('\\"', '"') if double is not None else found["single"] or found["plain"] or "")
 

@@ -27,9 +27,32 @@ ELSEWHERE = [
     own(SQLALCHEMY="postgresql+psycopg://warehouse/x"),
     own(DATABASE_URL=None),
     own(DSN="host=warehouse.acme.example user=reporter dbname=x"),
+    own(DSN="host=warehouse.acme.example user=reporter"),
+    own(DSN="hostaddr=10.0.0.3 port=5432 dbname=x"),
+    own(ConnectionStrings__Orders="Host=warehouse;Database=x;Username=reporter"),
+    own(ConnectionStrings__Orders="Server=warehouse;Port=5432;Database=x"),
+    own(URL="postgres://u:p@127.0.0.1:6432/x"),
+    own(URL="postgres://127.0.0.1,warehouse/x"),
+    own(R2DBC="r2dbc:postgresql://warehouse/x"),
+    own(DATA_SOURCE_URI="warehouse:5432/x?sslmode=disable"),
+    own(DATA_SOURCE_NAME=None),
+    own(SPRING_DATASOURCE_URL=None),
+    own(ORDERS_DATABASE_URL=None),
+    own(SQLALCHEMY_DATABASE_URI=None),
+    own(PGHOST="localhost", PGPORT="6432"),
+    own(PGHOST=""),
     own(PGHOST="warehouse.acme.example", PGPASSWORD=None, PGUSER="reporter"),
 ]
 SAME = [
+    own(PGHOST="localhost"),
+    own(PGHOST="localhost", PGPORT="5432"),
+    own(DATABASE_URL="postgres://app:secret@127.0.0.1:5432/orders"),
+    own(DATABASE_URL="postgresql://localhost/orders"),
+    own(JDBC_URL="jdbc:postgresql://localhost:5432/orders?user=app"),
+    own(DSN="host=127.0.0.1 user=app dbname=orders"),
+    own(DATABASE_URL="mysql://warehouse/x"),
+    own(SENTRY_DSN=None),
+    own(HOSTS="host=a;b"),
     [],
     own(PGHOST="127.0.0.1"),
     own(PGHOST="127.0.0.1", PGPORT="5432"),
@@ -86,8 +109,16 @@ def test_a_program_that_is_told_no_server_gets_them(words: dict[str, Any]) -> No
 def test_a_container_that_means_the_proxy_gets_what_it_lacks(env: list[dict[str, Any]]) -> None:
     body = pod(container(env=env))
 
-    assert {name: environment(injected(body))[name] for name in PG} == PG
+    kept = {name: value for name, value in environment(pod(container(env=env))).items() if name in PG}
+    assert {name: environment(injected(body))[name] for name in PG} == PG | kept
     assert warnings(body) == ()
+
+
+def test_a_url_to_the_port_that_the_proxy_moved_away_from_is_another_servers() -> None:
+    env = own(DATABASE_URL="postgres://app@127.0.0.1:5432/x")
+    body = pod(container(env=env), container("db", image="postgres:17"))
+
+    assert list(environment(injected(body))) == ["DATABASE_URL"]
 
 
 def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -> None:
@@ -104,7 +135,14 @@ def test_a_name_that_is_kept_is_pointed_out() -> None:  # 64
 
 
 @pytest.mark.parametrize(
-    "env", [own(PGSSLMODE="require"), own(PGSSLMODE="verify-full"), own(PGCHANNELBINDING="require")]
+    "env",
+    [
+        own(PGSSLMODE="require"),
+        own(PGSSLMODE="verify-full"),
+        own(PGCHANNELBINDING="require"),
+        own(PGSSLNEGOTIATION="direct"),
+        own(PGGSSENCMODE="require"),
+    ],
 )
 def test_a_demand_for_tls_from_the_time_before_is_pointed_out(env: list[dict[str, Any]]) -> None:
     (warning,) = warnings(pod(container(env=env)))
@@ -112,6 +150,15 @@ def test_a_demand_for_tls_from_the_time_before_is_pointed_out(env: list[dict[str
     assert warning == (
         f"container web demands TLS by {env[0]['name']}={env[0]['value']}, which ends in the proxy: take that out"
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://u:secret@127.0.0.1/x?sslmode=require", "jdbc:postgresql://localhost:5432/x?ssl=true"]
+)
+def test_a_url_that_demands_tls_from_the_proxy_is_pointed_out_by_its_name(url: str) -> None:
+    (warning,) = warnings(pod(container(env=own(URL=url))))
+
+    assert warning == "container web demands TLS by URL, which ends in the proxy: take that out"
 
 
 def test_tls_to_another_server_is_none_of_our_business() -> None:

@@ -1,0 +1,89 @@
+"""Connection strings of PostgreSQL as applications write them: URLs, keywords of libpq, and those of .NET."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of the pod itself."""
+
+DEFAULT_PORT = "5432"
+SCHEMES = ("postgresql:", "postgres:", "pgsql:", "postgresql+", "postgres+")
+"""How URLs begin; the name of a driver may follow, and `jdbc:` or `r2dbc:` stand before."""
+
+LONGEST = 4096
+"""Characters of a text that are read."""
+
+DEMANDS = ("sslmode=require", "sslmode=verify-", "ssl=true", "channel_binding=require", "channelBinding=require")
+"""Parts of a string under which a driver refuses a connection that is not TLS from its own end."""
+
+_KEYWORDS = ("dbname=", "user=", "password=", "port=", "sslmode=")
+_QUOTES = "'\"`"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that a connection string names; "" for a host that is none, such as a Unix socket."""
+
+    host: str
+    port: str
+
+    def is_on(self, hosts: Set[str], port: str) -> bool:
+        """Whether it is one of these hosts, on this port."""
+        return self.host in hosts and self.port == port
+
+
+def servers_named(text: str) -> Iterator[Server]:
+    """The servers of the connection strings in the text."""
+    text = text[:LONGEST]
+    # values are many, and few of them speak of PostgreSQL
+    if "postgres" in text or "pgsql" in text:
+        yield from (server for scheme in SCHEMES for part in text.split(scheme)[1:] for server in _of_url(part))
+    if "host" in text:
+        yield from _of_keywords(text)
+    if ";" in text:
+        yield from _of_pairs(text)
+
+
+def demands_tls(text: str) -> bool:
+    """Whether a string in the text asks for TLS, which a proxy does not offer."""
+    return any(demand in text for demand in DEMANDS)
+
+
+def _of_url(rest: str) -> Iterator[Server]:
+    """From what follows the scheme: `//user@host:port/database?…`, with several hosts and a driver before them."""
+    driver, slashes, rest = rest.partition("//")
+    if not slashes or (not driver.rstrip(":").isalnum() and driver):
+        return
+    place = rest
+    for end in ("/", "?", " ", *_QUOTES):
+        place = place.partition(end)[0]
+    for one in place.rpartition("@")[2].split(","):
+        yield _server(one)
+
+
+def _server(place: str) -> Server:
+    """From `host`, `host:port` or `[::1]:port`."""
+    if place.startswith("["):
+        host, _, rest = place[1:].partition("]")
+        return Server(host, rest.removeprefix(":") or DEFAULT_PORT)
+    host, _, port = place.partition(":")
+    return Server(host, port or DEFAULT_PORT)
+
+
+def _of_keywords(text: str) -> Iterator[Server]:
+    """From `host=… port=… dbname=…`, in any order."""
+    said = [word.strip(_QUOTES) for word in text.split()]
+    if not any(word.startswith(_KEYWORDS) for word in said):
+        return
+    pairs = dict(word.partition("=")[::2] for word in said)
+    host = pairs.get("hostaddr") or pairs.get("host")
+    if host:
+        yield Server(host, pairs.get("port") or DEFAULT_PORT)
+
+
+def _of_pairs(text: str) -> Iterator[Server]:
+    """From `Host=…;Port=…;Database=…`."""
+    pairs = {key.strip().lower(): value for key, _, value in (part.partition("=") for part in text.split(";"))}
+    host = pairs.get("host") or pairs.get("server")
+    if host and "database" in pairs:
+        yield Server(host, pairs.get("port") or DEFAULT_PORT)
