@@ -13,6 +13,7 @@ import psycopg
 from psycopg import errors, sql
 
 from cloudsql_emulator.cluster import Cluster, ClusterOptions
+from cloudsql_emulator.own_sessions import OwnSessions
 from cloudsql_emulator.roles import (
     ADMIN_ROLE,
     BOOTSTRAP_SUPERUSER,
@@ -74,6 +75,7 @@ class Server:
                 hba=host_based_authentication(),
             )
         )
+        self.own = OwnSessions(self.cluster)
 
     async def start(self) -> None:
         """Run PostgreSQL and lay it out.
@@ -90,6 +92,7 @@ class Server:
 
     async def stop(self) -> None:
         """End every session and remove the files."""
+        await self.own.close()
         await asyncio.to_thread(self.cluster.stop)
 
     @property
@@ -109,7 +112,7 @@ class Server:
         """
         system_role = IAM_ROLE_OF_USER_TYPE[user_type]
         is_group = user_type == "CLOUD_IAM_GROUP"
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             await _require_roles(connection, [system_role])
             if not await _exists(connection, name):
                 await _execute(connection, "CREATE ROLE {} NOLOGIN" if is_group else "CREATE ROLE {} LOGIN", name)
@@ -124,7 +127,7 @@ class Server:
             RoleMissing, SystemRoleNotGrantable: nothing is made.
         Source: Cloud SQL for PostgreSQL, "About PostgreSQL users and roles"
         """
-        async with self._superuser() as connection, connection.transaction():
+        async with self.own.session() as connection, connection.transaction():
             await _require_grantable(connection, roles)
             if not await _exists(connection, name):
                 statement: LiteralString = (
@@ -142,7 +145,7 @@ class Server:
         Raises:
             RoleMissing: there is no such role.
         """
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             await _require_roles(connection, [name])
             await _set_password(connection, name, password)
 
@@ -153,7 +156,7 @@ class Server:
             RoleHasDependents: it owns objects or holds privileges in some database.
             RoleMissing: there is no such role.
         """
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             try:
                 await _execute(connection, "DROP ROLE {}", name)
             except errors.UndefinedObject as error:
@@ -168,7 +171,7 @@ class Server:
             RoleMissing: the user or a role does not exist; nothing is granted.
             SystemRoleNotGrantable: a system role other than cloudsqlsuperuser is named; nothing is granted.
         """
-        async with self._superuser() as connection, connection.transaction():
+        async with self.own.session() as connection, connection.transaction():
             await _require_roles(connection, [name])
             await _require_grantable(connection, roles)
             for role in roles:
@@ -181,7 +184,7 @@ class Server:
             RoleMissing: there is no such user.
         """
         kept = {*roles, *IAM_SYSTEM_ROLES}
-        async with self._superuser() as connection, connection.transaction():
+        async with self.own.session() as connection, connection.transaction():
             await _require_roles(connection, [name])
             for role, grantor in await (await connection.execute(_MEMBERSHIPS, (name,))).fetchall():
                 if role not in kept:
@@ -189,44 +192,44 @@ class Server:
 
     async def role_exists(self, name: str) -> bool:
         """Whether PostgreSQL knows the role."""
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             return await _exists(connection, name)
 
     async def login_role(self, name: str) -> LoginRole:
         """How a role signs in."""
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             above = {row[0] for row in await (await connection.execute(_ROLES_ABOVE, (name,))).fetchall()}
         return LoginRole(exists=bool(above), iam_roles=frozenset(above.intersection(LOGIN_ROLES)))
 
     async def create_iam_system_roles(self) -> None:
         """Make the roles that cloudsql.iam_authentication=on brings; those that exist stay."""
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             for role in IAM_SYSTEM_ROLES:
                 if not await _exists(connection, role):
                     await _execute(connection, "CREATE ROLE {} NOLOGIN", role)
 
     async def drop_iam_system_roles(self) -> None:
         """Remove them, as on an instance that never had the flag; IAM users that exist lose their membership."""
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             for role in IAM_SYSTEM_ROLES:
                 await _execute(connection, "DROP ROLE IF EXISTS {}", role)
 
     async def create_database(self, name: str, owner: str = ADMIN_ROLE) -> None:
         """Make a database, owned by cloudsqlsuperuser as those made through the API are."""
-        async with self._superuser() as connection:
+        async with self.own.session() as connection:
             await _execute(connection, "CREATE DATABASE {} OWNER {}", name, owner)
 
     async def seed_sql(self, database: str, statements: str, as_role: str = ADMIN_ROLE) -> None:
         """Run a script in a database under a role, in one transaction; what it makes belongs to that role."""
-        async with self._superuser(database) as connection, connection.transaction():
+        async with self._superuser_in(database) as connection, connection.transaction():
             await _execute(connection, "SET LOCAL ROLE {}", as_role)
             await connection.execute(statements.encode())
 
     async def _lay_out(self) -> None:
-        async with self._superuser("postgres") as connection:
+        async with self._superuser_in("postgres") as connection:
             for statement in [*layout_statements(self.version), *public_schema_statements(self.version)]:
                 await connection.execute(statement)
-        async with self._superuser("template1") as connection:
+        async with self._superuser_in("template1") as connection:
             for statement in public_schema_statements(self.version):
                 await connection.execute(statement)
         if self._iam_authentication:
@@ -240,11 +243,9 @@ class Server:
             await _execute(connection, "REVOKE {} FROM {} GRANTED BY {} CASCADE", role, name, grantor)
 
     @asynccontextmanager
-    async def _superuser(self, database: str = BOOTSTRAP_SUPERUSER) -> AsyncIterator[psycopg.AsyncConnection]:
-        # A connection each: DROP ROLE may wait for a client's lock, and others must not wait for that.
-        async with await psycopg.AsyncConnection.connect(
-            self.cluster.dsn(database=database), autocommit=True
-        ) as connection:
+    async def _superuser_in(self, database: str) -> AsyncIterator[psycopg.AsyncConnection]:
+        dsn = self.cluster.dsn(database=database)
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
             yield connection
 
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import psycopg
-
 from cloudsql_emulator.postgres import Server
-from cloudsql_emulator.roles import BOOTSTRAP_SUPERUSER, IAM_SYSTEM_ROLES
+from cloudsql_emulator.roles import IAM_SYSTEM_ROLES
 
 _ROLES = """
 SELECT member.rolname, member.rolcanlogin, array_remove(array_agg(role.rolname::text ORDER BY role.rolname), NULL)
@@ -35,8 +33,7 @@ class Catalog:
 
     async def roles(self) -> dict[str, Role]:
         """Every role, by name."""
-        dsn = self._server.cluster.dsn(database=BOOTSTRAP_SUPERUSER)
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        async with self._server.own.session() as connection:
             rows = await (await connection.execute(_ROLES)).fetchall()
         return {name: _role(name, can_login, memberships) for name, can_login, memberships in rows}
 
