@@ -73,6 +73,16 @@ def clerk(tenant: Tenant) -> Iterator[Tenant]:
     assert tenant.stage.cloud.acls("orders") == before
 
 
+@pytest.fixture
+def ground(tenant: Tenant) -> Iterator[Tenant]:
+    """A tenant with an instance, and a Google account that the ServiceAccount `once` may act as, which is not there."""
+    tenant.account("once")
+    tenant.kubectl.delete("serviceaccounts", "once", namespace=tenant.name)
+    tenant.instance()
+    yield tenant
+    tenant.kubectl("delete", "jobs", "--all", "-n", tenant.name, "--wait=true", "--timeout=60s")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

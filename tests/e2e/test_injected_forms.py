@@ -68,3 +68,22 @@ def _pod(tenant: Tenant, name: str, annotations: dict[str, str], command: str) -
 
 def _log(tenant: Tenant, pod: str, container: str) -> str:
     return tenant.kubectl("logs", "-n", tenant.name, pod, "-c", container)
+
+
+TAKES_IT = "import socket; socket.create_server(('127.0.0.1', 5432)); print('mine', flush=True)"
+LISTENS = f'until python3 -c "{TAKES_IT}"; do sleep 1; done'
+
+
+def test_a_port_that_the_application_takes_undeclared_is_the_proxys_until_it_is_declared(till: Tenant) -> None:
+    silent = _pod(till, "silent", {}, f"psql {ASK}; {LISTENS}")
+    till.kubectl.apply(silent)
+    declared = _pod(till, "declared", {}, f"psql {ASK}; {LISTENS}; echo $PGPORT")
+    declared["spec"]["containers"][0]["ports"] = [{"containerPort": 5432}]
+    till.kubectl.apply(declared)
+
+    name = till.kubectl.get("csqlu", "till", till.name)["status"]["username"]
+    taken = "Address already in use"
+    eventually(lambda: {name} <= {*_log(till, "silent", "app").splitlines()}, "it logs in")
+    eventually(lambda: taken in _log(till, "silent", "app"), "its own listener is told that the port is taken")
+    eventually(lambda: {name, "mine", "5433"} <= {*_log(till, "declared", "app").splitlines()}, "both have a port")
+    assert "mine" not in _log(till, "silent", "app")

@@ -2,90 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from e2e import world
-from e2e.tenant import API, READ_ORDERS, Tenant
+from e2e.migrations import LOGIN, MIGRATION, WAIT, account, applied, finished, grant, job, template, user
+from e2e.tenant import READ_ORDERS, Tenant
 from e2e.waiting import eventually
 
-INJECT = "iam.cloudsql.dev/inject"
-WAIT = "iam.cloudsql.dev/wait"
-MIGRATION = "psql -XAt -v ON_ERROR_STOP=1 -c 'select current_user, count(*) from app.orders group by 1'"
 HOOKS = {"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-delete-policy": "hook-failed"}
-
-
-@pytest.fixture
-def ground(tenant: Tenant) -> Iterator[Tenant]:
-    """A tenant with an instance, and a Google account that the ServiceAccount `once` may act as, which is not there."""
-    tenant.account("once")
-    tenant.kubectl.delete("serviceaccounts", "once", namespace=tenant.name)
-    tenant.instance()
-    yield tenant
-    tenant.kubectl("delete", "jobs", "--all", "-n", tenant.name, "--wait=true", "--timeout=60s")
-
-
-def account(tenant: Tenant, **annotations: str) -> dict[str, Any]:
-    mark = {"iam.gke.io/gcp-service-account": f"once@{world.PROJECT}.iam.gserviceaccount.com"}
-    metadata = {"name": "once", "namespace": tenant.name, "annotations": mark | annotations}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-
-
-def user(tenant: Tenant, **annotations: str) -> dict[str, Any]:
-    principal = {"kubernetesServiceAccount": {"name": "once"}}
-    return {
-        "apiVersion": API,
-        "kind": "CloudSQLIAMUser",
-        "metadata": {"name": "once", "namespace": tenant.name, "annotations": annotations},
-        "spec": {"instanceRef": {"name": tenant.name}, "principal": principal},
-    }
-
-
-def grant(tenant: Tenant, **annotations: str) -> dict[str, Any]:
-    spec = {"instanceRef": {"name": tenant.name}, "database": "orders", "grantees": [{"userRef": {"name": "once"}}]}
-    return {
-        "apiVersion": API,
-        "kind": "DatabaseGrant",
-        "metadata": {"name": "once", "namespace": tenant.name, "annotations": annotations},
-        "spec": {**spec, "grants": list(READ_ORDERS)},
-    }
-
-
-def job(tenant: Tenant, pod: dict[str, str], **annotations: str) -> dict[str, Any]:
-    """A Job that is failed for good when its one pod fails."""
-    template = {
-        "metadata": {"annotations": {INJECT: "once", "iam.cloudsql.dev/database": "orders"} | pod},
-        "spec": {
-            "serviceAccountName": "once",
-            "restartPolicy": "Never",
-            "containers": [{"name": "migrate", "image": "postgres:17", "args": [MIGRATION]}],
-        },
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "once", "namespace": tenant.name, "annotations": annotations},
-        "spec": {"backoffLimit": 0, "template": template},
-    }
-
-
-def finished(tenant: Tenant) -> str:
-    """What the Job's only pod printed, once it has finished."""
-
-    def look() -> bool:
-        status = tenant.kubectl.get("jobs", "once", tenant.name).get("status", {})
-        assert not status.get("failed"), status
-        return bool(status.get("succeeded"))
-
-    eventually(look, "the Job has finished")
-    return tenant.kubectl("logs", "-n", tenant.name, "job/once", "-c", "migrate")
-
-
-def applied(tenant: Tenant, *objects: dict[str, Any]) -> None:
-    tenant.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+INSTALLATION = {"helm.sh/hook": "pre-install"}
 
 
 @pytest.mark.parametrize("order", ["user first", "job first"])
@@ -93,29 +22,144 @@ def test_a_job_in_one_apply_with_its_user_and_grant_finishes(ground: Tenant, ord
     objects = [account(ground), user(ground), grant(ground), job(ground, {})]
     applied(ground, *(objects if order == "user first" else [*reversed(objects)]))
 
-    assert finished(ground) == f"once@{world.PROJECT}.iam|3\n"
+    assert finished(ground) == f"{LOGIN}|3\n"
 
 
-def test_a_job_that_waits_for_iam_is_told_until_when(ground: Tenant) -> None:
-    applied(ground, account(ground), user(ground), grant(ground), job(ground, {WAIT: "propagated"}))
-    ground.ready("csqlu", "once")
-    until = ground.kubectl.get("csqlu", "once", ground.name)["status"]["iam"]["propagationUntil"]
+HOUR = 3600.0
+
+
+@pytest.fixture
+def late(ground: Tenant) -> Iterator[Tenant]:
+    """IAM takes an hour to act, longer than any test waits."""
+    control = ground.stage.cloud.control
+    control.set_propagation(grants=HOUR)
+    yield ground
+    control.set_propagation()
+
+
+def named(name: str, of: dict[str, Any]) -> dict[str, Any]:
+    return of | {"metadata": of["metadata"] | {"name": name}}
+
+
+def test_a_job_that_waits_for_iam_starts_when_it_acts_and_logs_in_at_its_first_attempt(late: Tenant) -> None:
+    jobs = [job(late, {WAIT: "propagated"}), named("early", job(late, {}))]
+    applied(late, account(late), user(late), grant(late), *jobs)
+    until = eventually(lambda: promised(late), "the status says when IAM acts")
 
     def told() -> bool:
-        events = ground.kubectl.list("event", ground.name, fields="involvedObject.kind=Job,reason=FailedCreate")
+        events = late.kubectl.list("event", late.name, fields="involvedObject.name=once,reason=FailedCreate")
         return any(f"IAM may take until {until}" in event["message"] for event in events)
 
     eventually(told, "the Job's Event says until when its pod is refused")
+    eventually(lambda: late.kubectl.get("jobs", "early", late.name)["status"].get("failed"), "who does not wait fails")
+    assert pods_of(late, "once") == []
+
+    late.stage.cloud.control.advance_clock(HOUR)
+    come(late)
+
+    assert finished(late) == f"{LOGIN}|3\n"
+    assert len(pods_of(late, "once")) == 1
+
+
+def promised(tenant: Tenant) -> str:
+    status = tenant.kubectl.get("csqlu", "once", tenant.name).get("status", {})
+    return str(status.get("iam", {}).get("propagationUntil", ""))
+
+
+def come(tenant: Tenant) -> None:
+    """The time of the status is now: nobody waits for the seven minutes that it says."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    patch = json.dumps({"status": {"iam": {"propagationUntil": now}}})
+    where = ("-n", tenant.name, "--subresource=status", "--type=merge")
+    tenant.kubectl("patch", "csqlu", "once", *where, f"--patch={patch}")
+
+
+def pods_of(tenant: Tenant, name: str) -> list[dict[str, Any]]:
+    return tenant.kubectl.list("pods", tenant.name, labels=f"batch.kubernetes.io/job-name={name}")
+
+
+WRITE_ORDERS = (READ_ORDERS[0], {**READ_ORDERS[1], "privileges": ["SELECT", "INSERT"]})
+MAY_WRITE = "psql -XAt -c \"select has_table_privilege('app.orders', 'INSERT')\""
+
+
+def test_a_job_in_one_apply_with_what_it_needs_more_has_it(ground: Tenant) -> None:
+    applied(ground, account(ground), user(ground), grant(ground))
+    ground.ready("dbg", "once")
+
+    applied(ground, job(ground, {}, MAY_WRITE), grant(ground, *WRITE_ORDERS))
+
+    assert finished(ground) == "t\n"
+
+
+def test_a_job_in_one_apply_with_the_edit_that_its_user_needs_finishes(ground: Tenant) -> None:
+    refused = user(ground)
+    refused["spec"]["databaseRoles"] = ["app_owner"]
+    applied(ground, account(ground), refused)
+    ground.stalled("csqlu", "once", "RoleNotAllowed")
+
+    refused["spec"]["databaseRoles"] = []
+    applied(ground, refused, grant(ground), job(ground, {}))
+
+    assert finished(ground) == f"{LOGIN}|3\n"
+
+
+def shapes(tenant: Tenant) -> dict[str, dict[str, Any]]:
+    """What makes pods that wait, in other shapes than a Job."""
+    again = job(tenant, {})
+    again["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+    held = job(tenant, {})
+    held["spec"]["suspend"] = True
+    nightly = {"schedule": "0 3 1 1 *", "jobTemplate": {"spec": job(tenant, {})["spec"]}}
+    server = template({WAIT: "ready"}, f"{MIGRATION} && sleep 3600", restartPolicy="Always")
+    server["metadata"]["labels"] = {"app": "server"}
+    first = {"serviceName": "server", "selector": {"matchLabels": {"app": "server"}}, "template": server}
+    metadata = {"namespace": tenant.name}
+    return {
+        "again": named("again", again),
+        "held": named("held", held),
+        "nightly": {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": nightly},
+        "server": {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": first},
+    }
+
+
+def test_pods_of_every_shape_wait_for_their_user_and_log_in_at_their_first_attempt(ground: Tenant) -> None:
+    made = {name: named(name, body) for name, body in shapes(ground).items()}
+    applied(ground, account(ground), *made.values())
+    here = ("-n", ground.name)
+    ground.kubectl("create", "job", "tonight", "--from=cronjob/nightly", *here)
+    ground.kubectl("patch", "job", "held", *here, "--type=merge", '--patch={"spec": {"suspend": false}}')
+    refused = {"again", "held", "tonight", "server"}
+    eventually(lambda: refused <= told_to_wait(ground), "every controller was refused")
     assert ground.kubectl.list("pods", ground.name) == []
 
+    applied(ground, user(ground), grant(ground))
 
-def chart(directory: Path, tenant: Tenant, policy: dict[str, str]) -> Path:
+    for name in ("again", "held", "tonight"):
+        assert finished(ground, name) == f"{LOGIN}|3\n"
+    eventually(lambda: said(ground, "server-0") == f"{LOGIN}|3\n", "the StatefulSet's first pod logs in")
+    pods = ground.kubectl.list("pods", ground.name)
+    assert len(pods) == 4
+    restarts = {each["restartCount"] for pod in pods for each in pod["status"]["containerStatuses"]}
+    assert restarts == {0}
+    ground.kubectl("delete", "statefulset,cronjob", "--all", *here, "--wait=true", "--timeout=60s")
+
+
+def told_to_wait(tenant: Tenant) -> set[str]:
+    events = tenant.kubectl.list("event", tenant.name, fields="reason=FailedCreate")
+    return {e["involvedObject"]["name"] for e in events if "CloudSQLIAMUser" in e["message"]}
+
+
+def said(tenant: Tenant, pod: str) -> str:
+    return tenant.kubectl("logs", "-n", tenant.name, pod, "-c", "migrate")
+
+
+def chart(directory: Path, tenant: Tenant, hooks: dict[str, str]) -> Path:
     """A chart whose migration, user and grant are hooks that run before everything else."""
 
     def hook(weight: str) -> dict[str, str]:
-        return policy | {"helm.sh/hook-weight": weight}
+        return hooks | {"helm.sh/hook-weight": weight}
 
-    shown = {"helm.sh/hook": policy["helm.sh/hook"], "helm.sh/hook-delete-policy": "before-hook-creation"}
+    shown = {"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-delete-policy": "before-hook-creation"}
     objects = [
         account(tenant, **hook("-10")),
         user(tenant, **hook("-5")),
@@ -131,14 +175,20 @@ def chart(directory: Path, tenant: Tenant, policy: dict[str, str]) -> Path:
     return place
 
 
-def test_a_migration_in_a_hook_works_at_install_and_at_two_upgrades(ground: Tenant, tmp_path: Path) -> None:
-    place, helm = str(chart(tmp_path, ground, HOOKS)), ground.stage.chain.helm
+FORMS = {"with server-side apply": (HOOKS, ()), "without, as Helm 3": (INSTALLATION, ("--server-side=false",))}
+
+
+@pytest.mark.parametrize(("hooks", "flags"), FORMS.values(), ids=FORMS)
+def test_a_migration_in_a_hook_works_at_install_and_at_two_upgrades(
+    ground: Tenant, tmp_path: Path, hooks: dict[str, str], flags: tuple[str, ...]
+) -> None:
+    place, helm = str(chart(tmp_path, ground, hooks)), ground.stage.chain.helm
     where = ("--namespace", ground.name, "--timeout", "3m")
 
     for command in ("install", "upgrade", "upgrade"):
-        helm(command, "shop", place, *where)
+        helm(command, "shop", place, *where, *flags)
 
-        assert finished(ground) == f"once@{world.PROJECT}.iam|3\n"
+        assert finished(ground) == f"{LOGIN}|3\n"
         ground.ready("csqlu", "once")
         ground.ready("dbg", "once")
     shop = ground.kubectl.get("configmaps", "shop", ground.name)

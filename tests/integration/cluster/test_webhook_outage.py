@@ -99,6 +99,22 @@ def test_without_the_webhook_plain_pods_start_and_annotated_ones_follow_when_it_
     assert init_containers(made) == ["cloudsql-proxy"]
 
 
+def test_what_the_webhook_needs_to_start_is_made_without_it(site: Site) -> None:
+    """Its own pods and those of the node's network are annotated too: nobody may have to answer for them."""
+    for replica in site.replicas:
+        assert replica.stop() == 0
+
+    for place in ("csql", "kube-system"):
+        site.apply(service_account(place))
+        made = site.create(annotated(place, inject="checkout"))
+        assert init_containers(made) == []
+        assert site.kubectl("delete", "pod", "web", "--namespace", place, "--grace-period=0").returncode == 0
+
+    site.replicas[:] = [site.start(0), site.start(1)]
+    for replica in site.replicas:
+        eventually(lambda r=replica: r.get("/readyz") == 200, "it starts from nothing")  # type: ignore[misc]
+
+
 def test_a_pod_that_the_webhook_never_saw_is_told_and_made_again(site: Site, tenant: str, watchdog: None) -> None:
     """The namespace is left out while the pods are made, as a webhook that is away under Ignore leaves them out."""
     label = ("label", "namespace", tenant, "--overwrite")

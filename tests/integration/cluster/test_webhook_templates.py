@@ -83,6 +83,25 @@ def test_a_workload_that_is_right_is_stored_without_a_word(site: Site, namespace
     assert warned(site, workload(namespace, "Deployment", pod), "--dry-run=server") == ""
 
 
+def test_a_workload_has_no_field_that_is_ours_so_that_appliers_never_conflict(site: Site, namespace: str) -> None:
+    known = user(namespace)
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), known)
+    site.ready(known)
+    body = workload(namespace, "Deployment", annotated(namespace, inject="checkout", database="orders"))
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+
+    for manager in ("flux", "flux", "argocd"):
+        options = ("--server-side", f"--field-manager={manager}")
+        assert site.kubectl("apply", *options, "-f", "-", stdin=json.dumps(body)).returncode == 0
+        stored = site.api.get(path)
+        assert stored["metadata"]["generation"] == 1
+        assert stored["spec"]["template"]["spec"].get("initContainers") is None
+
+    writers = {entry["manager"] for entry in site.api.get(path)["metadata"]["managedFields"]}
+    assert writers - {"kube-controller-manager"} == {"flux", "argocd"}
+    assert site.kubectl("diff", "--server-side", "-f", "-", stdin=json.dumps(body)).stdout == ""
+
+
 def test_an_identity_that_can_never_be_right_is_refused(site: Site, namespace: str) -> None:
     known = user(namespace)
     known["spec"]["principal"] = {"serviceAccount": GOOGLE_ACCOUNT}
@@ -100,6 +119,13 @@ def test_a_user_that_helm_would_delete_at_the_next_upgrade_is_told(site: Site, n
     known["metadata"]["annotations"] = hook
 
     assert "Warning: Helm deletes this CloudSQLIAMUser" in warned(site, known)
+
+
+def test_a_user_that_argo_cd_would_delete_at_the_next_sync_is_told(site: Site, namespace: str) -> None:
+    known = user(namespace)
+    known["metadata"]["annotations"] = {"argocd.argoproj.io/hook": "PreSync"}
+
+    assert "Warning: Argo CD deletes this CloudSQLIAMUser" in warned(site, known)
 
 
 def test_a_user_that_is_no_hook_causes_no_call(site: Site, namespace: str) -> None:

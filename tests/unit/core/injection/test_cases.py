@@ -39,6 +39,7 @@ CASES = {
     12: "test_a_pod_on_the_host_network_is_refused",
     13: "test_the_proxy_moves_when_its_port_is_taken",
     14: "test_a_port_that_was_asked_for_and_is_taken_is_refused",
+    15: "test_a_port_that_the_application_takes_undeclared_is_the_proxys_until_it_is_declared",
     16: "test_health_and_admin_ports_move_up_past_init_containers_too",
     17: "test_twenty_instances_have_ports_in_their_order_in_every_pod",
     18: "test_a_container_with_our_name_is_not_taken_over",
@@ -59,6 +60,7 @@ CASES = {
     33: "test_a_pod_injected_under_other_settings_keeps_its_proxy_and_says_so",
     34: "test_a_status_without_the_container_is_written_anew",
     35: "test_a_server_side_dry_run_is_answered_and_writes_nothing",
+    36: "test_a_pod_that_runs_already_is_not_changed_by_an_annotation",
     37: "test_a_pod_can_opt_out",
     38: "test_a_pod_that_asks_for_nothing_is_left_alone",
     39: "test_the_same_pod_is_answered_with_the_same_bytes_by_everyone",
@@ -104,26 +106,24 @@ CASES = {
     81: "test_the_other_operators_proxy_goes_by_its_own_object",
     82: "test_the_container_has_the_same_name_in_every_pod",
     83: "test_policies_about_images_and_probes_can_be_met",
+    84: "test_a_workload_has_no_field_that_is_ours_so_that_appliers_never_conflict",
     85: "test_a_native_sidecar_that_a_node_would_wait_for_is_refused_with_its_name",
-    86: "test_a_workload_that_asks_gets_its_policy_where_egress_is_denied",
+    86: "test_a_policy_that_would_cut_the_application_off_is_a_condition_of_its_user",
     87: "test_an_annotation_on_the_wrong_level_is_told_with_the_right_one",
     88: "test_pods_without_our_annotations_start_while_the_webhook_is_down",
     89: "test_a_pod_that_the_webhook_never_saw_is_told_and_made_again",
     90: "test_one_webhook_may_always_be_evicted_so_that_nodes_drain",
     91: "test_no_call_fails_while_the_certificate_changes",
     92: "test_a_ca_bundle_that_somebody_takes_away_is_restored",
+    93: "test_a_pod_of_the_operators_own_namespace_is_left_alone",
+    94: "test_what_the_webhook_needs_to_start_is_made_without_it",
     95: "test_nobody_is_said_not_to_exist_before_everything_was_listed",
     96: "test_an_api_server_that_is_slow_does_not_hold_the_answer_back",
 }
 
 PENDING = {
-    15: "a port that nobody declares: the chain",
-    36: "an update of a running pod: the API server",
     54: "MySQL and SQL Server have no kinds yet",
     61: "which addresses an instance has is in no status yet",
-    84: "server-side apply of a workload: the API server",
-    93: "the operator's own namespace: the API server",
-    94: "the cold start of a cluster: the API server",
 }
 """Cases without a test of that number here, and where they belong."""
 
