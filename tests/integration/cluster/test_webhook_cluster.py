@@ -47,7 +47,7 @@ def test_a_pod_that_runs_already_is_not_changed_by_an_annotation(site: Site, nam
     done = site.kubectl("annotate", "pod", "web", "iam.cloudsql.dev/inject=checkout", "--namespace", namespace)
 
     assert done.returncode == 0, done.stderr
-    after = site.api.get(f"/api/v1/namespaces/{namespace}/pods/web")
+    after = dict(site.api.get(f"/api/v1/namespaces/{namespace}/pods/web"))
     assert after["metadata"]["annotations"] == {"iam.cloudsql.dev/inject": "checkout"}
     assert init_containers(after) == []
     assert site.requests() == before
