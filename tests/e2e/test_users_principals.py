@@ -63,7 +63,10 @@ def test_an_account_that_does_not_list_the_workload_is_refused_with_both_names(t
 
     message = tenant.stalled("csqlu", "borrowed", "WorkloadIdentityMismatch")
     assert email in message
-    assert f"{tenant.name}/borrowed" in message
+    assert (
+        f"gcloud iam service-accounts add-iam-policy-binding {email} --role=roles/iam.workloadIdentityUser" in message
+    )
+    assert f"--member='serviceAccount:acme-prod.svc.id.goog[{tenant.name}/borrowed]'" in message
     assert cloud.control.writes(since=before, caller=OPERATOR) == []
 
 

@@ -66,7 +66,7 @@ ROLE = "cloudsqlIamOperator"
 """The custom role that docs/permissions.md makes."""
 
 _LOGIN_ROLES_ONLY = (
-    'title=login roles only,expression=api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", [])'
+    '^;^title=login roles only;expression=api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", [])'
     '.hasOnly(["roles/cloudsql.instanceUser", "roles/cloudsql.client"])'
 )
 

@@ -84,3 +84,34 @@ def test_an_issuer_of_ones_own_is_used() -> None:
     assert [one for one in objects if one["kind"] == "Issuer"] == []
     (certificate,) = [one for one in objects if one["kind"] == "Certificate"]
     assert certificate["spec"]["issuerRef"] == {"name": "corporate"}
+
+
+NOTES = Path(CHART) / "templates" / "NOTES.txt"
+
+
+def noted(tmp_path: Path, *sets: str) -> str:
+    """The notes with these values set, rendered as a ConfigMap's text: `helm template` shows no notes."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\ndata:\n  text: |\n"
+    text = head + '    {{- include "notes" . | nindent 4 }}\n'
+    (chart / "templates" / "told.yaml").write_text(text)
+    (chart / "templates" / "notes.tpl").write_text(f'{{{{ define "notes" }}}}{NOTES.read_text()}{{{{ end }}}}')
+    (told,) = [one["data"]["text"] for one in rendered(*sets, chart=chart) if one["metadata"]["name"] == "notes"]
+    return str(told)
+
+
+def test_the_notes_tell_what_an_uninstall_takes_along_and_what_it_leaves(tmp_path: Path) -> None:
+    told = noted(tmp_path)
+
+    assert "takes along the webhook's Secret" in told
+    assert "kubectl delete lease csql -n default" in told
+    assert "NetworkPolicies" not in told
+
+
+def test_the_notes_tell_what_more_stays_where_more_was_switched_on(tmp_path: Path) -> None:
+    told = noted(tmp_path, "webhook.certManager.enabled=true", "networkPolicies.enabled=true")
+
+    assert "takes along" not in told
+    assert "the Secret csql-webhook-cert, which is cert-manager's," in told
+    assert "the NetworkPolicies with the label app.kubernetes.io/managed-by=cloudsql-iam-operator" in told

@@ -1,6 +1,7 @@
 """What needs a person is a Warning, what goes on by itself is Normal: one table, and nothing that is not in it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 from cloudsql_iam_operator.core.reasons import CHANGES, Reason, Standing, is_warning
 
-PACKAGE = Path(__file__).parents[3] / "operator" / "cloudsql_iam_operator"
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "operator" / "cloudsql_iam_operator"
+METRICS = ROOT / "docs" / "metrics.md"
 
 NORMAL = {
     "Succeeded",
@@ -32,11 +35,11 @@ NORMAL = {
 """Reasons that need nobody: they hold, are meant so, or end by themselves."""
 
 
-def announced() -> Iterator[str]:
-    """Words that some code gives to an Event about a change: first arguments of `changed` and `warn`."""
+def announced(*methods: str) -> Iterator[str]:
+    """Words that some code gives to an Event about a change: first arguments of these methods."""
     for path in (PACKAGE / "services").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods:
                 yield from words_in(node.args[0])
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "reason":
                 yield from words_in(node.value)
@@ -47,14 +50,17 @@ def words_in(node: ast.AST) -> list[str]:
     return [text for text in texts if isinstance(text, str) and text.isalpha() and text[0].isupper()]
 
 
-METHODS = {"changed", "warn"}
-
-
 def test_every_reason_that_code_announces_is_in_the_table() -> None:
-    words = set(announced())
+    words = set(announced("changed", "warn"))
 
     assert {"Granted", "Created", "Bound", "GivenUp", "Approved"} <= words
     assert words - CHANGES.keys() - {str(reason) for reason in Reason} == set()
+
+
+def test_the_page_of_metrics_has_every_change_that_is_counted() -> None:
+    (row,) = [line for line in METRICS.read_text().splitlines() if line.startswith("| `cloudsql_iam_changes_total`")]
+
+    assert set(re.findall(r"`([A-Z]\w+)`", row)) == set(announced("changed"))
 
 
 @pytest.mark.parametrize("reason", list(Reason), ids=str)

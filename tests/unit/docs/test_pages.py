@@ -1,7 +1,6 @@
 """What the pages name exists: files, headings, fields, values, metrics, annotations, reasons, settings, commands."""
 
 import ast
-import itertools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,10 +13,9 @@ import yaml
 from cloudsql_iam_operator.api.names import FINALIZER, KINDS
 from cloudsql_iam_operator.core.reasons import CHANGES, Reason
 from cloudsql_iam_operator.core.status import ConditionType
+from support.pages import PAGES, PROSE, ROOT, code_blocks
 
-ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cloudsql-iam-operator"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 TEXTS = [
     *PAGES,
@@ -26,9 +24,6 @@ TEXTS = [
     CHART / "templates/NOTES.txt",
     *sorted((ROOT / "crds").glob("*.yaml")),
 ]
-PROSE = [page for page in PAGES if page.name != "CHANGELOG.md"]
-"""Pages about the present; a changelog names what was."""
-
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"(?:spec|status)(?:\.[A-Za-z]+)+")
@@ -38,14 +33,6 @@ ANNOTATION = re.compile(r"\b(?:reconcile\.)?iam\.cloudsql\.dev/(?!v1alpha1)([A-Z
 
 def of(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def code_blocks(text: str) -> Iterator[str]:
-    """Indented blocks of commands, with their continuation lines."""
-    for _, group in itertools.groupby(text.splitlines(), lambda line: line.startswith("    ") and bool(line.strip())):
-        lines = list(group)
-        if lines[0].startswith("    "):
-            yield "\n".join(line[4:] for line in lines)
 
 
 def anchors(page: Path) -> set[str]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
-from cloudsql_iam_operator.adapters.google.service_accounts import WORKLOAD_IDENTITY_USER, Workload
+from cloudsql_iam_operator.adapters.google.service_accounts import Workload
 from cloudsql_iam_operator.api.instance import AccountProof, CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, KubernetesServiceAccount
 from cloudsql_iam_operator.core.access.admission import Admission
 from cloudsql_iam_operator.core.access.roles import working_roles
 from cloudsql_iam_operator.core.access.rules import Allowed, Lifetime, UserRequest, allow_user, require_namespace
+from cloudsql_iam_operator.core.askers import Asker, on_workload_identity
 from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, resolve
@@ -122,6 +123,6 @@ class Principals:
         return await self.threads.call(google.username, timeout=IAM_SECONDS)
 
     def _unproven(self, email: str, workload: tuple[str, str]) -> tuple[Reason, str]:
-        member = Workload(self.pool(), *workload).member
-        text = f"{email} does not let {member} act as it: bind that member to {WORKLOAD_IDENTITY_USER} on it"
+        command = on_workload_identity(email).to(Asker(Workload(self.pool(), *workload).member))
+        text = f"{email} does not let ServiceAccount {'/'.join(workload)} act as it; to let it: {command}"
         return Reason.WORKLOAD_IDENTITY_MISMATCH, text
