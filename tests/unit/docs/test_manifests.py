@@ -1,15 +1,23 @@
 """Manifests of our kinds that the pages print are read by the operator as they stand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
+from cloudsql_iam_operator.api.grant import DatabaseGrant
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import GRANT, GROUP, INSTANCE, USER
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from support.pages import PROSE, ROOT, manifests
 
-PARSERS = {INSTANCE.name: parse_instance, USER.name: parse_user, GRANT.name: parse_grant}
+PARSERS: dict[str, Callable[[Any], CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant]] = {
+    INSTANCE.name: parse_instance,
+    USER.name: parse_user,
+    GRANT.name: parse_grant,
+}
 STORED = {"namespace": "orders", "uid": "1", "generation": 1, "creationTimestamp": "2026-12-01T00:00:00Z"}
 """What the API server adds."""
 
