@@ -1,10 +1,11 @@
-"""One manifest file for the verb `inject`."""
+"""One manifest file for the verb `inject`, and for `inject --migrate`."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.migrating import ACCESS, Migrated
 from unit.cli.shop import Ran
 
 
@@ -16,3 +17,8 @@ def ran(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
         return Ran(capsys, "-f", str(file), *arguments)
 
     return run
+
+
+@pytest.fixture
+def migrated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    return lambda body, access=ACCESS: Migrated(tmp_path, capsys, body, access)

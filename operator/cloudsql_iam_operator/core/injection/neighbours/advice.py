@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from cloudsql_iam_operator.api.annotations import PREFIX
-from cloudsql_iam_operator.api.injection.access import INJECT
+from cloudsql_iam_operator.api.injection.access import INJECT, INSTANCES
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.translation import translated
 
@@ -39,6 +39,8 @@ def _way(twin: OtherProxy, connection: str) -> str:
     lost = ", ".join(what for what in translation.lost if what not in _DECIDED)
     if lost:
         return f"remove it (annotations have nothing for: {lost}), or take {INJECT} off"
+    if len(twin.dialled) > 1:
+        return f"remove it, and name its other instances in {INSTANCES}, or take {INJECT} off"
     named = ((name.removeprefix(PREFIX), value) for name, value in translation.annotations)
     written = " ".join(f'{name}="{value}"' for name, value in named if name not in _DECIDED)
     return f"remove it{f', annotate the pod with {PREFIX}… {written}' if written else ''}, or take {INJECT} off"

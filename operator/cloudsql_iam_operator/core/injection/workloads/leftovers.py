@@ -1,6 +1,6 @@
 """What a proxy's container has beside its command line: resources, credentials, and what no annotation expresses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,14 @@ class Leftovers:
     credentials: bool
 
 
-def of(raw: Mapping[str, Any], spec: Mapping[str, Any], proxy: OtherProxy) -> Leftovers:
-    """The rest of the container `raw` of the pod spec."""
+def of(raw: Mapping[str, Any], spec: Mapping[str, Any], proxy: OtherProxy, sockets: Set[str]) -> Leftovers:
+    """The rest of the container `raw` of the pod spec; `sockets` are volumes that are spoken for."""
     path = _credentials_path(proxy)
     secret, mount = _secret(path, raw, spec) if path else ("", "")
     annotations = [(str(name), quantity) for name, quantity in _resources(raw) if name]
     if secret:
         annotations.append((str(CREDENTIALS_SECRET), secret))
-    lost = [*_lost(raw, proxy, mount), *(what for name, what in _resources(raw) if not name)]
+    lost = [*_lost(raw, proxy, sockets | {mount}), *(what for name, what in _resources(raw) if not name)]
     if path and not secret:
         lost.append(f"the credentials file {path}, which is no file of a Secret")
     return Leftovers(tuple(annotations), tuple(lost), bool(secret))
@@ -76,8 +76,8 @@ def _resources(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield annotation, str(quantity) if annotation else f"{bound} of {name}"
 
 
-def _lost(raw: Mapping[str, Any], proxy: OtherProxy, mount: str) -> Iterator[str]:
-    mounts = [m.get("name") for m in raw.get("volumeMounts") or () if m.get("name") != mount]
+def _lost(raw: Mapping[str, Any], proxy: OtherProxy, known: Set[str]) -> Iterator[str]:
+    mounts = [m.get("name") for m in raw.get("volumeMounts") or () if m.get("name") not in known]
     if mounts:
         yield f"its volumes ({', '.join(map(str, mounts))})"
     if raw.get("envFrom"):

@@ -1,25 +1,31 @@
 """Manifests with annotations in the place of proxies of the authors' own. Refused where something would be lost."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import PREFIX
-from cloudsql_iam_operator.api.injection.access import INJECT, IP_TYPE, USER
-from cloudsql_iam_operator.core.injection import identity
-from cloudsql_iam_operator.core.injection.facts import Facts, UserFact
+from cloudsql_iam_operator.api.injection.access import INJECT
+from cloudsql_iam_operator.api.injection.application import CONTAINERS
+from cloudsql_iam_operator.api.injection.values import Containers
+from cloudsql_iam_operator.core.injection.application.containers import selected
+from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.neighbours import shell
+from cloudsql_iam_operator.core.injection.neighbours.places import Place, places
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.recognition import other_proxies
-from cloudsql_iam_operator.core.injection.neighbours.translation import translated
-from cloudsql_iam_operator.core.injection.outcome import Denied, Refusal
+from cloudsql_iam_operator.core.injection.neighbours.translation import shared
+from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
+from cloudsql_iam_operator.core.injection.outcome import Denied
 from cloudsql_iam_operator.core.injection.pod import Pod, parsed, service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
 from cloudsql_iam_operator.core.injection.workloads import leftovers
 from cloudsql_iam_operator.core.injection.workloads.found import Found, found
+from cloudsql_iam_operator.core.injection.workloads.logins import NoLogin, annotations, reached
 from cloudsql_iam_operator.core.injection.workloads.rewritten import FactsOf, Rewritten, at, planned_now
+from cloudsql_iam_operator.core.injection.workloads.sockets import NotShared, Shared, sharing, without
 
 _OURS_TO_MOVE = frozenset({ProxyKind.V1, ProxyKind.V2})
 
@@ -84,11 +90,6 @@ def _single(proxies: list[OtherProxy]) -> OtherProxy:
         raise Stays(
             f"for which instance container {names} is cannot be seen: name it in its args as PROJECT:REGION:NAME"
         )
-    if len(proxy.dialled) > 1:
-        listed = ", ".join(one.name for one in proxy.dialled)
-        raise Stays(
-            f"container {names} serves several instances ({listed}): give each a CloudSQLIAMUser and write them by hand"
-        )
     script = shell.script_of(shell.run_by(proxy.container.words))
     if script is not None and sum(1 for _ in shell.commands(script, {})) > 1:
         raise Stays(
@@ -99,41 +100,42 @@ def _single(proxies: list[OtherProxy]) -> OtherProxy:
 
 def _moved(move: _Move) -> dict[str, Any]:
     """The template without the proxy, and with the annotations."""
-    user = _user(move)
-    if user.instance is None:
-        raise Stays(f"CloudSQLInstance {user.instance_name} does not exist")
-    raw = _raw(move)
-    translation = translated(move.proxy, user.instance.connection)
-    kept = leftovers.of(raw, move.one.pod["spec"], move.proxy)
-    lost = [what for what in translation.lost if what != leftovers.CREDENTIALS or not kept.credentials] + list(
-        kept.lost
-    )
-    if lost:
-        raise Stays(f"container {move.proxy.container.name} stays, as annotations have nothing for: {', '.join(lost)}")
-    wanted = {str(INJECT): user.name, **dict(translation.annotations), **dict(kept.annotations)}
-    if wanted.get(IP_TYPE) == user.instance.ip_type.lower():
-        del wanted[IP_TYPE]
+    where = places(move.proxy)
+    try:
+        logins = reached(where, move.pod, move.facts)
+        sockets = sharing(move.one.pod["spec"], _raw(move), frozenset(each.socket for each in where if each.socket))
+        common = _of_proxy(move, where, sockets)
+        wanted = {**annotations(logins), **common, **_choice(move, sockets)}
+    except (NoLogin, NotShared) as reason:
+        raise Stays(f"container {move.proxy.container.name} stays: {reason}") from reason
     old = move.one.template
     template = {"metadata": {}, **copy.deepcopy(old)} if "metadata" not in old else dict(copy.deepcopy(old))
     template["metadata"] = _annotated(template["metadata"] or {}, wanted, move)
     _remove(template["spec"], move.proxy)
+    without(template["spec"], sockets.volumes)
     return template
 
 
-def _user(move: _Move) -> UserFact:
-    """The CloudSQLIAMUser on the proxy's instance that the pod is to log in as."""
-    connection, facts = move.proxy.dialled[0].name, move.facts
-    annotations = move.pod.annotations or {}
-    named = annotations.get(USER) or annotations.get(INJECT, "")
-    named = "" if named.strip().lower() in ("true", "yes", "on") else named.strip()
-    there = tuple(u for u in facts.users if u.instance is not None and u.instance.connection == connection)
-    if not there:
-        raise Stays(f"namespace {facts.namespace} has no CloudSQLIAMUser on {connection}: create one, then migrate")
-    try:
-        account = identity.account_of(move.pod.service_account, facts)
-        return identity.user_of(named, account, replace(facts, users=there))
-    except Refusal as refusal:
-        raise Stays(refusal.denied.message) from refusal
+def _of_proxy(move: _Move, where: Sequence[Place], sockets: Shared) -> dict[str, str]:
+    """Annotations for the proxy as a whole."""
+    said = shared(move.proxy)
+    kept = leftovers.of(_raw(move), move.one.pod["spec"], move.proxy, sockets.volumes)
+    hidden = ["port" for each in where if is_open(each.port)] + [
+        "unix-socket" for each in where if is_open(each.socket)
+    ]
+    lost = [*hidden, *(what for what in said.lost if what != leftovers.CREDENTIALS or not kept.credentials), *kept.lost]
+    if lost:
+        names = ", ".join(dict.fromkeys(lost))
+        raise Stays(f"container {move.proxy.container.name} stays, as annotations have nothing for: {names}")
+    return {**dict(said.annotations), **dict(kept.annotations)}
+
+
+def _choice(move: _Move, sockets: Shared) -> dict[str, str]:
+    """The containers that had the sockets, where those are not all that would get them."""
+    if not sockets.volumes:
+        return {}
+    everyone = [each.name for each in selected(Containers(every=True), move.pod, move.proxy.container.name)]
+    return {} if everyone == list(sockets.containers) else {str(CONTAINERS): ",".join(sockets.containers)}
 
 
 def _annotated(metadata: Mapping[str, Any], wanted: Mapping[str, str], move: _Move) -> dict[str, Any]:
