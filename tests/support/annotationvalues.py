@@ -95,6 +95,7 @@ BAD_PORTS = ["0", "443", "1023", "70000", "abc", "5432.0", "", "-1", "٥٤٣٢",
 BAD_QUANTITIES = ["64mb", "1K", "-1", "", "1e3Mi"]
 BAD_SECONDS = ["30", "-1s", "", "1.5s", "30 s", "٣s"]
 BAD_PLAIN = ["", "a b", "a\nb", "--token=x y", "ä"]
+SYSTEM = ["/etc", "/usr/", "/run", "/proc", "/proc/1", "/dev/shm", "/sys/fs", "/var/run/secrets/kubernetes.io"]
 HOSTILE = [
     "p:r:i?private-ip=true",
     "p:r:i --token=x",
@@ -138,9 +139,9 @@ BAD: Mapping[str, list[str]] = {
     "network-policy": BAD_BOOLEANS,
     "containers": ["", "web,", "web,*", "web,!metrics", "Web", "!", MANY],
     "env": ["", "PGHOST", "true"],
-    "env-prefix": ["", "db_", "1A", "A-B", "A_" * 40],
+    "env-prefix": ["", "db_", "1A", "A-B", "A_" * 40, "PG"],
     "port": BAD_PORTS,
-    "unix-socket": ["", "/", "run/sql", "/run/../etc", "/run//sql", "/a b", "/" + "x" * 90, "/run,/x"],
+    "unix-socket": ["", "/", "run/sql", "/run/../etc", "/run//sql", "/a b", "/" + "x" * 90, "/run,/x", *SYSTEM],
     "image": ["", "proxy:", "Proxy", "registry/ proxy", "proxy@sha256:12", "--token=x", "a\nb"],
     "image-pull-policy": ["", "Sometimes"],
     "cpu-request": BAD_QUANTITIES,

@@ -4,12 +4,11 @@ from enum import StrEnum
 
 from cloudsql_iam_operator.api.injection.annotation import Annotation, Line
 from cloudsql_iam_operator.api.injection.values import (
-    VARIABLE_PREFIX,
     Containers,
     containers_named,
     directory,
     port_number,
-    text_of,
+    variable_prefix,
     word_of,
 )
 
@@ -47,10 +46,10 @@ ENV: Annotation[Environment | None] = Annotation(
 )
 ENV_PREFIX: Annotation[str] = Annotation(
     "env-prefix",
-    text_of(VARIABLE_PREFIX),
+    variable_prefix,
     "",
     Line(
-        "`[A-Z_][A-Z0-9_]*`",
+        "`[A-Z_][A-Z0-9_]*`, not `PG`",
         "`DB_`; the user's name in capitals for several",
         "How the variables of `env: prefix` and of `inject: env` begin.",
     ),
@@ -70,7 +69,7 @@ UNIX_SOCKET: Annotation[str] = Annotation(
     directory,
     "",
     Line(
-        "an absolute directory",
+        "an absolute directory, none of the system's such as `/etc` or `/run`",
         "TCP on 127.0.0.1",
         "Sockets there instead of TCP ports, in a volume that only the chosen containers have.",
     ),

@@ -29,6 +29,10 @@ E = TypeVar("E", bound=StrEnum)
 _NUMBER = re.compile("[0-9]{1,10}")
 _KEY = re.compile("[A-Za-z0-9._-]{1,253}")
 _DIRECTORY = re.compile("/[A-Za-z0-9._/-]{1,80}")
+_SYSTEM = frozenset({"/bin", "/boot", "/etc", "/lib", "/lib64", "/opt", "/root", "/run", "/sbin", "/usr", "/var"})
+_BELOW = ("/dev/", "/proc/", "/sys/", "/usr/bin/", "/usr/lib/", "/run/secrets/", "/var/run/secrets/")
+"""Directories over which, or below which, an empty volume would take away what the container runs with."""
+
 PLAIN = Text("a text of letters, digits and . _ : / -", re.compile("[A-Za-z0-9._:/-]+"), 253)
 VARIABLE_PREFIX = Text("a prefix such as DB_", re.compile("[A-Z_][A-Z0-9_]*"), 63)
 
@@ -117,7 +121,18 @@ def directory(annotation: str, value: str) -> str:
     path = value.rstrip("/")
     if _DIRECTORY.fullmatch(path) is None or any(step in ("", ".", "..") for step in path.split("/")[1:]):
         raise InvalidObject(annotation, f"is {shown(value)}; write an absolute directory such as /run/cloudsql")
+    if path in _SYSTEM or f"{path}/".startswith(_BELOW):
+        raise InvalidObject(annotation, f"is {shown(value)}, which a container needs itself; write /run/cloudsql, say")
     return path
+
+
+def variable_prefix(annotation: str, value: str) -> str:
+    """How names of variables begin; not as those of libpq do, which mean something for every connection."""
+    if value == "PG":
+        raise InvalidObject(
+            annotation, 'is PG, and PGSSLMODE would hold for other servers too; write env: "pg" for PG*'
+        )
+    return text_of(VARIABLE_PREFIX)(annotation, value)
 
 
 def names(annotation: str, value: str) -> tuple[str, ...]:

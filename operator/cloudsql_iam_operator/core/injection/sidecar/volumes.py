@@ -68,8 +68,6 @@ def refuse_occupied(containers: Sequence[Container], targets: Sequence[Target]) 
         Refusal: one has.
     """
     for _, directory in _directories(targets):
-        if directory == CREDENTIALS:
-            raise Refusal(Code.ANNOTATION, f"{UNIX_SOCKET} is {directory}, which is the proxy's own: choose another")
         for container in containers:
             if directory in (mount.rstrip("/") for mount in container.mounts):
                 raise Refusal(
