@@ -16,6 +16,9 @@ from cloudsql_iam_operator.api.parsing.texts import shown
 
 NOTHING: Mapping[str, str] = {}
 
+_PAIRS = ((CPU_REQUEST, CPU_LIMIT), (MEMORY_REQUEST, MEMORY_LIMIT))
+"""What is set aside, and what is the most of it."""
+
 
 def parse_wishes(annotations: Mapping[str, str] | None, namespace: Mapping[str, str] = NOTHING) -> Wishes | None:
     """What a pod's annotations ask for; None when they do not ask for injection, or ask for none.
@@ -34,7 +37,7 @@ def parse_wishes(annotations: Mapping[str, str] | None, namespace: Mapping[str, 
         return None
     pods = {name: _parsed(READ.get(name, STATUS), value) for name, value in sorted(ours.items())}
     defaults, ignored = _defaults(namespace)
-    wishes = Wishes({**defaults, **pods}, ignored)
+    wishes = Wishes({**_fitting(defaults, pods), **pods}, ignored)
     _check(wishes, pods)
     return wishes if wishes[INJECT].way is not Way.NONE else None
 
@@ -81,10 +84,17 @@ def _defaults(namespace: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[st
         raise InvalidObject(f"{invalid.field} of the Namespace", invalid.problem) from invalid
 
 
+def _fitting(defaults: Mapping[str, Any], pods: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The defaults without those that the pod's own request or limit leaves no room for."""
+    every = {**defaults, **pods}
+    crowded = [pair for pair in _PAIRS if exceeds(every.get(pair[0], ""), every.get(pair[1], "")) and {*pair} & {*pods}]
+    return {name: value for name, value in defaults.items() if not any(name in pair for pair in crowded)}
+
+
 def _check(wishes: Wishes, pods: Mapping[str, Any]) -> None:
     """What values mean for one another."""
     _check_user(wishes)
-    for request, limit in ((CPU_REQUEST, CPU_LIMIT), (MEMORY_REQUEST, MEMORY_LIMIT)):
+    for request, limit in _PAIRS:
         if exceeds(wishes[request], wishes[limit]):
             raise InvalidObject(request, f"is {shown(wishes[request])}, more than the limit {shown(wishes[limit])}")
     if wishes[IMPERSONATE_DELEGATES] and not wishes[IMPERSONATE]:

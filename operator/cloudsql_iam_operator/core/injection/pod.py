@@ -11,8 +11,10 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 HOOKS = ("postStart", "preStop")
 
 DEFAULT_SERVICE_ACCOUNT = "default"
-WINDOWS = "windows"
+WINDOWS, LINUX = "windows", "linux"
 OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
+WINDOWS_BUILD = "node.kubernetes.io/windows-build"
+"""On nodes that run Windows only. Source: Kubernetes, "Well-Known Labels"."""
 
 
 class MalformedPod(ValueError):
@@ -142,7 +144,9 @@ def _is_windows(spec: Mapping[str, Any]) -> bool:
     """Whether the pod says so in one of the ways there are; the label with `beta` is that of old clusters."""
     selector = _mapping(spec.get("nodeSelector"))
     named = (_mapping(spec.get("os")).get("name"), *(selector.get(label) for label in OS_LABELS))
-    contexts = (spec, *map(_mapping, _list(spec.get(MAIN))))
+    if WINDOWS_BUILD in selector:
+        return True
+    contexts = (spec, *map(_mapping, (*_list(spec.get(INIT)), *_list(spec.get(MAIN)))))
     options = (_mapping(one.get("securityContext")).get("windowsOptions") for one in contexts)
     return WINDOWS in [_text(name) for name in named] or any(map(_mapping, options)) or _goes_to_windows(spec)
 
@@ -156,8 +160,12 @@ def _goes_to_windows(spec: Mapping[str, Any]) -> bool:
 
 
 def _is_for_windows(expression: Mapping[str, Any]) -> bool:
-    chosen = (expression.get("key") in OS_LABELS, expression.get("operator"), list(_list(expression.get("values"))))
-    return chosen == (True, "In", [WINDOWS])
+    key, operator, values = expression.get("key"), expression.get("operator"), list(_list(expression.get("values")))
+    if key == WINDOWS_BUILD:
+        return operator in ("In", "Exists")
+    return key in OS_LABELS and (
+        (operator == "In" and values == [WINDOWS]) or (operator == "NotIn" and LINUX in values)
+    )
 
 
 def _quantities(spec: Mapping[str, Any], which: str) -> Mapping[str, str]:

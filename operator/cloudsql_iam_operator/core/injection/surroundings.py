@@ -63,11 +63,16 @@ def _item(name: str, one: Mapping[str, Any]) -> LimitRangeFact:
     return LimitRangeFact(
         name=name,
         of_pod=one["type"] == "Pod",
-        least=one.get("min") or {},
-        most=one.get("max") or {},
-        limit=one.get("default") or {},
-        ratio=one.get("maxLimitRequestRatio") or {},
+        least=_texts(one.get("min")),
+        most=_texts(one.get("max")),
+        limit=_texts(one.get("default")),
+        ratio=_texts(one.get("maxLimitRequestRatio")),
     )
+
+
+def _texts(quantities: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Quantities by resource; people write numbers too."""
+    return {name: str(value) for name, value in (quantities or {}).items()}
 
 
 def _version(text: str) -> Version | None:

@@ -13,6 +13,7 @@ from support.podshapes import (
     ACCOUNT,
     CHECKOUT,
     FACTS,
+    PG,
     SETTINGS,
     container,
     denied,
@@ -150,28 +151,26 @@ def test_a_user_or_database_of_the_namespace_is_never_a_default() -> None:
     assert OTHER not in str(body)
 
 
+def required(*expressions: dict[str, Any]) -> dict[str, Any]:
+    """A pod's spec that only nodes of this kind fit."""
+    terms = {"nodeSelectorTerms": [{"matchExpressions": list(expressions)}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
+
+
 WINDOWS: list[dict[str, Any]] = [
     {"os": {"name": "windows"}},
     {"nodeSelector": {"kubernetes.io/os": "windows"}},
     {"nodeSelector": {"beta.kubernetes.io/os": "windows"}},
+    {"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}},
+    required({"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}),
+    required({"key": "node.kubernetes.io/windows-build", "operator": "Exists"}),
+    {"initContainers": [container("i", securityContext={"windowsOptions": {"runAsUserName": "x"}})]},
     {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
     {"containers": [container(securityContext={"windowsOptions": {"hostProcess": False}})]},
-    {
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [
-                        {
-                            "matchExpressions": [
-                                {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]},
-                                {"key": "zone", "operator": "Exists"},
-                            ]
-                        }
-                    ]
-                }
-            }
-        }
-    },
+    required(
+        {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]},
+        {"key": "zone", "operator": "Exists"},
+    ),
 ]
 
 
@@ -209,3 +208,19 @@ def test_a_service_account_that_acts_as_nobody_is_told_first_whatever_else_is_no
     told = denied(pod(), users(fresh, account=replace(ACCOUNT, google_account="")))
 
     assert told.startswith("403 ServiceAccount checkout acts as no Google account")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"nodeSelector": {"kubernetes.io/os": "linux"}},
+        {"securityContext": {"windowsOptions": {}}},
+        required({"key": "kubernetes.io/os", "operator": "In", "values": ["windows", "linux"]}),
+        required({"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}),
+        required({"key": "node.kubernetes.io/windows-build", "operator": "DoesNotExist"}),
+        {"affinity": None, "nodeSelector": None, "os": None},
+    ],
+    ids=str,
+)
+def test_a_pod_that_may_run_on_linux_is_no_windows_pod(spec: dict[str, Any]) -> None:
+    assert environment(injected(pod(**spec))) == PG

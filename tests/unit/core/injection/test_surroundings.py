@@ -57,7 +57,7 @@ def test_a_quota_is_what_it_counts() -> None:
 
 def test_a_limit_range_is_its_items_about_containers_and_pods() -> None:
     items = [
-        {"type": "Container", "min": {"cpu": "100m"}, "default": {"cpu": "1"}, "maxLimitRequestRatio": {"cpu": "2"}},
+        {"type": "Container", "min": {"cpu": "100m"}, "default": {"cpu": 1}, "maxLimitRequestRatio": {"cpu": "2"}},
         {"type": "Pod", "max": {"memory": "1Gi"}},
         {"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}},
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from cloudsql_iam_operator.api.injection.annotation import Annotation
 from cloudsql_iam_operator.api.injection.quantities import exceeds, is_zero, quantity
@@ -102,7 +102,7 @@ def _beside(pod: Pod, share: Share) -> Share:
         return share
     left = whole - _sum(_running(pod), "requests", name)
     wanted = quantity(share.request) or Decimal(0)
-    return replace(share, request=_written(name, max(left, Decimal(0)))) if wanted > left else share
+    return replace(share, request=_written(name, max(left, Decimal(0)), ROUND_FLOOR)) if wanted > left else share
 
 
 def _agreed(share: Share) -> Share:
@@ -153,8 +153,8 @@ def _sum(containers: Sequence[Container], which: str, name: str) -> Decimal:
     return sum((quantity(values.get(name, "")) or Decimal(0) for values in found), Decimal(0))
 
 
-def _written(name: str, amount: Decimal) -> str:
-    """The amount as a quantity, rounded up: thousandths for CPU, whole bytes else."""
+def _written(name: str, amount: Decimal, rounding: str = ROUND_CEILING) -> str:
+    """The amount as a quantity, rounded up unless said: thousandths for CPU, whole bytes else."""
     if name == CPU:
-        return f"{int(-(-amount * 1000 // 1))}m"
-    return str(int(-(-amount // 1)))
+        return f"{int((amount * 1000).to_integral_value(rounding))}m"
+    return str(int(amount.to_integral_value(rounding)))

@@ -43,6 +43,12 @@ def got(facts: Facts, annotations: dict[str, str] | None = None, **spec: Any) ->
         (ruled(limits("memory", most="32Mi")), {"cpu": "50m", "memory": "32Mi"}, {"memory": "32Mi"}),
         (ruled(limits("memory", least="512Mi")), {"cpu": "50m", "memory": "512Mi"}, {"memory": "512Mi"}),
         (ruled(limits("memory", ratio="2")), {"cpu": "50m", "memory": "134217728"}, USUAL["limits"]),
+        (ruled(limits("memory", ratio="3")), {"cpu": "50m", "memory": "89478486"}, USUAL["limits"]),
+        (
+            ruled(replace(limits("cpu", most="1"), ratio={"cpu": "1500m"})),
+            {"cpu": "667m", "memory": "64Mi"},
+            {"cpu": "1", "memory": "256Mi"},
+        ),
         (ruled(limits("cpu", limit="40m")), {"cpu": "40m", "memory": "64Mi"}, {"cpu": "40m", "memory": "256Mi"}),
         (ruled(limits("cpu", most="1")), USUAL["requests"], {"cpu": "1", "memory": "256Mi"}),
     ],
@@ -113,6 +119,24 @@ def test_a_limit_above_the_pods_own_is_told() -> None:  # 29
     body = pod(annotations={"memory-limit": "256Mi"}, resources={"limits": {"memory": "128Mi"}})
 
     assert warnings(body) == ("spec.resources of the pod limits memory to 128Mi, less than the proxy's 256Mi",)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "annotations", "resources"),
+    [
+        ({"memory-request": "512Mi"}, {"memory-limit": "128Mi"}, {"memory": ("64Mi", "128Mi")}),
+        ({"memory-limit": "128Mi"}, {"memory-request": "512Mi"}, {"memory": ("512Mi", "512Mi")}),
+        ({"memory-request": "96Mi"}, {"memory-limit": "128Mi"}, {"memory": ("96Mi", "128Mi")}),
+    ],
+)
+def test_a_default_of_the_namespace_gives_way_to_what_the_pod_says(
+    defaults: dict[str, str], annotations: dict[str, str], resources: dict[str, tuple[str, str]]
+) -> None:
+    about = NamespaceFact({f"iam.cloudsql.dev/{name}": value for name, value in defaults.items()})
+
+    found = got(replace(FACTS, about=about), annotations)
+
+    assert {name: (found["requests"][name], found["limits"][name]) for name in resources} == resources
 
 
 def test_the_administrator_sets_limits_for_pods_that_say_none() -> None:
