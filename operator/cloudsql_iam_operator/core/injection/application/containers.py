@@ -16,8 +16,8 @@ from cloudsql_iam_operator.core.injection.pod import Container, Pod
 LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
 """Variables of libpq that name a server, and that injection never sets."""
 
-OURS = "$(PG"
-"""How a text refers to variables of ours."""
+OURS = ("$(PGHOST", "${PGHOST", "$PGHOST")
+"""How a host is left to the variable of ours: by the kubelet, by a framework or shell."""
 
 URL_NAMES = frozenset(
     {"DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN", "PG_DSN"}
@@ -33,6 +33,9 @@ DEFAULT_PORT = "5432"
 
 CLIENTS = frozenset({"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready", "pgbench", "pg_basebackup"})
 """Programs whose option -h is a server."""
+
+_PUNCTUATION = "\"';&|()`"
+"""Of a shell, around a word."""
 
 ARGUMENTS = "its arguments"
 
@@ -111,9 +114,7 @@ def _lines(container: Container) -> Iterator[str]:
 
 def _names_another(text: str, port: str) -> bool:
     """Whether a connection string is in the text, to a server that does not listen on this port of the pod."""
-    if OURS in text:
-        return False
-    return any(not server.is_on(LOCAL, port) for server in servers_named(text))
+    return any(not server.host.startswith(OURS) and not server.is_on(LOCAL, port) for server in servers_named(text))
 
 
 def _calls_a_server(line: str) -> bool:
@@ -122,5 +123,7 @@ def _calls_a_server(line: str) -> bool:
     if not any(word.rpartition("/")[2] in CLIENTS for word in words):
         return False
     hosts = [after for word, after in pairwise(words) if word in ("-h", "--host")]
-    hosts += [word.partition("=")[2] for word in words if word.startswith("--host=")]
-    return any(not host.startswith(("$", '"$')) and host not in LOCAL for host in hosts)
+    hosts += [word.partition("=")[2] for word in words if word.startswith(("--host=", "host="))]
+    hosts += [word[2:] for word in words if word.startswith("-h") and len(word) > 2]
+    bare = (host.strip(_PUNCTUATION) for host in hosts)
+    return any(not host.startswith("$") and host not in LOCAL for host in bare)

@@ -20,6 +20,9 @@ DEMANDS_TLS = {
 """Settings under which libpq refuses a connection that is not encrypted from its own end."""
 
 
+MOST_NAMES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """What one container gets: `values` are its variables, or those that it has from an earlier time.
@@ -58,17 +61,21 @@ def warnings(found: Sequence[Fit]) -> Iterator[str]:
         container = fit.container
         for own in filter(None, fit.own):
             yield (
-                f"container {container.name} says where its database is by {', '.join(own)}: it gets no variables "
+                f"container {container.name} says where its database is by {_few(own)}: it gets no variables "
                 "of the proxy; take that out where the proxy is meant"
             )
         kept = sorted(n for n, v in fit.values.items() if n in container.env and not is_same(container.env[n], v))
         if kept:
-            yield (
-                f"container {container.name} keeps its own {', '.join(kept)}; it may not reach the database that way"
-            )
+            yield (f"container {container.name} keeps its own {_few(kept)}; it may not reach the database that way")
         if fit.demands:
-            demands = ", ".join(fit.demands)
-            yield f"container {container.name} demands TLS by {demands}, which ends in the proxy: take that out"
+            what = _few(fit.demands)
+            yield f"container {container.name} demands TLS by {what}, which ends in the proxy: take that out"
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names as a warning lists them, which the API server cuts when it is long."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def shadowed(found: Sequence[Fit]) -> Iterator[str]:

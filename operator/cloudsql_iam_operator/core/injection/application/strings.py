@@ -16,6 +16,9 @@ LONGEST = 4096
 DEMANDS = ("sslmode=require", "sslmode=verify-", "ssl=true", "channel_binding=require", "channelBinding=require")
 """Parts of a string under which a driver refuses a connection that is not TLS from its own end."""
 
+_PLACES = ("host=", "hostaddr=", "service=", "cloudSqlInstance=", "socketFactory=")
+"""Parameters of a URL that say where the server is, when its host does not."""
+
 _KEYWORDS = ("dbname=", "user=", "password=", "port=", "sslmode=")
 _QUOTES = "'\"`"
 
@@ -54,10 +57,13 @@ def _of_url(rest: str) -> Iterator[Server]:
     driver, slashes, rest = rest.partition("//")
     if not slashes or (not driver.rstrip(":").isalnum() and driver):
         return
-    place = rest
+    place, whole = rest, rest.partition(" ")[0]
     for end in ("/", "?", " ", *_QUOTES):
         place = place.partition(end)[0]
-    for one in place.rpartition("@")[2].split(","):
+    hosts = place.rpartition("@")[2]
+    if not hosts and not any(name in whole for name in _PLACES):
+        return  # whatever the variables say
+    for one in hosts.split(","):
         yield _server(one)
 
 

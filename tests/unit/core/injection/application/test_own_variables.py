@@ -33,6 +33,9 @@ ELSEWHERE = [
     own(ConnectionStrings__Orders="Server=warehouse;Port=5432;Database=x"),
     own(URL="postgres://u:p@127.0.0.1:6432/x"),
     own(URL="postgres://127.0.0.1,warehouse/x"),
+    own(URL="postgres://app:$(PGPASSWORD)@warehouse/x"),
+    own(URL="postgres:///x?host=/run/postgresql"),
+    own(JDBC="jdbc:postgresql:///x?cloudSqlInstance=a:b:c&socketFactory=com.google.cloud.sql.postgres.SocketFactory"),
     own(R2DBC="r2dbc:postgresql://warehouse/x"),
     own(DATA_SOURCE_URI="warehouse:5432/x?sslmode=disable"),
     own(DATA_SOURCE_NAME=None),
@@ -57,6 +60,10 @@ SAME = [
     own(PGHOST="127.0.0.1"),
     own(PGHOST="127.0.0.1", PGPORT="5432"),
     own(DSN="postgres://$(PGUSER)@$(PGHOST):$(PGPORT)/$(PGDATABASE)"),
+    own(DSN="postgresql:///orders"),
+    own(DSN="postgresql:///orders?application_name=web"),
+    own(DSN="postgres://${PGUSER}@$PGHOST/orders"),
+    own(SPRING_DATASOURCE_URL="jdbc:postgresql://${PGHOST:localhost}:${PGPORT:5432}/orders"),
     own(REDIS_URL="redis://cache"),
     own(PGAPPNAME="web", PGCONNECT_TIMEOUT="5"),
 ]
@@ -80,6 +87,9 @@ def test_a_container_with_another_database_gets_none_of_our_variables_and_a_warn
         {"command": ["sh", "-c"], "args": ["sleep 1; pg_dump --host=warehouse.acme.example x > /dump"]},
         {"args": ["psql 'postgresql://warehouse/x' -c 'select 1'"]},
         {"args": ["--dsn", "host=warehouse dbname=x"]},
+        {"command": ["psql", "-hwarehouse"]},
+        {"command": ["psql", "host=warehouse"]},
+        {"command": ["sh", "-c", "until pg_isready -h warehouse; do sleep 1; done"]},
     ],
 )
 def test_a_program_that_is_told_its_server_gets_none_of_our_variables(words: dict[str, Any]) -> None:
@@ -97,6 +107,9 @@ def test_a_program_that_is_told_its_server_gets_none_of_our_variables(words: dic
         {"command": ["sh", "-c"], "args": ['psql -h "$PGHOST" -c "select 1"']},
         {"command": ["psql", "-h", "$(PGHOST)"]},
         {"command": ["psql", "-h", "127.0.0.1"]},
+        {"command": ["sh", "-c", "until pg_isready -h localhost; do sleep 1; done; exec app"]},
+        {"command": ["sh", "-c", 'psql -h "127.0.0.1" -c "select 1"']},
+        {"command": ["java", "-Durl=jdbc:postgresql://localhost:5432/orders", "-jar", "app.jar"]},
         {"command": ["curl", "-h", "postgres"]},
         {"args": ["psql 'postgresql://$(PGUSER)@$(PGHOST)/x'"]},
     ],
@@ -119,6 +132,14 @@ def test_a_url_to_the_port_that_the_proxy_moved_away_from_is_another_servers() -
     body = pod(container(env=env), container("db", image="postgres:17"))
 
     assert list(environment(injected(body))) == ["DATABASE_URL"]
+
+
+def test_a_warning_lists_a_few_of_many_names() -> None:
+    env = own(**{f"URL_{letter}": "postgres://warehouse/x" for letter in "ABCDEFGH"})
+
+    (warning,) = warnings(pod(container(env=env)))
+
+    assert "by URL_A, URL_B, URL_C, URL_D and 4 more: it gets" in warning
 
 
 def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -> None:
