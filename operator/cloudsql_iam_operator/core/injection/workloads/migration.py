@@ -67,7 +67,7 @@ def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
 
 
 def _is_injected(proxy: OtherProxy, pod: Pod) -> bool:
-    return proxy.container.name == NAME and f"{PREFIX}status" in (pod.annotations or {})
+    return proxy.container.name == NAME and f"{PREFIX}status" in (pod.frame.annotations or {})
 
 
 def _single(proxies: list[OtherProxy]) -> OtherProxy:
@@ -123,14 +123,14 @@ def _moved(move: _Move) -> dict[str, Any]:
 def _user(move: _Move) -> UserFact:
     """The CloudSQLIAMUser on the proxy's instance that the pod is to log in as."""
     connection, facts = move.proxy.dialled[0].name, move.facts
-    annotations = move.pod.annotations or {}
+    annotations = move.pod.frame.annotations or {}
     named = annotations.get(USER) or annotations.get(INJECT, "")
     named = "" if named.strip().lower() in ("true", "yes", "on") else named.strip()
     there = tuple(u for u in facts.users if u.instance is not None and u.instance.connection == connection)
     if not there:
         raise Stays(f"namespace {facts.namespace} has no CloudSQLIAMUser on {connection}: create one, then migrate")
     try:
-        account = identity.account_of(move.pod.service_account, facts)
+        account = identity.account_of(move.pod.frame.service_account, facts)
         return identity.user_of(named, account, replace(facts, users=there))
     except Refusal as refusal:
         raise Stays(refusal.denied.message) from refusal
