@@ -10,14 +10,14 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.discretion import discreet
 from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
-from cloudsql_iam_operator.core.injection.plan import MalformedPod
+from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
 from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
+from cloudsql_iam_operator.core.injection.shelf import Shelf
 from cloudsql_iam_operator.core.injection.workloads.hooks import loses_access
 from cloudsql_iam_operator.core.injection.workloads.templates import Workload, account_of, annotations_of, reviewed
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import metrics
-from cloudsql_iam_operator.webhook.remembered import Remembered
 from cloudsql_iam_operator.webhook.review import Question
 
 LOOK_SECONDS = 2.5
@@ -61,7 +61,7 @@ class Admission:
         self._trusting = trusting
         self._source = source
         self._settings = settings
-        self._remembered = Remembered(settings)
+        self._shelf = Shelf()
         self._threads = threads
 
     def decide(self, asked: Question) -> Outcome | Doubt:
@@ -102,7 +102,7 @@ class Admission:
 
     def _case(self, asked: Question, body: Mapping[str, Any]) -> "_Case":
         if asked.kind == "Pod":
-            return _Case(service_account_name(body), lambda facts: self._remembered.plan(body, facts))
+            return _Case(service_account_name(body), lambda facts: plan(body, facts, self._settings, self._shelf))
         if asked.group == GROUP:
             warnings = tuple(loses_access(asked.kind, annotations_of(body)))
             return _Case("", lambda _facts: Unchanged(Code.HOOK, warnings))

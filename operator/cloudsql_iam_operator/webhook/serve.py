@@ -24,6 +24,7 @@ from cloudsql_iam_operator.webhook.certificates import certificate
 from cloudsql_iam_operator.webhook.certificates.given import Follower
 from cloudsql_iam_operator.webhook.certificates.keeper import Keeper
 from cloudsql_iam_operator.webhook.certificates.tls import LiveContext, Servable
+from cloudsql_iam_operator.webhook.collector import spare_once
 from cloudsql_iam_operator.webhook.door import Door, Listener
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
 from cloudsql_iam_operator.webhook.protocol import Protocol
@@ -96,6 +97,7 @@ async def _serve(settings: WebhookSettings, rest: Rest, listener: Listener) -> N
     if settings.watchdog is not None:
         watchdog = Watchdog(Pods(rest), knowledge.facts_now, ready, settings.injection)
         watchdog.start(settings.watchdog, _counted, stop)
+    spare_once(ready, loop)
     try:
         await answer(app, context, listener, stopped, settings.drain)
     finally:

@@ -16,7 +16,7 @@ from cloudsql_iam_operator.api.injection.wishes import users_named
 from cloudsql_iam_operator.core.injection import identity
 from cloudsql_iam_operator.core.injection.facts import Facts, ServiceAccountFact, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
-from cloudsql_iam_operator.core.injection.pod import Pod
+from cloudsql_iam_operator.core.injection.pod import Frame
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.targets import Login, Target, database_warnings, targets
 from cloudsql_iam_operator.core.injection.waiting import wait_of, waiting_warnings
@@ -35,7 +35,7 @@ class Access:
         return ",".join(f"{namespace}/{login.user.name}@{login.user.generation}" for login in self.logins)
 
 
-def access(pod: Pod, wishes: Wishes, facts: Facts, settings: InjectionSettings) -> Access:
+def access(pod: Frame, wishes: Wishes, facts: Facts, settings: InjectionSettings) -> Access:
     """Who logs in where, and what to say about it.
 
     Raises:

@@ -1,8 +1,17 @@
-"""A pod as the planner reads it: parsed once from JSON, tolerant of missing and null members. Never changed."""
+"""A pod as the planner reads it: parsed once from JSON, tolerant of missing and null members. Never changed.
 
+Its parts, the frame and each container, are read from an extract that is also what they are known by: two with the same
+extract are one.
+"""
+
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
+
+from cloudsql_iam_operator.core.injection.shelf import Shelf
 
 INIT = "initContainers"
 MAIN = "containers"
@@ -16,6 +25,9 @@ OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 WINDOWS_BUILD = "node.kubernetes.io/windows-build"
 """On nodes that run Windows only. Source: Kubernetes, "Well-Known Labels"."""
 
+_TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}")
+"""Name of the volume with the pod's token: each has its own. Source: Kubernetes, admission plugin ServiceAccount."""
+
 
 class MalformedPod(ValueError):
     """The JSON is no pod: a member has a type that no API server would send."""
@@ -27,7 +39,7 @@ class Container:
 
     `words` are command and arguments; `entrypoint` is whether they begin with a command. `ports` are the TCP ports
     that it declares, or that its probes and hooks call. `mounts` are the paths of its volume mounts; `requests` and
-    `limits` are quantities by resource.
+    `limits` are quantities by resource. `windows` is whether it has options for Windows.
     """
 
     place: str
@@ -43,13 +55,17 @@ class Container:
     mounts: tuple[str, ...]
     requests: Mapping[str, str]
     limits: Mapping[str, str]
+    windows: bool
+    known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Pod:
-    """One pod. `node` is where it is bound to, "" when the scheduler decides. `grace` is seconds after SIGTERM.
+class Frame:
+    """All of a pod but its containers.
 
-    `requests` and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names. `made_again` says
+    `node` is where it is bound to, "" when the scheduler decides. `grace` is seconds after SIGTERM. `requests`
+    and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names. The name of the volume with
+    the pod's token is the same in all pods. `windows` is whether it says so without its containers. `made_again` says
     that a controller makes another one when it is refused.
     """
 
@@ -67,9 +83,22 @@ class Pod:
     limits: Mapping[str, str]
     volumes: tuple[str, ...]
     pull_secrets: tuple[str, ...]
+    known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod."""
+
+    frame: Frame
     init: tuple[Container, ...]
     main: tuple[Container, ...]
     ephemeral: tuple[Container, ...]
+
+    @property
+    def windows(self) -> bool:
+        """Whether it runs on Windows."""
+        return self.frame.windows or any(container.windows for container in self.containers)
 
     @property
     def containers(self) -> Iterator[Container]:
@@ -78,16 +107,36 @@ class Pod:
         yield from self.main
 
 
-def parsed(pod: Mapping[str, Any]) -> Pod:
-    """The pod that this JSON describes.
+def parsed(pod: Mapping[str, Any], shelf: Shelf | None = None) -> Pod:
+    """The pod that this JSON describes, with the parts that the shelf has already.
 
     Raises:
         MalformedPod: it describes none.
     """
+    extract = _frame_extract(pod)
+    spec = _mapping(pod.get("spec"))
+    frame = _frame(extract) if shelf is None else shelf.part(orjson.dumps(extract), lambda: _frame(extract))
+    return Pod(frame, *(tuple(_containers(spec, place, shelf)) for place in (INIT, MAIN, EPHEMERAL)))
+
+
+def _frame_extract(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata, spec = _mapping(pod.get("metadata")), _mapping(pod.get("spec"))
-    annotations = metadata.get("annotations")
-    return Pod(
-        name=_text(metadata.get("name")) or f"{_text(metadata.get('generateName'))}*",
+    shown = {name: metadata.get(name) for name in ("name", "generateName", "annotations", "ownerReferences")}
+    outside = {name: value for name, value in spec.items() if name not in (INIT, MAIN, EPHEMERAL)}
+    outside["volumes"] = [_volume(volume) for volume in map(_mapping, _list(spec.get("volumes")))]
+    return {"metadata": shown, "spec": outside}
+
+
+def _volume(volume: Mapping[str, Any]) -> str:
+    name = _text(volume.get("name"))
+    return "kube-api-access-*" if "projected" in volume and _TOKEN_VOLUME.fullmatch(name) else name
+
+
+def _frame(pod: Mapping[str, Any]) -> Frame:
+    metadata, spec = pod["metadata"], pod["spec"]
+    annotations = metadata["annotations"]
+    return Frame(
+        name=_text(metadata["name"]) or f"{_text(metadata['generateName'])}*",
         annotations=None if annotations is None else {k: _text(v) for k, v in _mapping(annotations).items()},
         service_account=service_account_name(pod),
         host_network=spec.get("hostNetwork") is True,
@@ -95,15 +144,12 @@ def parsed(pod: Mapping[str, Any]) -> Pod:
         node=_text(spec.get("nodeName")),
         restart_policy=_text(spec.get("restartPolicy")) or "Always",
         grace=_whole(spec.get("terminationGracePeriodSeconds"), 30),
-        owned_by_job=any(_text(o.get("kind")) == "Job" for o in map(_mapping, _list(metadata.get("ownerReferences")))),
-        made_again=bool(metadata.get("generateName") or metadata.get("ownerReferences")),
+        owned_by_job=any(_text(o.get("kind")) == "Job" for o in map(_mapping, _list(metadata["ownerReferences"]))),
+        made_again=bool(metadata["generateName"] or metadata["ownerReferences"]),
         requests=_quantities(spec, "requests"),
         limits=_quantities(spec, "limits"),
-        volumes=_names(spec.get("volumes")),
+        volumes=tuple(spec["volumes"]),
         pull_secrets=_names(spec.get("imagePullSecrets")),
-        init=_containers(spec, INIT),
-        main=_containers(spec, MAIN),
-        ephemeral=_containers(spec, EPHEMERAL),
     )
 
 
@@ -116,8 +162,19 @@ def service_account_name(pod: Mapping[str, Any]) -> str:
     return _text(_mapping(pod.get("spec")).get("serviceAccountName")) or DEFAULT_SERVICE_ACCOUNT
 
 
-def _containers(spec: Mapping[str, Any], place: str) -> tuple[Container, ...]:
-    return tuple(_container(place, index, _mapping(raw)) for index, raw in enumerate(_list(spec.get(place))))
+def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> Iterator[Container]:
+    for index, raw in enumerate(_list(spec.get(place))):
+        extract = _container_extract(_mapping(raw))
+        if shelf is None:
+            yield _container(place, index, extract)
+        else:
+            key = b"%s %d %s" % (place.encode(), index, orjson.dumps(extract))
+            yield shelf.part(key, lambda at=index, of=extract: _container(place, at, of))  # type: ignore[misc]
+
+
+def _container_extract(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All of it, but of its mounts only where they are: the volume with the token has another name in each pod."""
+    return {**raw, "volumeMounts": [mount.get("mountPath") for mount in map(_mapping, _list(raw.get("volumeMounts")))]}
 
 
 def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
@@ -128,27 +185,30 @@ def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
         index=index,
         name=_text(raw.get("name")),
         image=_text(raw.get("image")),
-        words=tuple(_text(word) for word in words),
+        words=tuple(map(_text, words)),
         entrypoint=bool(command),
         env=_environment(_list(raw.get("env"))),
         ports=frozenset((*_ports(raw), *_called(raw))),
         env_from=bool(_list(raw.get("envFrom"))),
         native=place == INIT and raw.get("restartPolicy") == "Always",
-        mounts=tuple(_text(mount.get("mountPath")) for mount in map(_mapping, _list(raw.get("volumeMounts")))),
+        mounts=tuple(map(_text, raw["volumeMounts"])),
         requests=_quantities(raw, "requests"),
         limits=_quantities(raw, "limits"),
+        windows=_has_windows_options(raw),
     )
 
 
 def _is_windows(spec: Mapping[str, Any]) -> bool:
     """Whether the pod says so in one of the ways there are; the label with `beta` is that of old clusters."""
     selector = _mapping(spec.get("nodeSelector"))
-    named = (_mapping(spec.get("os")).get("name"), *(selector.get(label) for label in OS_LABELS))
     if WINDOWS_BUILD in selector:
         return True
-    contexts = (spec, *map(_mapping, (*_list(spec.get(INIT)), *_list(spec.get(MAIN)))))
-    options = (_mapping(one.get("securityContext")).get("windowsOptions") for one in contexts)
-    return WINDOWS in [_text(name) for name in named] or any(map(_mapping, options)) or _goes_to_windows(spec)
+    named = (_mapping(spec.get("os")).get("name"), *(selector.get(label) for label in OS_LABELS))
+    return WINDOWS in [_text(name) for name in named] or _has_windows_options(spec) or _goes_to_windows(spec)
+
+
+def _has_windows_options(spec: Mapping[str, Any]) -> bool:
+    return bool(_mapping(_mapping(spec.get("securityContext")).get("windowsOptions")))
 
 
 def _goes_to_windows(spec: Mapping[str, Any]) -> bool:
@@ -170,7 +230,7 @@ def _is_for_windows(expression: Mapping[str, Any]) -> bool:
 
 def _quantities(spec: Mapping[str, Any], which: str) -> Mapping[str, str]:
     found = _mapping(_mapping(spec.get("resources")).get(which))
-    return {name: str(value) for name, value in found.items() if isinstance(value, str | int | float)} if found else {}
+    return {name: str(value) for name, value in found.items() if isinstance(value, (str, int, float))} if found else {}
 
 
 def _names(listed: Any) -> tuple[str, ...]:
@@ -183,13 +243,13 @@ def _whole(value: Any, default: int) -> int:
 
 def _environment(listed: Sequence[Any]) -> Mapping[str, str | None]:
     found: dict[str, str | None] = {}
-    for one in map(_mapping, listed):
-        name, value = one.get("name"), one.get("value")
+    for one in listed:
         # hundreds of them are usual, and nearly all are plain
-        if type(name) is str and type(value) is str and "valueFrom" not in one:
-            found[name] = value
+        if type(one) is dict and len(one) == 2 and type(one.get("name")) is type(one.get("value")) is str:
+            found[one["name"]] = one["value"]
         else:
-            found[_text(name)] = None if one.get("valueFrom") else _text(value)
+            rare = _mapping(one)
+            found[_text(rare.get("name"))] = None if rare.get("valueFrom") else _text(rare.get("value"))
     return found
 
 
@@ -205,8 +265,10 @@ def _called(raw: Mapping[str, Any]) -> Iterator[int]:
     if raw.get("lifecycle"):
         hooks += map(_mapping(raw["lifecycle"]).get, HOOKS)
     for hook in map(_mapping, hooks):
-        ports = (_mapping(hook.get(way)).get("port") for way in ("httpGet", "tcpSocket", "grpc"))
-        yield from (port for port in ports if isinstance(port, int) and port)
+        for way in ("httpGet", "tcpSocket", "grpc"):
+            port = _mapping(hook[way]).get("port") if way in hook else None
+            if isinstance(port, int) and port:
+                yield port
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

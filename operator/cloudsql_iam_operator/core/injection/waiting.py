@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from cloudsql_iam_operator.api.injection.access import WAIT, Wait
 from cloudsql_iam_operator.core.injection.facts import Login, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal, forbidden
-from cloudsql_iam_operator.core.injection.pod import Pod
+from cloudsql_iam_operator.core.injection.pod import Frame
 
 
-def runs_once(pod: Pod) -> bool:
+def runs_once(pod: Frame) -> bool:
     """Whether nobody runs the pod again in the way that a server is run again, so that a failure counts."""
     return pod.restart_policy == "Never" or pod.owned_by_job
 
 
-def wait_of(said: Wait | None, pod: Pod) -> Wait:
+def wait_of(said: Wait | None, pod: Frame) -> Wait:
     """What the pod waits for: as its annotation says, None for not said.
 
     A pod that is not run again waits until it is ready by default: a pod that is refused is made again by its
@@ -22,7 +22,7 @@ def wait_of(said: Wait | None, pod: Pod) -> Wait:
     return said if said is not None else (Wait.READY if runs_once(pod) else Wait.NONE)
 
 
-def waiting_warnings(user: UserFact, wait: Wait, pod: Pod) -> Iterator[str]:
+def waiting_warnings(user: UserFact, wait: Wait, pod: Frame) -> Iterator[str]:
     """What may keep the pod from logging in at first, when it does not wait for that.
 
     Raises:
@@ -45,7 +45,7 @@ def waiting_warnings(user: UserFact, wait: Wait, pod: Pod) -> Iterator[str]:
         yield f"{what}: set {WAIT}: propagated, or let the program try its login again"
 
 
-def _held(pod: Pod, why: str, until: str) -> Refusal:
+def _held(pod: Frame, why: str, until: str) -> Refusal:
     again = (
         "made again by its controller" if pod.made_again else "nobody makes it again: apply it then, or make it a Job"
     )

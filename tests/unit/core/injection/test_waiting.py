@@ -34,18 +34,18 @@ AGAIN: tuple[Mapping[str, Any], ...] = (
 
 @pytest.mark.parametrize("body", ONCE)
 def test_a_pod_that_is_not_run_again_waits_until_its_login_works(body: Mapping[str, Any]) -> None:
-    assert wait_of(None, parsed(body)) is Wait.READY
+    assert wait_of(None, parsed(body).frame) is Wait.READY
 
 
 @pytest.mark.parametrize("body", AGAIN)
 def test_a_pod_that_is_run_again_does_not_wait(body: Mapping[str, Any]) -> None:
-    assert wait_of(None, parsed(body)) is Wait.NONE
+    assert wait_of(None, parsed(body).frame) is Wait.NONE
 
 
 @pytest.mark.parametrize("said", list(Wait))
 @pytest.mark.parametrize("body", [*ONCE, *AGAIN])
 def test_what_the_annotation_says_counts(body: Mapping[str, Any], said: Wait) -> None:
-    assert wait_of(said, parsed(body)) is said
+    assert wait_of(said, parsed(body).frame) is said
 
 
 TABLE = [
@@ -74,7 +74,7 @@ def test_a_pod_waits_for_what_it_says(user: UserFact, wait: Wait, expected: str,
 
 def _found(user: UserFact, wait: Wait, body: Mapping[str, Any]) -> str:
     try:
-        list(waiting_warnings(user, wait, parsed(body)))
+        list(waiting_warnings(user, wait, parsed(body).frame))
     except Refusal as refusal:
         return "waits" if (refusal.denied.status, refusal.denied.code) == (403, Code.WAIT) else "is refused"
     return "starts"

@@ -9,6 +9,7 @@ from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
 from cloudsql_iam_operator.core.injection.pod import Container
+from cloudsql_iam_operator.core.injection.shelf import kept
 
 DEMANDS_TLS = {
     "PGSSLMODE": ("require", "verify-ca", "verify-full"),
@@ -39,7 +40,8 @@ class Fit:
 
 def fits(containers: Sequence[Container], groups: Sequence[Group]) -> tuple[Fit, ...]:
     """What each of the containers gets."""
-    return tuple(_fit(container, groups) for container in containers)
+    known = tuple(groups)
+    return tuple(kept(container, _fit, known) for container in containers)
 
 
 def operations(found: Sequence[Fit], always: Mapping[str, str]) -> list[Add]:
@@ -47,12 +49,7 @@ def operations(found: Sequence[Fit], always: Mapping[str, str]) -> list[Add]:
 
     A name that is there already keeps its value. `always` are variables for every container.
     """
-    added: list[Add] = []
-    for fit in found:
-        container, values = fit.container, {**always, **fit.values}
-        missing = [{"name": n, "value": v} for n, v in values.items() if n not in container.env]
-        added += inserted(("spec", container.place, container.index, "env"), 0, missing, list(container.env))
-    return added
+    return [operation for fit in found for operation in kept(fit.container, _operations, fit.values, always)]
 
 
 def warnings(found: Sequence[Fit]) -> Iterator[str]:
@@ -84,6 +81,12 @@ def shadowed(found: Sequence[Fit]) -> Iterator[str]:
     if names:
         what = "PG* variables" if any("PGHOST" in fit.values for fit in found) else "variables"
         yield f"{what} of the proxy win over those from envFrom in {', '.join(names)}"
+
+
+def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> list[Add]:
+    wanted = {**always, **values}
+    missing = [{"name": n, "value": v} for n, v in wanted.items() if n not in container.env]
+    return inserted(("spec", container.place, container.index, "env"), 0, missing, list(container.env))
 
 
 def _fit(container: Container, groups: Sequence[Group]) -> Fit:

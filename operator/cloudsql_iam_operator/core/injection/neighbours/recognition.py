@@ -11,6 +11,7 @@ from cloudsql_iam_operator.core.injection.neighbours.flags import Grammar, Invoc
 from cloudsql_iam_operator.core.injection.neighbours.proxies import Dialled, OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.variables import Environment, Variables
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.shelf import kept
 
 PROGRAMS: Mapping[str, ProxyKind] = MappingProxyType(
     {
@@ -41,6 +42,7 @@ _PREFIXES: Mapping[ProxyKind, str] = MappingProxyType(
 _IN_ENVIRONMENT: Mapping[ProxyKind, str] = MappingProxyType(
     {ProxyKind.V2: "CSQL_PROXY_INSTANCE_CONNECTION_NAME", ProxyKind.ALLOYDB: "ALLOYDB_PROXY_INSTANCE_URI"}
 )
+_INSTANCE_NAMES = tuple(_IN_ENVIRONMENT.values())
 _V1_INSTANCES = "INSTANCES"
 _SPOKEN_OF = "INSTANCE_CONNECTION_NAME"
 """A name in many examples, for scripts that start a proxy, and for applications that need none."""
@@ -68,6 +70,10 @@ def other_proxies(pod: Pod, ours: str) -> tuple[OtherProxy, ...]:
 
 def recognised(container: Container) -> tuple[OtherProxy, ...]:
     """The proxies that the container runs: none, one, or those that a shell line starts."""
+    return kept(container, _recognised)
+
+
+def _recognised(container: Container) -> tuple[OtherProxy, ...]:
     if not _worth_a_look(container):
         return ()
     variables = Variables(container)
@@ -88,7 +94,7 @@ def _worth_a_look(container: Container) -> bool:
         return True
     if any("proxy" in word or "instances" in word or ":" in word or "$(" in word for word in container.words):
         return True
-    return any(name == _V1_INSTANCES or name.startswith(tuple(_IN_ENVIRONMENT.values())) for name in container.env)
+    return _V1_INSTANCES in container.env or any(name.startswith(_INSTANCE_NAMES) for name in container.env)
 
 
 def _commands(container: Container, words: tuple[str, ...], environment: Environment) -> Iterator[_Command]:

@@ -6,6 +6,7 @@ from cloudsql_iam_operator.api.parsing.images import split_image
 from cloudsql_iam_operator.core.injection.neighbours import shell
 from cloudsql_iam_operator.core.injection.neighbours.variables import Variables
 from cloudsql_iam_operator.core.injection.pod import Container
+from cloudsql_iam_operator.core.injection.shelf import kept
 
 PORT = 5432
 POOLER_PORT = 6432
@@ -39,6 +40,10 @@ def is_server(container: Container) -> bool:
 
     Source: PostgreSQL, "Server Configuration", port: the default is taken from PGPORT
     """
+    return kept(container, _is_server)
+
+
+def _is_server(container: Container) -> bool:
     words = container.words
     told_nothing = not container.entrypoint and (not words or words[0].startswith("-"))
     if told_nothing and _image(container) in SERVERS:
@@ -52,6 +57,10 @@ def server_ports(container: Container) -> frozenset[int]:
     Where it is told none, those are the usual ones; so is one more where a shell line may mean a client by its port.
     What a pooler declares is known already.
     """
+    return kept(container, _server_ports)
+
+
+def _server_ports(container: Container) -> frozenset[int]:
     if is_server(container):
         told = frozenset(_told(container))
         return told if told and not any(" " in word for word in container.words) else told | {PORT}

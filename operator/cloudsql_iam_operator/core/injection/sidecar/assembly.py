@@ -1,17 +1,18 @@
 """The proxy for one pod, put together from what the pod asks for and where it runs; and what adds it to the pod."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET, NETWORK_POLICY
 from cloudsql_iam_operator.api.injection.flags import MAX_SIGTERM_DELAY, MIN_SIGTERM_DELAY
 from cloudsql_iam_operator.api.injection.sidecar import ADMIN_PORT, IMAGE, NATIVE_SIDECAR
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
-from cloudsql_iam_operator.core.injection.pod import INIT, MAIN, Pod
+from cloudsql_iam_operator.core.injection.pod import INIT, MAIN, Frame, Pod
 from cloudsql_iam_operator.core.injection.sidecar import flags, image, resources, volumes
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy
-from cloudsql_iam_operator.core.injection.sidecar.form import Form, form_of, form_warnings
-from cloudsql_iam_operator.core.injection.sidecar.ports import Ports, chosen, moved, taken_by
+from cloudsql_iam_operator.core.injection.sidecar.company import Company
+from cloudsql_iam_operator.core.injection.sidecar.container import Proxy
+from cloudsql_iam_operator.core.injection.sidecar.form import Form, form_of
+from cloudsql_iam_operator.core.injection.sidecar.ports import Ports, chosen, moved
 from cloudsql_iam_operator.core.injection.sidecar.situation import Situation
 from cloudsql_iam_operator.core.injection.targets import Target
 
@@ -22,43 +23,44 @@ DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 QUIT_URLS = "CSQL_PROXY_QUIT_URLS"
 """Where a program that ends calls the proxy to end too; the name is that of Google's own operator."""
 
-WEB_PROXY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
-"""Variables that say how the proxy gets to Google's APIs; the way to the instance is direct all the same."""
-
 SHORT_DELAY, LONG_DELAY = 5, 20
 """Seconds after SIGTERM in which an ordinary sidecar takes new connections, and lets those that are there close."""
 
 
-def proxy(on: Situation, targets: Sequence[Target], others: Iterator[tuple[str, Set[int]]]) -> Proxy:
-    """The proxy for the targets, beside others that are known to use ports.
+def proxy(on: Situation, targets: Sequence[Target], beside: Company) -> Proxy:
+    """The proxy for the targets.
 
     Raises:
         Refusal: it cannot be as the pod asks for.
     """
-    form = form_of(on.wishes[NATIVE_SIDECAR], on.pod, on.facts.kubelets)
-    taken = taken_by(on.pod.containers, others)
-    listening, ports = chosen(on.wishes, targets, taken, admin=_is_called(on, form))
-    return _proxy(on, form, listening, ports)
+    form = form_of(on.wishes[NATIVE_SIDECAR], on.frame, on.facts.kubelets)
+    listening, ports = chosen(on.wishes, targets, beside.taken, admin=_is_called(on, form))
+    return _proxy(on, form, listening, ports, beside)
 
 
-def again(on: Situation, targets: Sequence[Target], ports: Ports) -> Proxy:
+def again(on: Situation, targets: Sequence[Target], ports: Ports, beside: Company) -> Proxy:
     """The proxy that a pod would have today, on the ports that it has."""
-    return _proxy(on, form_of(on.wishes[NATIVE_SIDECAR], on.pod, on.facts.kubelets), tuple(targets), ports)
+    form = form_of(on.wishes[NATIVE_SIDECAR], on.frame, on.facts.kubelets)
+    return _proxy(on, form, tuple(targets), ports, beside)
 
 
-def operations(on: Situation, proxy: Proxy, built: Mapping[str, Any], place: int) -> list[Add]:
-    """Operations that add the proxy's container, `built`, and all it needs.
-
-    `place` is that of a native sidecar among the init containers.
-    """
-    pod = on.pod
+def operations(pod: Pod, proxy: Proxy, built: Mapping[str, Any], place: int) -> list[Add]:
+    """Operations that add the proxy's container, `built`, beside the others; `place` is that of a native sidecar."""
     where, index, there = (INIT, place, pod.init) if proxy.form.native else (MAIN, len(pod.main), pod.main)
-    pull = [{"name": name} for name in on.settings.pull_secrets if name not in pod.pull_secrets]
+    return [*inserted(("spec", where), index, [built], [c.name for c in there]), *_default_container(pod, proxy)]
+
+
+def provisions(on: Situation, proxy: Proxy) -> list[Add]:
+    """Operations that add to the pod what the proxy's container needs there.
+
+    Raises:
+        Refusal: something else is in the way.
+    """
+    there = on.frame.pull_secrets
+    pull = [{"name": name} for name in on.settings.pull_secrets if name not in there]
     return [
-        *volumes.volume_operations(pod, proxy.targets, on.wishes),
-        *inserted(("spec", where), index, [built], [c.name for c in there]),
-        *inserted(("spec", "imagePullSecrets"), len(pod.pull_secrets), pull, list(pod.pull_secrets)),
-        *_default_container(pod, proxy),
+        *volumes.volume_operations(on.frame, proxy.targets, on.wishes),
+        *inserted(("spec", "imagePullSecrets"), len(there), pull, list(there)),
     ]
 
 
@@ -67,25 +69,24 @@ def quit_variables(admin: int | None) -> Mapping[str, str]:
     return {} if admin is None else {QUIT_URLS: f"http://{flags.LOOPBACK}:{admin}/quitquitquit"}
 
 
-def warnings(on: Situation, built: Proxy, reachable: frozenset[str]) -> Iterator[str]:
-    """What its author may not expect of the proxy; `reachable` are the containers that are to reach the database.
+def warnings(on: Situation, built: Proxy, beside: Company) -> Iterator[str]:
+    """What its author may not expect of the proxy, whichever containers are to reach the database.
 
     Raises:
         Refusal: the image is too old for what is asked of it.
     """
     yield from image.version_warnings(built.image, flags.needs(on.wishes, built.targets))
     yield from moved(on.wishes, built.targets)
-    yield from form_warnings(built.form, on.pod, reachable)
-    yield from resources.resource_warnings(built.shares, on)
+    yield from resources.resource_warnings(built.shares, on, beside.running)
     if on.wishes[NETWORK_POLICY] and not on.settings.network_policies:
         yield f"{NETWORK_POLICY} does nothing here: the administrator has not enabled networkPolicies in the chart"
     for annotation in (MIN_SIGTERM_DELAY, MAX_SIGTERM_DELAY):
         seconds = on.wishes[annotation]
-        if seconds is not None and seconds > on.pod.grace:
-            yield f"{annotation} is {seconds}s, and the pod is killed {on.pod.grace}s after SIGTERM: raise its grace"
+        if seconds is not None and seconds > on.frame.grace:
+            yield f"{annotation} is {seconds}s, and the pod is killed {on.frame.grace}s after SIGTERM: raise its grace"
 
 
-def _proxy(on: Situation, form: Form, targets: tuple[Target, ...], ports: Ports) -> Proxy:
+def _proxy(on: Situation, form: Form, targets: tuple[Target, ...], ports: Ports, beside: Company) -> Proxy:
     return Proxy(
         image=image.image_for(on.wishes[IMAGE], on.settings),
         form=form,
@@ -93,42 +94,33 @@ def _proxy(on: Situation, form: Form, targets: tuple[Target, ...], ports: Ports)
         ports=ports,
         wishes=on.wishes,
         flags=tuple(flags.said_flags(on.wishes, on.settings)),
-        shares=resources.shares(on),
-        environment=tuple(_environment(on)),
+        shares=resources.shares(on, beside.running),
+        environment=tuple(_environment(on, beside)),
         assigned=UID_RANGE in on.facts.about.annotations,
-        delays=_delays(on.pod),
+        delays=_delays(on.frame),
     )
 
 
 def _is_called(on: Situation, form: Form) -> bool:
     """Whether anything calls the admin server: the program of a pod that ends, where nothing else ends the proxy."""
-    ends = on.pod.restart_policy != "Always" or on.pod.owned_by_job
+    ends = on.frame.restart_policy != "Always" or on.frame.owned_by_job
     return on.wishes[ADMIN_PORT] is not None or (ends and not form.native)
 
 
-def _delays(pod: Pod) -> tuple[int, int] | None:
+def _delays(pod: Frame) -> tuple[int, int] | None:
     return (SHORT_DELAY, min(LONG_DELAY, pod.grace - SHORT_DELAY)) if pod.grace > 2 * SHORT_DELAY else None
 
 
-def _environment(on: Situation) -> Iterator[tuple[str, str]]:
+def _environment(on: Situation, beside: Company) -> Iterator[tuple[str, str]]:
     """Variables of the proxy: where the metadata server is, and how Google's APIs are reached."""
     if on.settings.metadata_host and on.wishes[CREDENTIALS_SECRET] is None:
         # without it the proxy looks for the server once, and ends at once on a node where that is late
         yield "GCE_METADATA_HOST", on.settings.metadata_host
-    yield from on.settings.environment or _web_proxy(on.pod)
-
-
-def _web_proxy(pod: Pod) -> Iterator[tuple[str, str]]:
-    """The variables of the first container of the application that says how it gets out."""
-    for one in pod.main:
-        if one.name != NAME and any(one.env.get(name) for name in WEB_PROXY[:2]):
-            found = ((name, one.env.get(name)) for name in WEB_PROXY)
-            yield from ((name, value) for name, value in found if value and "$(" not in value)
-            return
+    yield from on.settings.environment or beside.web_proxy
 
 
 def _default_container(pod: Pod, built: Proxy) -> list[Add]:
     """For an ordinary sidecar: `kubectl logs` and `exec` go on meaning the application."""
-    if built.form.native or DEFAULT_CONTAINER in (pod.annotations or {}) or not pod.main:
+    if built.form.native or DEFAULT_CONTAINER in (pod.frame.annotations or {}) or not pod.main:
         return []
     return [Add(pointer("metadata", "annotations", DEFAULT_CONTAINER), pod.main[0].name)]

@@ -6,7 +6,7 @@ from enum import Enum
 from cloudsql_iam_operator.api.injection.sidecar import NATIVE_SIDECAR, Native
 from cloudsql_iam_operator.core.injection.facts import KubeletFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
-from cloudsql_iam_operator.core.injection.pod import Pod
+from cloudsql_iam_operator.core.injection.pod import Frame, Pod
 
 NATIVE_SINCE = (1, 29)
 """The first kubelet with native sidecars on. Source: Kubernetes, "Sidecar containers" """
@@ -34,7 +34,7 @@ class Form(Enum):
         return self is not Form.ORDINARY
 
 
-def form_of(wish: Native, pod: Pod, kubelets: Sequence[KubeletFact]) -> Form:
+def form_of(wish: Native, pod: Frame, kubelets: Sequence[KubeletFact]) -> Form:
     """The form of the proxy in this pod; native where no kubelet is known.
 
     A pod that is never restarted gets no startup probe where a kubelet stops to probe once the proxy has ended.
@@ -61,7 +61,7 @@ def form_warnings(form: Form, pod: Pod, reachable: frozenset[str]) -> Iterator[s
     """What an ordinary sidecar does to this pod; `reachable` are the containers that are to reach the database."""
     if form.native:
         return
-    if pod.restart_policy != "Always" or pod.owned_by_job:
+    if pod.frame.restart_policy != "Always" or pod.frame.owned_by_job:
         yield (
             "the proxy is an ordinary container, since a kubelet knows no native sidecars or the pod wants none: the "
             "pod completes only when its program calls each address of CSQL_PROXY_QUIT_URLS with POST at its end"
@@ -71,7 +71,7 @@ def form_warnings(form: Form, pod: Pod, reachable: frozenset[str]) -> Iterator[s
         yield f"init containers ({', '.join(waiting)}) cannot reach the database: the proxy starts after them"
 
 
-def _possible(pod: Pod, kubelets: Sequence[KubeletFact]) -> Iterator[KubeletFact]:
+def _possible(pod: Frame, kubelets: Sequence[KubeletFact]) -> Iterator[KubeletFact]:
     bound = [kubelet for kubelet in kubelets if pod.node in kubelet.nodes]
     yield from bound or kubelets
 

@@ -8,8 +8,8 @@ from cloudsql_iam_operator.api.injection.annotation import Annotation
 from cloudsql_iam_operator.api.injection.quantities import exceeds, is_zero, quantity
 from cloudsql_iam_operator.api.injection.sidecar import CPU_LIMIT, CPU_REQUEST, MEMORY_LIMIT, MEMORY_REQUEST
 from cloudsql_iam_operator.core.injection.facts import LimitRangeFact
-from cloudsql_iam_operator.core.injection.pod import Container, Pod
-from cloudsql_iam_operator.core.injection.sidecar.container import NAME
+from cloudsql_iam_operator.core.injection.pod import Frame
+from cloudsql_iam_operator.core.injection.sidecar.company import SetAside
 from cloudsql_iam_operator.core.injection.sidecar.share import Share
 from cloudsql_iam_operator.core.injection.sidecar.situation import Situation
 
@@ -29,26 +29,26 @@ _SAID: Mapping[str, tuple[Annotation[str], Annotation[str]]] = {
 }
 
 
-def shares(on: Situation) -> tuple[Share, ...]:
-    """Requests and limits of the proxy by resource."""
+def shares(on: Situation, running: Sequence[SetAside]) -> tuple[Share, ...]:
+    """Requests and limits of the proxy by resource; `running` is what the containers beside it have."""
     counted = frozenset(name for quota in on.facts.about.quotas for name in quota.counted)
-    return tuple(_share(name, on, counted) for name in (CPU, MEMORY, STORAGE))
+    return tuple(_share(name, on, running, counted) for name in (CPU, MEMORY, STORAGE))
 
 
-def resource_warnings(found: Sequence[Share], on: Situation) -> Iterator[str]:
+def resource_warnings(found: Sequence[Share], on: Situation, running: Sequence[SetAside]) -> Iterator[str]:
     """Rules that will refuse the pod: what it says itself is not bent, and a sum may not fit."""
-    pod, about = on.pod, on.facts.about
+    about = on.facts.about
     for share in found:
         for one in about.ranges:
-            broken = _broken_sum(one, share, pod) if one.of_pod else _broken(one, share)
+            broken = _broken_sum(one, share, running) if one.of_pod else _broken(one, share)
             if broken:
                 yield f"LimitRange {one.name} will refuse the pod: {broken}"
-        most = pod.limits.get(share.resource, "")
+        most = on.frame.limits.get(share.resource, "")
         if share.limit_said and exceeds(share.limit, most):
             yield f"spec.resources of the pod limits {share.resource} to {most}, less than the proxy's {share.limit}"
 
 
-def _share(name: str, on: Situation, counted: frozenset[str]) -> Share:
+def _share(name: str, on: Situation, running: Sequence[SetAside], counted: frozenset[str]) -> Share:
     said = _SAID.get(name)
     request, limit = (on.wishes[said[0]], on.wishes[said[1]]) if said else ("", "")
     settings = on.settings
@@ -62,7 +62,7 @@ def _share(name: str, on: Situation, counted: frozenset[str]) -> Share:
     )
     for one in on.facts.about.ranges:
         share = share if one.of_pod else _within(one, share)
-    return _agreed(_beside(on.pod, share))
+    return _agreed(_beside(on.frame, running, share))
 
 
 def _default(name: str, on: Situation) -> str:
@@ -92,7 +92,7 @@ def _at_ratio(share: Share, ratio: str) -> Share:
     return replace(share, request=_written(share.resource, limit / factor))
 
 
-def _beside(pod: Pod, share: Share) -> Share:
+def _beside(pod: Frame, running: Sequence[SetAside], share: Share) -> Share:
     """Within what the pod has as a whole: its containers together may not request more, and none be limited to more."""
     name = share.resource
     most, whole = pod.limits.get(name, ""), quantity(pod.requests.get(name, "") or pod.limits.get(name, ""))
@@ -100,7 +100,7 @@ def _beside(pod: Pod, share: Share) -> Share:
         share = replace(share, limit=most)
     if share.request_said or whole is None:
         return share
-    left = whole - _sum(_running(pod), "requests", name)
+    left = whole - _sum(running, "requests", name)
     wanted = quantity(share.request) or Decimal(0)
     return replace(share, request=_written(name, max(left, Decimal(0)), ROUND_FLOOR)) if wanted > left else share
 
@@ -129,10 +129,10 @@ def _broken(one: LimitRangeFact, share: Share) -> str:
     return ""
 
 
-def _broken_sum(one: LimitRangeFact, share: Share, pod: Pod) -> str:
+def _broken_sum(one: LimitRangeFact, share: Share, running: Sequence[SetAside]) -> str:
     name = share.resource
     for which, ours in (("limits", share.limit), ("requests", share.request)):
-        total = _sum(_running(pod), which, name) + (quantity(ours) or Decimal(0))
+        total = _sum(running, which, name) + (quantity(ours) or Decimal(0))
         most = quantity(one.most.get(name, ""))
         if most is not None and total > most:
             return (
@@ -142,14 +142,8 @@ def _broken_sum(one: LimitRangeFact, share: Share, pod: Pod) -> str:
     return ""
 
 
-def _running(pod: Pod) -> tuple[Container, ...]:
-    """Containers that run beside the proxy."""
-    running = (*(container for container in pod.init if container.native), *pod.main)
-    return tuple(container for container in running if container.name != NAME)
-
-
-def _sum(containers: Sequence[Container], which: str, name: str) -> Decimal:
-    found = (container.limits if which == "limits" else container.requests for container in containers)
+def _sum(running: Sequence[SetAside], which: str, name: str) -> Decimal:
+    found = (one.limits if which == "limits" else one.requests for one in running)
     return sum((quantity(values.get(name, "")) or Decimal(0) for values in found), Decimal(0))
 
 

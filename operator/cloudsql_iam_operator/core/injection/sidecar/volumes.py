@@ -8,7 +8,7 @@ from cloudsql_iam_operator.api.injection.annotation import Wishes
 from cloudsql_iam_operator.api.injection.application import UNIX_SOCKET
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
-from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.pod import Container, Frame
 from cloudsql_iam_operator.core.injection.targets import Target
 
 CREDENTIALS = "/var/run/secrets/cloudsql-proxy"
@@ -30,7 +30,7 @@ def socket_mounts(targets: Sequence[Target]) -> list[dict[str, Any]]:
     return [{"name": name, "mountPath": directory} for name, directory in _directories(targets)]
 
 
-def volume_operations(pod: Pod, targets: Sequence[Target], wishes: Wishes) -> list[Add]:
+def volume_operations(pod: Frame, targets: Sequence[Target], wishes: Wishes) -> list[Add]:
     """Operations that add the volumes; what is there already is left.
 
     Raises:
@@ -54,8 +54,9 @@ def mount_operations(containers: Sequence[Container], targets: Sequence[Target])
         Refusal: a container has something else there.
     """
     added: list[Add] = []
-    for container in containers:
-        missing = [mount for mount in socket_mounts(targets) if mount["mountPath"] not in container.mounts]
+    wanted = socket_mounts(targets)
+    for container in containers if wanted else ():
+        missing = [mount for mount in wanted if mount["mountPath"] not in container.mounts]
         steps = ("spec", container.place, container.index, "volumeMounts")
         added += inserted(steps, len(container.mounts), missing, list(container.mounts))
     return added

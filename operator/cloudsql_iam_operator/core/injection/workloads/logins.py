@@ -34,7 +34,7 @@ def reached(places: Sequence[Place], pod: Pod, facts: Facts) -> tuple[Reached, .
     Raises:
         NoLogin: for one there is nobody, or nobody that can be told.
     """
-    named = _named(pod.annotations or {})
+    named = _named(pod.frame.annotations or {})
     return tuple(Reached(place, _user(place, named, pod, facts)) for place in places)
 
 
@@ -65,7 +65,7 @@ def _user(place: Place, named: frozenset[str], pod: Pod, facts: Facts) -> UserFa
         raise NoLogin(f"namespace {facts.namespace} has no CloudSQLIAMUser on {place.name}: create one, then migrate")
     wanted = next((user.name for user in there if user.name in named), "")
     try:
-        account = identity.account_of(pod.service_account, facts)
+        account = identity.account_of(pod.frame.service_account, facts)
         return identity.user_of(wanted, account, replace(facts, users=there))
     except Refusal as refusal:
         raise NoLogin(refusal.denied.message) from refusal

@@ -73,7 +73,7 @@ def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
 
 
 def _is_injected(proxy: OtherProxy, pod: Pod) -> bool:
-    return proxy.container.name == NAME and f"{PREFIX}status" in (pod.annotations or {})
+    return proxy.container.name == NAME and f"{PREFIX}status" in (pod.frame.annotations or {})
 
 
 def _single(proxies: list[OtherProxy]) -> OtherProxy:

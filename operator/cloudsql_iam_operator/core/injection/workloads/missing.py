@@ -73,7 +73,7 @@ def missing(body: JSON, facts: Facts, settings: InjectionSettings) -> Missing | 
     if not isinstance(outcome, Injected):
         return None
     text = "it asks for a proxy and was made while no webhook answered"
-    if runs_once(parsed(body)):
+    if runs_once(parsed(body).frame):
         return Missing(Remedy.PERSON, f"{text}: run its Job again")
     if not owner_of(body["metadata"]):
         return Missing(Remedy.PERSON, f"{text}: delete it and make it again")

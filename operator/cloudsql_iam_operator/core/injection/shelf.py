@@ -1,0 +1,65 @@
+"""What was worked out before: parts of pods by all that they say, and what followed from a part, beside it."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+MOST_BYTES = 2 * 1024 * 1024
+MOST_PARTS = 1024
+"""Of all parts that are kept: bytes that they were written with, and how many there are."""
+
+LARGEST = 32 * 1024
+"""Bytes of a part that is kept."""
+
+
+class Part(Protocol):
+    """Something that never changes, with room for what was worked out from it."""
+
+    @property
+    def known(self) -> dict[Any, Any]:
+        """Results, by what made them."""
+
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T")
+Rest = ParamSpec("Rest")
+
+
+class Shelf:
+    """Parts of pods, those that were used last. Belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._parts: OrderedDict[bytes, Any] = OrderedDict()
+        self.held = 0
+
+    def part(self, key: bytes, make: Callable[[], P]) -> P:
+        """The part that `key` says everything about."""
+        found: P | None = self._parts.get(key)
+        if found is not None:
+            self._parts.move_to_end(key)
+            return found
+        made = make()
+        if len(key) <= LARGEST:
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: bytes, made: Part) -> None:
+        self._parts[key] = made
+        self.held += len(key)
+        while self.held > MOST_BYTES or len(self._parts) > MOST_PARTS:
+            oldest, part = self._parts.popitem(last=False)
+            self.held -= len(oldest)
+            part.known.clear()  # what is known may lead back to the part
+
+
+def kept(part: P, make: Callable[Concatenate[P, Rest], T], *rest: Rest.args, **named: Rest.kwargs) -> T:
+    """What a pure function makes of the part and the rest, made anew only when the rest is another than last time."""
+    given = (rest, named) if named else rest
+    found = part.known.get(make)
+    # equal is enough, and the same is seen at once
+    if found is not None and found[0] == given:
+        value: T = found[1]
+        return value
+    made = make(part, *rest, **named)
+    part.known[make] = (given, made)
+    return made

@@ -1,0 +1,120 @@
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cloudsql_iam_operator.core.injection.outcome import Denied, Injected
+from cloudsql_iam_operator.core.injection.plan import plan
+from cloudsql_iam_operator.core.injection.pod import parsed
+from cloudsql_iam_operator.core.injection.shelf import Shelf
+from support.podshapes import CHECKOUT, FACTS, SETTINGS, container, pod, users
+
+
+def replica(token: str, **metadata: Any) -> dict[str, Any]:
+    """A pod as the API server hands it to a webhook: with its ServiceAccount's token."""
+    mount = {"name": f"kube-api-access-{token}", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    volume = {"name": f"kube-api-access-{token}", "projected": {"sources": []}}
+    made = pod(container(volumeMounts=[mount]), container("worker", volumeMounts=[mount]), volumes=[volume])
+    made["metadata"] |= {"name": None, "generateName": "web-7f9-", "managedFields": [{"time": token}]} | metadata
+    return made
+
+
+def test_replicas_of_one_template_are_planned_once() -> None:
+    shelf = Shelf()
+
+    first = plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    second = plan(replica("fgh12", uid="u-2"), FACTS, SETTINGS, shelf)
+
+    assert isinstance(first, Injected)
+    assert second is first
+    assert second == plan(replica("fgh12"), FACTS, SETTINGS)
+
+
+def test_a_container_that_was_there_before_is_the_same_one() -> None:
+    shelf, other = Shelf(), replica("fgh12")
+    other["spec"]["containers"][0]["env"] = [{"name": "BUILD", "value": "2"}]
+
+    one, two = parsed(replica("abcde"), shelf), parsed(other, shelf)
+
+    assert two.main[1] is one.main[1]
+    assert two.main[0] is not one.main[0]
+    assert two.frame is one.frame
+
+
+def test_other_facts_are_another_plan() -> None:
+    shelf = Shelf()
+    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    others = users(replace(CHECKOUT, databases=("billing",)))
+
+    assert plan(replica("abcde"), others, SETTINGS, shelf) == plan(replica("abcde"), others, SETTINGS)
+    assert isinstance(plan(replica("abcde"), users(), SETTINGS, shelf), Denied)
+
+
+def test_an_equal_pod_of_another_namespace_is_another_plan() -> None:
+    shelf, elsewhere = Shelf(), replace(FACTS, namespace="billing", users=())
+    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+
+    outcome = plan(replica("abcde"), elsewhere, SETTINGS, shelf)
+
+    assert isinstance(outcome, Denied)
+    assert "billing/web-7f9-*" in outcome.message
+    assert isinstance(plan(replica("abcde"), FACTS, SETTINGS, shelf), Injected)
+
+
+CHANGES = {
+    "an annotation": lambda body: body["metadata"]["annotations"].update({"iam.cloudsql.dev/port": "5444"}),
+    "a name in an annotation like the token's": lambda body: body["metadata"]["annotations"].update(
+        {"iam.cloudsql.dev/database": "kube-api-access-zzzzz"}
+    ),
+    "an owner": lambda body: body["metadata"].update(ownerReferences=[{"kind": "Job", "name": "x"}]),
+    "a port": lambda body: body["spec"]["containers"][0].update(ports=[{"containerPort": 5432}]),
+    "a port of a later container": lambda body: body["spec"]["containers"][1].update(ports=[{"containerPort": 5432}]),
+    "a probe": lambda body: body["spec"]["containers"][1].update(livenessProbe={"tcpSocket": {"port": 9801}}),
+    "a variable": lambda body: body["spec"]["containers"][0].update(env=[{"name": "PGHOST", "value": "10.0.0.1"}]),
+    "a way out": lambda body: body["spec"]["containers"][1].update(env=[{"name": "HTTPS_PROXY", "value": "http://p"}]),
+    "a command": lambda body: body["spec"]["containers"][1].update(args=["cloud-sql-proxy", "a:b:c"]),
+    "a container": lambda body: body["spec"]["containers"].append(container("other")),
+    "a container named like the token": lambda body: body["spec"]["containers"][0].update(
+        name="kube-api-access-zzzzz", env=[{"name": "PGHOST", "value": "10.0.0.1"}]
+    ),
+    "containers in another order": lambda body: body["spec"]["containers"].reverse(),
+    "an init container": lambda body: body["spec"].update(initContainers=[container("web")]),
+    "an older debugger": lambda body: body["spec"].update(ephemeralContainers=[container("cloudsql-proxy")]),
+    "Windows in a container": lambda body: body["spec"]["containers"][1].update(
+        securityContext={"windowsOptions": {"runAsUserName": "x"}}
+    ),
+    "a mount": lambda body: body["spec"]["containers"][0]["volumeMounts"][0].update(mountPath="/elsewhere"),
+    "what it sets aside": lambda body: body["spec"].update(resources={"requests": {"cpu": "10m"}}),
+    "the time it has to end": lambda body: body["spec"].update(terminationGracePeriodSeconds=5),
+    "the account": lambda body: body["spec"].update(serviceAccountName="other"),
+    "a volume": lambda body: body["spec"]["volumes"].append({"name": "kube-api-access-zzzzz", "emptyDir": {}}),
+    "a volume of ours": lambda body: body["spec"]["volumes"].append({"name": "cloudsql-proxy-sockets", "emptyDir": {}}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_another_pod_is_another_plan(change: Any) -> None:
+    shelf, other = Shelf(), copy.deepcopy(replica("abcde"))
+    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    change(other)
+
+    assert plan(other, FACTS, SETTINGS, shelf) == plan(other, FACTS, SETTINGS)
+    assert plan(replica("abcde"), FACTS, SETTINGS, shelf) == plan(replica("abcde"), FACTS, SETTINGS)
+
+
+def test_no_more_is_kept_than_its_bound() -> None:
+    shelf = Shelf()
+    for number in range(600):
+        plan(pod(container(env=[{"name": "V", "value": f"{number}" + "x" * 8000}])), FACTS, SETTINGS, shelf)
+
+    assert 0 < shelf.held <= 2 * 1024 * 1024
+
+
+def test_a_part_beyond_all_measure_is_not_kept() -> None:
+    shelf = Shelf()
+
+    outcome = plan(pod(container(env=[{"name": "V", "value": "x" * 100_000}])), FACTS, SETTINGS, shelf)
+
+    assert isinstance(outcome, Injected)
+    assert shelf.held < 1024
