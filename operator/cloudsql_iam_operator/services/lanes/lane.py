@@ -203,13 +203,13 @@ class Lane(Generic[K, W, A]):
 
     async def _work(self) -> None:
         while self._waiters or self._unfinished:
-            if self._waiters:
-                await self._gather()
-            await self._pass()
+            await self._gather()
+            if self._waiters or self._unfinished:  # who was pressed comes again, and may be long in coming
+                await self._pass()
         self._plan_look(min(self._ages.values(), default=0.0) * RENEWED)
 
     async def _gather(self) -> None:
-        while (left := self._gathering.due() - self._loop.time()) > TICK:
+        while self._waiters and (left := self._gathering.due() - self._loop.time()) > TICK:
             self._stirred.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
