@@ -14,8 +14,7 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memo
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-
-"""How long a database that was reached counts as reachable."""
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 PASS_SECONDS = 180.0
 """Longest time of one pass; writing ends well before (see Limits)."""
@@ -71,8 +70,10 @@ class DatabaseLane:
         """
         return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
 
-    def _at_hand(self) -> bool:
-        return self._lane.awaited
+    def _at_hand(self, standing: Mapping[Key, GrantWant]) -> Callable[[], bool]:
+        """Whether another pass is: somebody waits, or was shown by this one what it comes again to have done."""
+        shown = any(want.dry for key, want in standing.items() if self._lane.rank(key) is not Rank.CHECK)
+        return lambda: shown or self._lane.awaited
 
     def press(self, key: Key) -> None:
         """Let who waits for the object go ahead as an edit does."""
@@ -101,7 +102,7 @@ class DatabaseLane:
                 opening=seat.opened,
             )
 
-        async with self._passes.sessions.held(self._database, self._at_hand) as seat:
+        async with self._passes.sessions.held(self._database, self._at_hand(standing)) as seat:
             access = self._access()
             passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
         self._memory, self._held = passed.memory, passed.held
