@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
-from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody, none
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from cloudsql_iam_operator.services.waiting.ranks import Rank
@@ -24,13 +24,15 @@ PASS_SECONDS = 180.0
 class Passes:
     """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before.
 
-    `tell` is called for objects of which a pass that they did not ask for found something else.
+    `tell` is called for objects of which a pass that they did not ask for found something else, and `under_way` is how
+    many objects are looked at.
     """
 
     threads: Threads
     sessions: Sessions
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[Key], None] = nobody
+    under_way: Callable[[], int] = none
 
 
 class DatabaseLane:
@@ -58,7 +60,7 @@ class DatabaseLane:
         self._held: Held | None = None
         self._drift: dict[Key, Drift] = {}
         self._tried: dict[Key, GrantWant] = {}
-        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell)
+        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell, passes.under_way)
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
         """How the database stands to the want, after what could be done was done.

@@ -10,7 +10,7 @@ from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, Ownership, UserStanding
-from cloudsql_iam_operator.services.lanes.lane import nobody
+from cloudsql_iam_operator.services.lanes.lane import nobody, none
 from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 
@@ -49,13 +49,15 @@ class UserNeighbours:
     `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
     which objects which usernames are about to be: what it records lets a restarted process know them for its own.
     `tell` is called for objects of which a pass that they did not ask for found something else. `owned` are users, by
-    whole name, that statuses record as ours, through whichever object of the instance.
+    whole name, that statuses record as ours, through whichever object of the instance. `under_way` is how many objects
+    are looked at.
     """
 
     claims: Callable[[], Mapping[Key, UserClaim]]
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
     owned: Callable[[], Mapping[str, Ownership]] = dict
+    under_way: Callable[[], int] = none
 
 
 def in_turns(keys: Iterable[Key], rank: Callable[[Key], Rank]) -> list[Key]:

@@ -47,9 +47,10 @@ class World:
     stands: dict[str, int] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    under_way: int = 0
 
     def __post_init__(self) -> None:
-        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append)
+        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append, lambda: self.under_way)
 
     async def run(self, wants: Mapping[str, int]) -> PassResult[str, Said]:
         loop = asyncio.get_running_loop()

@@ -122,6 +122,43 @@ def test_a_wave_of_new_wants_costs_few_passes_and_each_is_answered() -> None:
     assert hurried(story()) <= 6
 
 
+def test_a_wave_that_trickles_in_is_gathered_as_long_as_others_are_on_their_way() -> None:
+    async def story() -> tuple[int, float]:
+        world = World(seconds=0.2, under_way=40)
+        calls = [Call(f"{n}", 1, Rank.FIRST, 450.0) for n in range(40)]
+        await played(world, [(0.5, call) for call in calls], [], after=0.0)
+        return len(world.passes), max(call.answered - call.came for call in calls)
+
+    passes, longest = hurried(story())
+
+    assert passes <= 4
+    assert longest <= 20.0
+
+
+def test_a_new_want_waits_for_nobody_when_no_other_is_on_its_way() -> None:
+    async def story() -> float:
+        world = World(seconds=0.2, under_way=1)
+        call = Call("alone", 1, Rank.FIRST, 450.0)
+        await call.make(world)
+        return call.answered - call.came
+
+    assert hurried(story()) <= 0.3 + 0.2 + 0.1
+
+
+def test_who_waits_for_company_goes_on_as_soon_as_none_is_on_its_way_any_more() -> None:
+    async def story() -> float:
+        world = World(seconds=0.2, under_way=2)
+        call = Call("waits", 1, Rank.FIRST, 450.0)
+        making = asyncio.create_task(call.make(world))
+        await asyncio.sleep(0.5)
+        assert not world.passes
+        world.under_way = 1
+        await making
+        return call.answered - call.came
+
+    assert hurried(story()) <= 0.5 + 0.25 + 0.2 + 0.1
+
+
 def test_periodic_checks_cost_one_pass_an_interval_for_all() -> None:
     async def story() -> list[float]:
         world = World(seconds=0.5)
