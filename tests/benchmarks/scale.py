@@ -1,7 +1,8 @@
 """Scale: what many users and grants cost on the chain, from the first apply to the last deletion, and how it grows.
 
-`SCALE="200 10000"` measures fleets of so many objects instead. Half of them are users, half are grants, on eight
-instances in four projects. Limits in seconds are for two cores that nobody else uses.
+`SCALE="200 10000"` measures fleets of so many objects instead. Half of them are users, half are grants, on six
+instances in two projects, or in more where a policy has no room for so many. Limits in seconds are for two cores that
+nobody else uses.
 """
 
 import json
@@ -22,20 +23,26 @@ from e2e.scenes import Stage
 from e2e.tenant import API
 from e2e.waiting import eventually
 
-SIZES = (200, 1000, 5000)
-PROJECTS, INSTANCES = 4, 2
+SIZES = (200, 2000, 5000)
+PROJECTS, INSTANCES = 2, 6
+"""At least."""
+
+PROJECT_USERS = 700
+"""With two bindings each: a policy holds 1,500 principals."""
+
 EDITS = 20
 LIMIT = 3600.0
 OPERATOR = "cloudsql_iam_operator run"
 GET, SET = "cloudresourcemanager.projects.getIamPolicy", "cloudresourcemanager.projects.setIamPolicy"
 LIST = "sql.users.list"
-PLACES = [Place(f"i-{k}-{m}", f"fleet-{k}") for m in range(INSTANCES) for k in range(PROJECTS)]
 
 
 def measure() -> Sequence[Figure]:
     """Play every size on one chain, the smallest first, and compare what an object costs."""
     sizes = [int(size) for size in os.environ.get("SCALE", "").split()] or SIZES
-    told = chain.settings(binaries.ensure(_say), lambda config: enlarged(config, max(sizes) // 2))
+    users = max(sizes) // 2
+    places = _places(users)
+    told = chain.settings(binaries.ensure(_say), lambda config: enlarged(config, users, places))
     parts = chain.started(told, _say)
     try:
         stage = Stage(parts, Cloud(parts.directory))
@@ -43,7 +50,7 @@ def measure() -> Sequence[Figure]:
         for name in namespaces:
             stage.chain.kubectl.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         rounds = [
-            _Round(stage, Fleet(stage, name, size // 2, PLACES)) for name, size in zip(namespaces, sizes, strict=True)
+            _Round(stage, Fleet(stage, name, size // 2, places)) for name, size in zip(namespaces, sizes, strict=True)
         ]
         figures = [figure for each in rounds for figure in each.play()]
         return [*figures, *_growth(rounds[0], rounds[-1])]
@@ -64,7 +71,7 @@ class _Round:
 
     def play(self) -> Sequence[Figure]:
         """Measure, and leave nothing behind."""
-        _instances(self.stage, self.interval)
+        _instances(self.stage, self.interval, self.fleet.places)
         figures = [*self._wave(), *self._rest(), *self._edits(), *self._restart(), self._memory(), self._deletion()]
         return [Figure(f"{self.objects}: {f.what}", f.value, f.unit, f.limit) for f in figures]
 
@@ -89,7 +96,9 @@ class _Round:
     def _rest(self) -> Sequence[Figure]:
         self._settled()
         start, versions, began = self.fleet.position(), self.fleet.versions(), time.monotonic()
-        eventually(lambda: self.fleet.calls(start).all(LIST) >= 2 * len(PLACES), "two looks at all users", LIMIT)
+        eventually(
+            lambda: self.fleet.calls(start).all(LIST) >= 2 * len(self.fleet.places), "two looks at all users", LIMIT
+        )
         intervals = (time.monotonic() - began) / self.interval
         calls = self.fleet.calls(start)
         later = self.fleet.versions()
@@ -103,7 +112,9 @@ class _Round:
     def _settled(self) -> None:
         def quiet() -> bool:
             start = self.fleet.position()
-            eventually(lambda: self.fleet.calls(start).all(LIST) >= len(PLACES), "a look at all users", LIMIT)
+            eventually(
+                lambda: self.fleet.calls(start).all(LIST) >= len(self.fleet.places), "a look at all users", LIMIT
+            )
             return self.fleet.calls(start).writes == 0
 
         eventually(quiet, "nothing is left to do", LIMIT)
@@ -140,26 +151,31 @@ class _Round:
         return Figure("delete all", time.monotonic() - began, "s", max(10.0, 0.0225 * self.objects))
 
 
-def enlarged(config: dict[str, Any], users: int) -> dict[str, Any]:
+def _places(users: int) -> Sequence[Place]:
+    projects = max(PROJECTS, -(-users // PROJECT_USERS))
+    each = -(-INSTANCES // projects)
+    return [Place(f"i-{k}-{m}", f"fleet-{k}") for m in range(each) for k in range(projects)]
+
+
+def enlarged(config: dict[str, Any], users: int, places: Sequence[Place]) -> dict[str, Any]:
     """The emulator's configuration with the fleet's projects, instances and accounts too."""
     text = json.dumps(world.policy())
-    for k in range(PROJECTS):
-        name = f"fleet-{k}"
+    for k, name in enumerate(sorted({place.project for place in places})):
         role = f"projects/{name}/roles/cloudsqlIamOperator"
         policy = json.loads(text.replace(world.OPERATOR_ROLE, role))
         config["projects"].append({"id": name, "number": str(200_000_000_000 + k), "policy": policy})
         config["custom_roles"].append({"name": role, "permissions": list(world.OPERATOR_PERMISSIONS)})
     network, last = FIRST_INSTANCE.rsplit(".", 1)
-    for number, place in enumerate(PLACES, start=int(last) + 1):
+    for number, place in enumerate(places, start=int(last) + 1):
         instance = world.instance() | {"project": place.project, "name": place.name, "address": f"{network}.{number}"}
         config["instances"].append(instance | {"log_statements": False})
     for number in range(users):
-        config["service_accounts"].append({"email": account(number, PLACES[number % len(PLACES)].project)})
+        config["service_accounts"].append({"email": account(number, places[number % len(places)].project)})
     return config
 
 
-def _instances(stage: Stage, interval: int) -> None:
-    for place in PLACES:
+def _instances(stage: Stage, interval: int, places: Sequence[Place]) -> None:
+    for place in places:
         rule = {
             "name": "fleet",
             "namespaces": {"selector": {}},

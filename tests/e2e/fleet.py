@@ -59,7 +59,7 @@ class Fleet:
         self.size = size
         self._stage = stage
         self._namespace = namespace
-        self._places = places
+        self.places = places
 
     @property
     def kubectl(self) -> Kubectl:
@@ -84,7 +84,7 @@ class Fleet:
 
     def ready(self, limit: float) -> None:
         """Return when all are Ready."""
-        eventually(self._all_ready, f"{self.size} users and grants are Ready", limit)
+        eventually(self._all_ready, f"{self.size} users and grants are Ready", limit, pause=self._pause)
 
     def edit(self, number: int, grants: Sequence[Mapping[str, Any]] = LESS) -> None:
         """Have one grant grant something else, and return when it is so."""
@@ -107,9 +107,9 @@ class Fleet:
 
     def delete(self, limit: float) -> None:
         """Delete all users and grants, and return when they are gone."""
-        kinds = ("databasegrants.iam.cloudsql.dev", "cloudsqliamusers.iam.cloudsql.dev")
-        self.kubectl("-n", self._namespace, "delete", ",".join(kinds), "--all", "--wait=false")
-        eventually(lambda: not any(self._listed(kind) for kind in KINDS), "users and grants are gone", limit)
+        for kind in reversed(KINDS):
+            self.kubectl.delete_all(kind, self._namespace)
+        eventually(self._none_left, "users and grants are gone", limit, pause=self._pause)
 
     def position(self) -> int:
         """Where the journal of calls stands."""
@@ -141,11 +141,19 @@ class Fleet:
         told = {"instanceRef": {"name": self._place(number).name}, **spec}
         return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": told}
 
+    @property
+    def _pause(self) -> float:
+        """Seconds between two lists of all, which take as much of the machine as some hundred writes."""
+        return max(0.1, self.size / 1000)
+
     def _place(self, number: int) -> Place:
-        return self._places[number % len(self._places)]
+        return self.places[number % len(self.places)]
 
     def _listed(self, kind: str) -> list[dict[str, Any]]:
         return self.kubectl.list(kind, self._namespace)
+
+    def _none_left(self) -> bool:
+        return not any(self._listed(kind) for kind in KINDS)
 
     def _all_ready(self) -> bool:
         found = [(kind, sum(map(_is_ready, self._listed(kind)))) for kind in KINDS]

@@ -73,6 +73,10 @@ class Objects:
         for name in names if wait else ():
             self.gone(kind, name, namespace)
 
+    def delete_all(self, kind: str, namespace: str) -> None:
+        """Ask for the end of all objects of a kind in a namespace, in one call."""
+        _asked(lambda: self._api.drop(_place(kind, namespace)))
+
     def condition(self, kind: str, name: str, type_: str, namespace: str = "") -> dict[str, Any]:
         """One condition of an object; {} when it has none such."""
         conditions = self.get(kind, name, namespace).get("status", {}).get("conditions", [])

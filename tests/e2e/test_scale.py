@@ -15,8 +15,8 @@ USERS = 150
 
 INTERVAL = 20
 LIMIT = 600.0
-LOGINS = 4
-"""At a restart beside an edit: one to look and one to change for the edit, the same for all others at most."""
+LOGINS = 2
+"""At a restart beside an edit: one for the edit, one for all others at most."""
 
 READS = ("cloudresourcemanager.projects.getIamPolicy", "sql.users.list")
 

@@ -14,8 +14,8 @@ class NotInTime(AssertionError):
     """What was waited for did not come; the text holds the last look."""
 
 
-def eventually(look: Callable[[], T], what: str, limit: float = LIMIT) -> T:
-    """The first truthy value of `look`, tried again and again for `limit` seconds.
+def eventually(look: Callable[[], T], what: str, limit: float = LIMIT, *, pause: float = 0.1) -> T:
+    """The first truthy value of `look`, tried again and again for `limit` seconds, `pause` seconds apart.
 
     An AssertionError raised by `look` counts as "not yet", and its text as the last look.
     """
@@ -32,4 +32,4 @@ def eventually(look: Callable[[], T], what: str, limit: float = LIMIT) -> T:
             seen = value
         if time.monotonic() > end:
             raise NotInTime(f"not within {limit:.0f} s: {what}; last seen: {seen}")
-        time.sleep(0.1)
+        time.sleep(pause)

@@ -97,6 +97,7 @@ def assemble(wiring: Wiring) -> Parts:
     queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)
     systems.lanes.sessions = limits.sessions
     systems.lanes.tell = users.handing.wake = users.egress.wake = lambda key: queue.add(key, Rank.FIRST)
+    systems.lanes.under_way = lambda: queue.under_way
     outside = Outside(wiring.cluster, threads, wiring.watcher, systems.forget)
     engine = Engine(systems.registry, queue, reconcilers, outside)
     engine.press = systems.lanes.press

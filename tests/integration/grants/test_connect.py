@@ -1,12 +1,16 @@
 """Connections to an instance: by IAM through Google's connector, and with a password over verified TLS."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import pytest
 
 from cloudsql_emulator.certificates import InstanceCertificates
 from cloudsql_emulator.connector_api import CheckoutCredentials, connector_api
+from cloudsql_emulator.login import TokenPrincipal
 from cloudsql_emulator.standalone import StandaloneInstance, standalone_ground
 from cloudsql_iam_operator.adapters.google.credentials import Identity
 from cloudsql_iam_operator.adapters.postgres.connect import Connect, Connectors, PasswordLogin, by_password
@@ -22,7 +26,32 @@ from support.granting.wording import key, on_database, table, want
 
 ORDERS = ConnectionName("acme", "europe-west1", "orders")
 CHECKOUT = "checkout@acme.iam"
+NUMBERS = itertools.count()
 DNS_NAME = "orders.acme.europe-west1.sql.goog"
+
+
+class RenewedCredentials(CheckoutCredentials):
+    """The same with tokens that are about to expire: each renewal makes another, and those before no good."""
+
+    def __init__(self, tokens: dict[str, TokenPrincipal]) -> None:
+        self.tokens = tokens
+        super().__init__()
+
+    def with_scopes(self, scopes: object, default_scopes: object = None) -> Self:
+        return type(self)(self.tokens)
+
+    def refresh(self, request: object) -> None:
+        super().refresh(request)
+        for token in renewed(self.tokens):
+            del self.tokens[token]
+        self.token = f"renewed-{next(NUMBERS)}"
+        self.tokens[self.token] = self.tokens["checkout-token"]
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=3)
+
+
+def renewed(tokens: dict[str, TokenPrincipal]) -> list[str]:
+    """The tokens of renewed credentials that are still good."""
+    return [token for token in tokens if token.startswith("renewed-")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +105,22 @@ def test_a_pass_runs_over_the_connector_as_cloudsqlsuperuser(ways: Ways) -> None
         'GRANT CONNECT ON DATABASE "orders" TO "x"',
         'GRANT SELECT ON TABLE "app"."orders" TO "x"',
     )
+
+
+def test_a_session_goes_on_when_its_token_is_no_good_any_more_and_the_next_one_has_a_fresh_one(ways: Ways) -> None:
+    tokens = ways.instance.google.tokens
+    identity = Identity(RenewedCredentials(tokens), "renewed")
+    connect = ways.connectors.iam(identity, ORDERS, CHECKOUT, IPType.PUBLIC)
+
+    with connect("orders") as first:
+        former = renewed(tokens)
+        with connect("orders") as second:
+            latest = renewed(tokens)
+            users = [session.execute("select session_user").fetchone() for session in (first, second)]
+
+    assert users == [(CHECKOUT,), (CHECKOUT,)]
+    assert (len(former), len(latest)) == (1, 1)
+    assert former != latest
 
 
 def test_a_password_works_over_verified_tls(ways: Ways) -> None:

@@ -54,6 +54,22 @@ async def test_a_session_is_kept_for_a_pass_that_is_at_hand_and_closed_after_the
 
 
 @in_a_loop
+async def test_who_was_shown_what_is_to_be_done_has_it_done_in_the_same_session(place: Place) -> None:
+    counted, threads = Counted(place), Threads(2)
+    held = Sessions(2, 600.0)
+    lane = DatabaseLane(place.name, counted.access, dict, Passes(threads, held, Pace(quiet=0.01, longest=0.1)))
+
+    shown = await lane.apply(key("a"), replace(want(table("SELECT")), dry=True))
+    done = await lane.apply(key("a"), want(table("SELECT")))
+    await asyncio.wait_for(open_until(place, 0), 30)
+    threads.close()
+
+    assert counted.connections == 1
+    assert shown.planned == done.executed
+    assert len(done.executed) == 1
+
+
+@in_a_loop
 async def test_a_kept_session_that_the_server_ended_is_replaced(place: Place) -> None:
     access = place.access()
     async with sessions(place) as held:

@@ -11,11 +11,10 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
-from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody, none
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
-
-"""How long a database that was reached counts as reachable."""
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 PASS_SECONDS = 180.0
 """Longest time of one pass; writing ends well before (see Limits)."""
@@ -25,13 +24,15 @@ PASS_SECONDS = 180.0
 class Passes:
     """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before.
 
-    `tell` is called for objects of which a pass that they did not ask for found something else.
+    `tell` is called for objects of which a pass that they did not ask for found something else, and `under_way` is how
+    many objects are looked at.
     """
 
     threads: Threads
     sessions: Sessions
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[Key], None] = nobody
+    under_way: Callable[[], int] = none
 
 
 class DatabaseLane:
@@ -59,7 +60,7 @@ class DatabaseLane:
         self._held: Held | None = None
         self._drift: dict[Key, Drift] = {}
         self._tried: dict[Key, GrantWant] = {}
-        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell)
+        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell, passes.under_way)
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
         """How the database stands to the want, after what could be done was done.
@@ -71,8 +72,10 @@ class DatabaseLane:
         """
         return self._with_drift(key, await self._lane.submit(key, want, max_age=max_age))
 
-    def _at_hand(self) -> bool:
-        return self._lane.awaited
+    def _at_hand(self, standing: Mapping[Key, GrantWant]) -> Callable[[], bool]:
+        """Whether another pass is: somebody waits, or was shown by this one what it comes again to have done."""
+        shown = any(want.dry for key, want in standing.items() if self._lane.rank(key) is not Rank.CHECK)
+        return lambda: shown or self._lane.awaited
 
     def press(self, key: Key) -> None:
         """Let who waits for the object go ahead as an edit does."""
@@ -101,7 +104,7 @@ class DatabaseLane:
                 opening=seat.opened,
             )
 
-        async with self._passes.sessions.held(self._database, self._at_hand) as seat:
+        async with self._passes.sessions.held(self._database, self._at_hand(standing)) as seat:
             access = self._access()
             passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
         self._memory, self._held = passed.memory, passed.held

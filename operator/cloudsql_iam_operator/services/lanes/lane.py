@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from cloudsql_iam_operator.services.lanes.waiters import Known, Waiter, given, may_have, settle
 from cloudsql_iam_operator.services.runtime.turns import parked
 from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.pace import Gathering, Pace
@@ -21,6 +22,9 @@ RENEWED = 2 / 3
 
 TICK = 0.001
 """Seconds that are not waited for: a clock may not show the difference."""
+
+LISTEN_SECONDS = 0.25
+"""How often it is seen whether others are on their way still."""
 
 FAILED_SECONDS = 30.0
 """When a look that nobody asked for is tried again after it failed."""
@@ -45,29 +49,6 @@ RunPass = Callable[[Mapping[K, W]], Awaitable[PassResult[K, A]]]
 
 
 @dataclass(slots=True)
-class _Waiter(Generic[W, A]):
-    """Who waits; `seen` once a pass began that has its want."""
-
-    future: "asyncio.Future[A]"
-    want: W
-    rank: Rank
-    came: float
-    max_age: float
-    seen: bool = False
-
-
-@dataclass(slots=True)
-class _Known(Generic[W, A]):
-    """An answer of a pass that began at that time. One that is no `news` holds for as long as it is young enough."""
-
-    want: W
-    answer: A | Exception
-    began: float
-    news: bool
-    told: bool
-
-
-@dataclass(slots=True)
 class _Running(Generic[K, W]):
     """The pass that runs: what it saw wanted, and whom it answered."""
 
@@ -80,6 +61,11 @@ def nobody(key: object) -> None:
     """Tell nobody."""
 
 
+def none() -> int:
+    """Know of none that may come."""
+    return 0
+
+
 class Lane(Generic[K, W, A]):
     """Serialises passes over one outside thing and shares each pass among its callers.
 
@@ -89,16 +75,24 @@ class Lane(Generic[K, W, A]):
     `tell` is called with every key for which it then finds something else. Belongs to one event loop.
     """
 
-    def __init__(self, run: RunPass[K, W, A], pace: Pace, tell: Callable[[K], None] = nobody) -> None:
+    def __init__(
+        self,
+        run: RunPass[K, W, A],
+        pace: Pace,
+        tell: Callable[[K], None] = nobody,
+        under_way: Callable[[], int] = none,
+    ) -> None:
+        """`under_way` is how many are looked at anywhere: while some do not wait here yet, they may come."""
         self._run = run
         self._tell = tell
+        self._under_way = under_way
         self._loop = asyncio.get_running_loop()
         self._gathering = Gathering(pace)
         self._stirred = asyncio.Event()
         self._wants: dict[K, W] = {}
         self._ages: dict[K, float] = {}
-        self._known: dict[K, _Known[W, A]] = {}
-        self._waiters: dict[K, list[_Waiter[W, A]]] = {}
+        self._known: dict[K, Known[W, A]] = {}
+        self._waiters: dict[K, list[Waiter[W, A]]] = {}
         self._running: _Running[K, W] | None = None
         self._unfinished = False
         self._worker: asyncio.Task[None] | None = None
@@ -117,8 +111,8 @@ class Lane(Generic[K, W, A]):
             self._ages[key] = max_age
         known = self._served(key, want, max_age)
         if known is not None:
-            return _given(known.answer)
-        waiter: _Waiter[W, A] = _Waiter(self._loop.create_future(), want, ranks.current(), self._loop.time(), max_age)
+            return given(known.answer)
+        waiter: Waiter[W, A] = Waiter(self._loop.create_future(), want, ranks.current(), self._loop.time(), max_age)
         self._waiters.setdefault(key, []).append(waiter)
         self._gathering.note(waiter.rank, waiter.came)
         self._stirred.set()
@@ -146,7 +140,7 @@ class Lane(Generic[K, W, A]):
             self._gathering.note(Rank.EDIT, self._loop.time())
             self._stirred.set()
             if not waiter.seen:
-                _settle(waiter.future, Overtaken())
+                settle(waiter.future, Overtaken())
         if seen := [waiter for waiter in waiters if waiter.seen]:
             self._waiters[key] = seen
 
@@ -170,11 +164,11 @@ class Lane(Generic[K, W, A]):
         if running is None or key in running.answered:
             return
         running.answered.add(key)
-        known = _Known(running.wants[key], answer, running.began, news or isinstance(answer, Exception), told=False)
+        known = Known(running.wants[key], answer, running.began, news or isinstance(answer, Exception), told=False)
         before = self._known.get(key)
         for waiter in self._waiters.pop(key, []):
-            if _may_have(waiter, known, self._loop.time()):
-                _settle(waiter.future, answer)
+            if may_have(waiter, known, self._loop.time()):
+                settle(waiter.future, answer)
                 known.told = True
             else:
                 self._waiters.setdefault(key, []).append(waiter)
@@ -185,7 +179,7 @@ class Lane(Generic[K, W, A]):
         if not known.told and (known.news or changed):
             self._tell(key)
 
-    def _served(self, key: K, want: W, max_age: float) -> _Known[W, A] | None:
+    def _served(self, key: K, want: W, max_age: float) -> Known[W, A] | None:
         known = self._known.get(key)
         if known is None or known.want != want or self._loop.time() - known.began >= max_age:
             return None
@@ -203,17 +197,20 @@ class Lane(Generic[K, W, A]):
 
     async def _work(self) -> None:
         while self._waiters or self._unfinished:
-            if self._waiters:
-                await self._gather()
-            await self._pass()
+            await self._gather()
+            if self._waiters or self._unfinished:  # who was pressed comes again, and may be long in coming
+                await self._pass()
         self._plan_look(min(self._ages.values(), default=0.0) * RENEWED)
 
     async def _gather(self) -> None:
-        while (left := self._gathering.due() - self._loop.time()) > TICK:
+        while self._waiters and (left := self._due() - self._loop.time()) > TICK:
             self._stirred.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(min(left, LISTEN_SECONDS)):
                     await self._stirred.wait()
+
+    def _due(self) -> float:
+        return self._gathering.due(coming=self._under_way() > sum(map(len, self._waiters.values())))
 
     def _plan_look(self, seconds: float) -> None:
         if self._timer is not None:
@@ -271,30 +268,8 @@ class Lane(Generic[K, W, A]):
         later = []
         for waiter in self._waiters.pop(key):
             if waiter.seen:
-                _settle(waiter.future, error)
+                settle(waiter.future, error)
             else:
                 later.append(waiter)
         if later:
             self._waiters[key] = later
-
-
-def _may_have(waiter: _Waiter[W, A], known: _Known[W, A], now: float) -> bool:
-    if waiter.seen:
-        return True
-    young = now - known.began < waiter.max_age
-    return waiter.want == known.want and young and not (known.news and known.told)
-
-
-def _given(answer: A | Exception) -> A:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _settle(future: "asyncio.Future[A]", answer: A | Exception) -> None:
-    if future.done():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

@@ -20,7 +20,7 @@ from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
-from cloudsql_iam_operator.services.lanes.lane import nobody
+from cloudsql_iam_operator.services.lanes.lane import nobody, none
 from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
 from cloudsql_iam_operator.services.lanes.policy_wants import Announced, PolicyNeighbours, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
@@ -52,6 +52,8 @@ class Lanes:
         self.sessions = SESSIONS
         self.tell: Callable[[Key], None] = nobody
         """Called for objects of which a pass that they did not ask for found something else than before."""
+        self.under_way: Callable[[], int] = none
+        """How many objects that are not only checked are looked at."""
         self._policies: dict[str, PolicyLane] = {}
         self._users: dict[Place, UsersLane] = {}
         self._databases: dict[tuple[Place, str], DatabaseLane] = {}
@@ -70,6 +72,7 @@ class Lanes:
                 lambda: self._consents(project),
                 self._record,
                 self._told,
+                self._looked_at,
             )
             threads = self._threads.of(project)
             self._policies[project] = PolicyLane(project, google.resource_manager, threads, neighbours)
@@ -84,6 +87,7 @@ class Lanes:
                 self._announce,
                 self._told,
                 lambda: owned_on(self._registry, instance.connection),
+                self._looked_at,
             )
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())
             threads = self._threads.of(str(instance.connection))
@@ -101,7 +105,7 @@ class Lanes:
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(self._threads.of(str(connection)), sessions, tell=self._told),
+                Passes(self._threads.of(str(connection)), sessions, tell=self._told, under_way=self._looked_at),
                 lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
@@ -138,6 +142,9 @@ class Lanes:
 
     def _told(self, key: Key) -> None:
         self.tell(key)
+
+    def _looked_at(self) -> int:
+        return self.under_way()
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Wants = Mapping[Key, PolicyWant]
 
 
-PACE = Pace(quiet=2.0, longest=10.0)
+PACE = Pace(wave=2.0, longest=10.0)
 """A policy takes minutes to act, and a project has few writes a minute: users of a wave are waited for longer."""
 
 
@@ -51,7 +51,9 @@ class PolicyLane:
         self._circuit = Circuit(OVERLOAD)
         self._writers: dict[int, PolicyWriter] = {}
         self._brake = Brake()
-        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(self._pass, pace or PACE, neighbours.tell)
+        self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(
+            self._pass, pace or PACE, neighbours.tell, neighbours.under_way
+        )
         self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""

@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
-from cloudsql_iam_operator.services.lanes.lane import nobody
+from cloudsql_iam_operator.services.lanes.lane import nobody, none
 
 Announced = Mapping[Key, frozenset[BindingRef]]
 """By object, bindings that are about to be added for it, so that its status has to record them."""
@@ -74,7 +74,7 @@ class PolicyNeighbours:
     `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once. `loser` is why
     an object loses bindings, and `consents` what people allow, by CloudSQLInstance. `announce` is called before a write
     and answers which objects could not record what is about to be added for them. `tell` is called for objects of which
-    a pass that they did not ask for found something else.
+    a pass that they did not ask for found something else, and `under_way` is how many are looked at.
     """
 
     claims: Callable[[], Mapping[Key, frozenset[BindingRef]]]
@@ -83,6 +83,7 @@ class PolicyNeighbours:
     consents: Callable[[], Mapping[str, Consent]] = dict
     announce: Callable[[Announced], Awaitable[Mapping[Key, Failure]]] = nothing_unrecorded
     tell: Callable[[Key], None] = nobody
+    under_way: Callable[[], int] = none
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What a users lane asks of an instance and of objects, and what these are answered: how it comes about is its own."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +9,8 @@ from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import Change, DatabaseUser, Ownership, UserStanding
-from cloudsql_iam_operator.services.lanes.lane import nobody
+from cloudsql_iam_operator.services.lanes.lane import nobody, none
+from cloudsql_iam_operator.services.waiting.line import Line
 from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 
@@ -49,24 +49,23 @@ class UserNeighbours:
     `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
     which objects which usernames are about to be: what it records lets a restarted process know them for its own.
     `tell` is called for objects of which a pass that they did not ask for found something else. `owned` are users, by
-    whole name, that statuses record as ours, through whichever object of the instance.
+    whole name, that statuses record as ours, through whichever object of the instance. `under_way` is how many objects
+    are looked at.
     """
 
     claims: Callable[[], Mapping[Key, UserClaim]]
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
     owned: Callable[[], Mapping[str, Ownership]] = dict
+    under_way: Callable[[], int] = none
 
 
 def in_turns(keys: Iterable[Key], rank: Callable[[Key], Rank]) -> list[Key]:
-    """Keys in the order to work on them: the most pressing first, and of equal ones the namespaces in turns."""
-    before: Counter[tuple[Rank, str]] = Counter()
-    ordered: list[tuple[Rank, int, Key]] = []
+    """Keys in the order to work on them: as in every line, so that the pressing of some is not the end of others."""
+    line: Line[Key] = Line()
     for key in sorted(keys):
-        place = rank(key), key.namespace
-        ordered.append((place[0], before[place], key))
-        before[place] += 1
-    return [key for *_, key in sorted(ordered)]
+        line.put(key, key.namespace, rank(key))
+    return [found[0] for _ in range(len(line)) if (found := line.take()) is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ class UsersLane:
         self._ours: dict[str, Ownership] = {}
         self._granted: dict[str, frozenset[str]] = {}
         self._refused: dict[CreateUser, tuple[Refused, float]] = {}
-        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(self._in_turn, pace or Pace(), neighbours.tell)
+        self._lane: Lane[Key, UserWant, UserAnswer] = Lane(
+            self._in_turn, pace or Pace(), neighbours.tell, neighbours.under_way
+        )
         self.observed: tuple[DatabaseUser, ...] | None = None
         """Users as last listed; None before the first pass."""
 

@@ -52,8 +52,14 @@ class GrantChecks:
             require_iam_authentication(instance.connection, facts)
 
     async def grantees(self, spec: DatabaseGrant, ledger: Ledger) -> Named:
-        """The roles of the grantees."""
+        """The roles of the grantees; where none has one and nothing is recorded, the database is not asked.
+
+        Raises:
+            NotYet: there is nobody to grant to.
+        """
         found = named(spec, self._systems.registry, ledger)
+        if found.missing and not found.roles and not ledger:
+            raise NotYet(found.missing[0].reason, "; ".join(problem.message for problem in found.missing))
         if found.missing and ledger and await self._systems.kind_is_going(USER):
             text = "the definition of CloudSQLIAMUser is being deleted; what its objects hold is left as it is"
             raise NotYet(Reason.USER_NOT_READY, text)

@@ -21,13 +21,16 @@ def warnings_of(live: Live, report: Report) -> list[Notice]:
 
 
 def notices_of(live: Live, report: Report) -> list[Notice]:
-    """Events about what was changed, and about Ready when that came to stand otherwise."""
+    """Events about what was changed, and about Ready when that came to stand otherwise and nothing else says so.
+
+    That a new object waits for what goes on by itself is no event: its status says so.
+    """
     notices = [_notice(live, what, text) for what, text in report.changes if text]
     before = readiness(live.status)
     blocking = next((f for f in report.findings if f.blocks), None)
-    if blocking is not None and before[1:2] != (str(blocking.reason),):
+    if blocking is not None and before[1:2] != (str(blocking.reason),) and (before or is_warning(str(blocking.reason))):
         notices.append(_notice(live, str(blocking.reason), blocking.message))
-    if blocking is None and before[:1] != ("True",):
+    if blocking is None and before[:1] != ("True",) and not notices:
         notices.append(_notice(live, "Succeeded", "as declared"))
     return notices
 

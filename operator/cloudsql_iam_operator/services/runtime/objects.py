@@ -63,12 +63,12 @@ def lays_claim(live: Live) -> bool:
 
 
 async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenant:
-    """A namespace as access rules see it.
+    """A namespace as access rules see it, read once for all its objects that are looked at together.
 
     Raises:
         NotYet: the API server did not answer; nothing is decided without the labels.
     """
-    labels = await threads.call(cluster.namespace_labels, namespace, timeout=CLUSTER_SECONDS)
+    labels = await threads.read(cluster.namespace_labels, namespace, timeout=CLUSTER_SECONDS)
     return Tenant(namespace, labels or {}, exists=labels is not None)
 
 

@@ -4,17 +4,22 @@ import asyncio
 import contextvars
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cloudsql_iam_operator.api.parsing.times import duration_text
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.turns import parked
+from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.slots import Slots
 
 T = TypeVar("T")
+
+READ_SECONDS = 5.0
+"""How old what was read for others may be, for who was not edited."""
 
 
 class Threads:
@@ -28,6 +33,7 @@ class Threads:
     def __init__(self, size: int, cluster: int | None = None) -> None:
         self._pools = _Pool(cluster or size, cluster or size, "cluster"), _Pool(size, max(1, size // 4), "outside")
         self._place = ""
+        self._readings: Readings[tuple[object, ...], Any] = Readings()
 
     def of(self, place: str) -> "Threads":
         """The same threads, for calls to one place outside."""
@@ -46,6 +52,19 @@ class Threads:
         """
         call = self._call(function, *args, timeout=timeout)
         return await (parked(call) if self._place else call)
+
+    async def read(self, function: Callable[..., T], *args: Hashable, timeout: float) -> T:  # noqa: ASYNC109
+        """As `call`, for what many ask at the same time: read once for all who came before that began.
+
+        What nobody edited may be read up to READ_SECONDS before.
+
+        Raises:
+            NotYet: it took longer than `timeout` seconds.
+        """
+        max_age = 0.0 if ranks.current() is ranks.Rank.EDIT else READ_SECONDS
+        what = function.__qualname__, *args
+        value: T = await self._readings.read(what, lambda: self.call(function, *args, timeout=timeout), max_age=max_age)
+        return value
 
     async def _call(self, function: Callable[..., T], *args: object, timeout: float) -> T:  # noqa: ASYNC109
         context = contextvars.copy_context()

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -51,6 +52,7 @@ class WorkQueue(Generic[K]):
         self._place = place
         self._line: Line[K] = Line()
         self._active: dict[K, Rank] = {}
+        self._handed_out: Counter[Rank] = Counter()
         self._parked: set[K] = set()
         self._again: dict[K, Rank] = {}
         self._later: list[tuple[float, int, K]] = []
@@ -97,6 +99,11 @@ class WorkQueue(Generic[K]):
         """Keys ready to be handed out; delayed ones do not count."""
         return len(self._line)
 
+    @property
+    def under_way(self) -> int:
+        """How many keys that are more than checks are worked on, or are soon."""
+        return sum(self._line.count(rank) + self._handed_out[rank] for rank in Rank if rank is not Rank.CHECK)
+
     async def take(self) -> tuple[K, Rank]:
         """The next key and its rank; call `done` with it afterwards. One that was parked comes again so too."""
         while True:
@@ -105,6 +112,7 @@ class WorkQueue(Generic[K]):
             if found is not None:
                 key, rank = found
                 self._parked.discard(key)
+                self._handed_out[rank] += key not in self._active
                 self._active[key] = rank
                 self._room.enter(self._place(key))
                 return found
@@ -123,7 +131,7 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The work on this key has ended, well or not."""
-        del self._active[key]
+        self._handed_out[self._active.pop(key)] -= 1
         if key in self._parked:
             self._parked.discard(key)
             self._line.drop(key)

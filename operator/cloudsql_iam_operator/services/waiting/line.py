@@ -21,6 +21,7 @@ class Line(Generic[T]):
     def __init__(self) -> None:
         self._ranks: dict[Rank, OrderedDict[str, OrderedDict[T, None]]] = {rank: OrderedDict() for rank in Rank}
         self._where: dict[T, tuple[Rank, str]] = {}
+        self._counts: Counter[Rank] = Counter()
         self._taken = 0
 
     def put(self, item: T, place: str, rank: Rank) -> None:
@@ -30,6 +31,7 @@ class Line(Generic[T]):
                 return
             self.drop(item)
         self._where[item] = rank, place
+        self._counts[rank] += 1
         self._ranks[rank].setdefault(place, OrderedDict())[item] = None
 
     def drop(self, item: T) -> None:
@@ -38,6 +40,7 @@ class Line(Generic[T]):
         if found is None:
             return
         rank, place = found
+        self._counts[rank] -= 1
         waiting = self._ranks[rank][place]
         del waiting[item]
         if not waiting:
@@ -54,6 +57,10 @@ class Line(Generic[T]):
                 self._taken += 1
                 return self._first(rank, place), rank
         return None
+
+    def count(self, rank: Rank) -> int:
+        """How many of this rank wait."""
+        return self._counts[rank]
 
     def __contains__(self, item: T) -> bool:
         """Whether it waits."""

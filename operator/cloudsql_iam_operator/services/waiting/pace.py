@@ -17,12 +17,14 @@ CHECKS = 12.0
 class Pace:
     """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`.
 
-    An edit waits for `edit` only, whatever else comes.
+    While others are known to be on their way, until nothing came for `wave`. An edit waits for `edit` only, whatever
+    else comes.
     """
 
     quiet: float = 0.3
     longest: float = 5.0
     edit: float = 0.3
+    wave: float = 1.0
 
 
 class Gathering:
@@ -50,15 +52,19 @@ class Gathering:
         """Whether somebody came."""
         return bool(self._first)
 
-    def due(self) -> float:
-        """When the pass begins, for those who came; never when nobody did."""
+    def due(self, *, coming: bool = False) -> float:
+        """When the pass begins, for those who came; never when nobody did.
+
+        `coming` is whether others are on their way.
+        """
         quiet, longest = self._pace.quiet, self._pace.longest
         ends = [float("inf")]
         if Rank.EDIT in self._first:
             ends.append(self._first[Rank.EDIT] + min(quiet, self._pace.edit))
         if Rank.FIRST in self._first:
             wider = 2.0**self._stretch
-            ends.append(min(self._last + quiet * wider, self._first[Rank.FIRST] + longest * wider))
+            pause = max(quiet, self._pace.wave) if coming else quiet
+            ends.append(min(self._last + pause * wider, self._first[Rank.FIRST] + longest * wider))
         if Rank.CHECK in self._first:
             ends.append(min(self._last + quiet * CHECKS, self._first[Rank.CHECK] + longest * CHECKS))
         return min(ends)

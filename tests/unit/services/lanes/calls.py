@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.pace import Pace
-from cloudsql_iam_operator.services.waiting.ranks import Rank
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 
 PACE = Pace(quiet=0.3, longest=5.0)
 
@@ -18,9 +18,9 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Said:
-    """An answer: by which pass, for what want, and whether something was changed for it."""
+    """An answer: by which pass, which is no part of what it says, for what want, and whether that took a change."""
 
-    number: int
+    number: int = field(compare=False)
     want: int
     changed: bool
 
@@ -47,9 +47,10 @@ class World:
     stands: dict[str, int] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    under_way: int = 0
 
     def __post_init__(self) -> None:
-        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append)
+        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append, lambda: self.under_way)
 
     async def run(self, wants: Mapping[str, int]) -> PassResult[str, Said]:
         loop = asyncio.get_running_loop()
@@ -63,7 +64,7 @@ class World:
                 raise Broken
             due = sorted((key for key in wants if self.stands.get(key) != wants[key]), key=self.lane.rank)
             for key in wants.keys() - set(due):
-                self.lane.answer(key, Said(-1, wants[key], changed=False), news=False)
+                self.lane.answer(key, Said(number, wants[key], changed=False), news=False)
             for key in due[: self.at_most]:
                 await asyncio.sleep(30.0 if key in self.slow else 0.01)
                 self.stands[key] = wants[key]
@@ -76,7 +77,10 @@ class World:
 
 @dataclass
 class Call:
-    """A call of a lane: when it came, with what, when it was answered, and with what."""
+    """A call of a lane: when it came, with what, when it was answered, and with what.
+
+    `edited` is after how many seconds somebody presses. One that is overtaken comes again as an edit, after a pause.
+    """
 
     key: str
     want: int
@@ -85,15 +89,23 @@ class Call:
     came: float = 0.0
     answered: float = float("inf")
     answer: Said | Exception | None = None
+    pause: float = 0.0
+    edited: float | None = None
 
     async def make(self, world: World) -> None:
         loop = asyncio.get_running_loop()
-        ranks.enter(self.rank)
-        self.came = loop.time()
-        try:
-            self.answer = await world.lane.submit(self.key, self.want, max_age=self.max_age)
-        except Broken as broken:
-            self.answer = broken
+        if self.edited is not None:
+            loop.call_later(self.edited, world.lane.press, self.key)
+        while self.answer is None:
+            ranks.enter(self.rank)
+            self.came = loop.time()
+            try:
+                self.answer = await world.lane.submit(self.key, self.want, max_age=self.max_age)
+            except Broken as broken:
+                self.answer = broken
+            except Overtaken:
+                self.rank = Rank.EDIT
+                await asyncio.sleep(self.pause)
         self.answered = loop.time()
 
 

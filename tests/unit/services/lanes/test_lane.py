@@ -20,6 +20,8 @@ _CALLS = st.lists(
             st.sampled_from([1, 1, 1, 2]),
             st.sampled_from(Rank),
             st.sampled_from([0.0, 150.0, 450.0]),
+            pause=st.sampled_from([0.0, 1.0, 7.0]),
+            edited=st.sampled_from([None, None, 0.1, 1.0]),
         ),
     ),
     min_size=1,
@@ -36,7 +38,7 @@ _WORLD = st.tuples(
 
 @settings(deadline=None, max_examples=250)
 @given(_CALLS, _DRIFT, _WORLD)
-def test_every_want_is_answered_by_a_pass_that_saw_it_and_no_pass_is_without_cause(
+def test_every_want_is_answered_in_time_by_a_pass_that_saw_it_and_no_pass_is_without_cause(
     calls: list[tuple[float, Call]],
     drift: list[tuple[float, str]],
     told: tuple[float, frozenset[str], frozenset[int], int],
@@ -53,28 +55,35 @@ def test_every_want_is_answered_by_a_pass_that_saw_it_and_no_pass_is_without_cau
 
     for call in made:
         _check_answer(call, world)
+        _check_wait(call, world)
     for before, one in zip([None, *world.passes], world.passes, strict=False):
         _check_cause(before, one, made)
 
 
 def _check_answer(call: Call, world: World) -> None:
-    """Answered, by a pass that saw the want, began late enough, and was not one too many later."""
-    assert call.answer is not None
-    saw = [
-        one
-        for one in world.passes
-        if one.wants.get(call.key) == call.want and one.began <= call.answered and one.began >= call.came - call.max_age
-    ]
+    """Answered by a pass that saw the want and began late enough, and by the first whole one of those."""
     if isinstance(call.answer, Broken):
         assert any(one.failed and one.began >= call.came and one.ended == call.answered for one in world.passes)
         return
     assert isinstance(call.answer, Said)
-    assert call.answer.want == call.want
-    assert any(not one.failed for one in saw if one.began >= call.came or call.max_age)
-    assert saw
+    by = world.passes[call.answer.number]
+    assert (call.answer.want, by.wants.get(call.key)) == (call.want, call.want)
+    assert not by.failed
+    assert call.came - call.max_age <= by.began <= call.answered
     fit = [one for one in world.passes if call.came < one.began and one.ended < call.answered]
     mine = [one for one in fit if call.key not in one.left]
     assert not mine, "a whole pass went by that had the want"
+
+
+_LONGEST = {Rank.EDIT: 0.3, Rank.FIRST: 20.0, Rank.CHECK: 60.0}
+"""Seconds that anybody waits for company, once no pass runs."""
+
+
+def _check_wait(call: Call, world: World) -> None:
+    """Whoever waits has a pass that begins soon after it came, or after the pass that ran then."""
+    free = max([call.came, *(one.ended for one in world.passes if one.began < call.came)])
+    began = min([call.answered, *(one.began for one in world.passes if one.began >= call.came)])
+    assert began <= free + _LONGEST[call.rank] + 0.01
 
 
 def _check_cause(before: Pass | None, one: Pass, made: list[Call]) -> None:
@@ -113,6 +122,43 @@ def test_a_wave_of_new_wants_costs_few_passes_and_each_is_answered() -> None:
     assert hurried(story()) <= 6
 
 
+def test_a_wave_that_trickles_in_is_gathered_as_long_as_others_are_on_their_way() -> None:
+    async def story() -> tuple[int, float]:
+        world = World(seconds=0.2, under_way=40)
+        calls = [Call(f"{n}", 1, Rank.FIRST, 450.0) for n in range(40)]
+        await played(world, [(0.5, call) for call in calls], [], after=0.0)
+        return len(world.passes), max(call.answered - call.came for call in calls)
+
+    passes, longest = hurried(story())
+
+    assert passes <= 4
+    assert longest <= 20.0
+
+
+def test_a_new_want_waits_for_nobody_when_no_other_is_on_its_way() -> None:
+    async def story() -> float:
+        world = World(seconds=0.2, under_way=1)
+        call = Call("alone", 1, Rank.FIRST, 450.0)
+        await call.make(world)
+        return call.answered - call.came
+
+    assert hurried(story()) <= 0.3 + 0.2 + 0.1
+
+
+def test_who_waits_for_company_goes_on_as_soon_as_none_is_on_its_way_any_more() -> None:
+    async def story() -> float:
+        world = World(seconds=0.2, under_way=2)
+        call = Call("waits", 1, Rank.FIRST, 450.0)
+        making = asyncio.create_task(call.make(world))
+        await asyncio.sleep(0.5)
+        assert not world.passes
+        world.under_way = 1
+        await making
+        return call.answered - call.came
+
+    assert hurried(story()) <= 0.5 + 0.25 + 0.2 + 0.1
+
+
 def test_periodic_checks_cost_one_pass_an_interval_for_all() -> None:
     async def story() -> list[float]:
         world = World(seconds=0.5)
@@ -143,7 +189,7 @@ def test_a_lane_looks_by_itself_and_tells_of_what_it_found_once() -> None:
         assert first.answer == Said(2, 1, changed=True)
         assert len(world.passes) == 3
         await second.make(world)
-        assert second.answer == Said(-1, 1, changed=False)
+        assert second.answer == Said(2, 1, changed=False)
 
     hurried(story())
 

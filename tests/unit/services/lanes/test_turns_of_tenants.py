@@ -25,3 +25,9 @@ def test_what_is_pressing_goes_ahead_of_everybodys_turn() -> None:
     order = in_turns([*MANY, *FEW], lambda key: Rank.EDIT if key == FEW[2] else Rank.FIRST)
 
     assert order[0] == FEW[2]
+
+
+def test_deletions_without_end_let_a_new_user_through_in_every_ten() -> None:
+    order = in_turns([*MANY, *FEW], lambda key: Rank.FIRST if key in FEW else Rank.EDIT)
+
+    assert order.index(FEW[0]) < 10

@@ -187,3 +187,11 @@ def test_the_declared_end_needs_no_approval() -> None:
 
     assert (reason(report), world.passes) == ("Expired", ["executed, 0 on record"])
     assert report.fields["applied"] == []
+
+
+def test_a_grant_to_nobody_who_is_there_yet_does_not_ask_the_database() -> None:
+    world = World()
+
+    report = world.told(grantees=[{"userRef": {"name": "late"}}])
+
+    assert (reason(report), world.passes, world.recorded) == ("UserNotReady", [], [])

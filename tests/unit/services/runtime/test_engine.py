@@ -39,7 +39,24 @@ def test_what_was_changed_is_counted_and_told_once() -> None:
     scene = play(story, act)
 
     assert scene.counts.changes == [("CloudSQLInstance", "DriftCorrected")]
-    assert scene.cluster.notices == ["DriftCorrected", "Succeeded"]
+    assert scene.cluster.notices == ["DriftCorrected"]
+
+
+def test_that_a_new_object_waits_for_what_goes_on_by_itself_is_in_its_status_and_no_event() -> None:
+    waits = Report((Finding(ConditionType.READY, Reason.USER_NOT_READY, "user a is not ready"),))
+    story = Told(waits, HOLDS, waits)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        await until(lambda: scene.cluster.writes >= 1)
+        scene.queue.add(KEY)
+        await until(lambda: scene.cluster.writes >= 2)
+        scene.queue.add(KEY)
+        await until(lambda: len(scene.cluster.notices) == 2)
+
+    scene = play(story, act)
+
+    assert scene.cluster.notices == ["Succeeded", "UserNotReady"]
 
 
 def test_a_change_without_words_is_counted_and_no_event() -> None:

@@ -9,6 +9,7 @@ import pytest
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting import ranks
 
 LANGUAGE: contextvars.ContextVar[str] = contextvars.ContextVar("LANGUAGE", default="none")
 
@@ -54,6 +55,27 @@ def test_a_call_that_takes_too_long_is_given_up() -> None:
         threads.close()
 
     asyncio.run(story())
+
+
+def test_what_many_ask_at_once_is_read_once_and_for_who_was_edited_anew() -> None:
+    readings: list[str] = []
+
+    def labels(namespace: str) -> int:
+        readings.append(namespace)
+        return len(readings)
+
+    async def story() -> tuple[set[int], int, int]:
+        threads = Threads(2)
+        try:
+            ranks.enter(ranks.Rank.FIRST)
+            together = await asyncio.gather(*(threads.read(labels, "orders", timeout=60) for _ in range(100)))
+            later = await threads.read(labels, "orders", timeout=60)
+            ranks.enter(ranks.Rank.EDIT)
+            return set(together), later, await threads.read(labels, "orders", timeout=60)
+        finally:
+            threads.close()
+
+    assert asyncio.run(story()) == ({1}, 1, 2)
 
 
 def test_no_more_calls_run_at_a_time_than_there_are_threads() -> None:

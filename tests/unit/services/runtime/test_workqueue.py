@@ -65,6 +65,26 @@ def test_edits_go_ahead_of_first_reconciles_and_these_ahead_of_periodic_checks()
     run(story)
 
 
+def test_what_is_no_check_is_under_way_from_when_it_is_added_until_it_is_done() -> None:
+    async def story() -> None:
+        queue: WorkQueue[str] = WorkQueue(Backoff())
+        queue.add("new", Rank.FIRST)
+        queue.add("edited", Rank.EDIT)
+        queue.add("checked", Rank.CHECK)
+        counts = [queue.under_way]
+        for _ in range(3):
+            await queue.take()
+            counts.append(queue.under_way)
+        queue.park("new")
+        for key in ("new", "edited", "checked"):
+            queue.done(key)
+            counts.append(queue.under_way)
+
+        assert counts == [2, 2, 2, 2, 1, 0, 0]
+
+    run(story)
+
+
 def test_a_delayed_key_is_handed_out_when_its_earliest_time_has_come() -> None:
     async def story() -> None:
         clock = Clock()

@@ -1,0 +1,58 @@
+"""Who waits for a lane, what was answered, and whether the one is for the other. When passes run is not known here."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from cloudsql_iam_operator.services.waiting.ranks import Rank
+
+W = TypeVar("W")
+A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class Waiter(Generic[W, A]):
+    """Who waits; `seen` once a pass began that has its want."""
+
+    future: "asyncio.Future[A]"
+    want: W
+    rank: Rank
+    came: float
+    max_age: float
+    seen: bool = False
+
+
+@dataclass(slots=True)
+class Known(Generic[W, A]):
+    """An answer of a pass that began at that time. One that is no `news` holds for as long as it is young enough."""
+
+    want: W
+    answer: A | Exception
+    began: float
+    news: bool
+    told: bool
+
+
+def may_have(waiter: Waiter[W, A], known: Known[W, A], now: float) -> bool:
+    """Whether the answer is one for who waits."""
+    if waiter.seen:
+        return True
+    young = now - known.began < waiter.max_age
+    return waiter.want == known.want and young and not (known.news and known.told)
+
+
+def given(answer: A | Exception) -> A:
+    """The answer, or the failure raised."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def settle(future: "asyncio.Future[A]", answer: A | Exception) -> None:
+    """Answer who still waits."""
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
