@@ -93,13 +93,17 @@ class Tenant:
         self.systems.announce = self._users.announce
         self.systems.registry.listed = True
         self._looks = 0
-        self._show(ORDERS_KEY, {"connectionName": str(ORDERS), "access": [{**RULE, **rule}]}, {})
+        self.instance_with({**RULE, **rule})
         self._status: dict[str, Any] = {}
 
     @property
     def status(self) -> Mapping[str, Any]:
         """The status as stored last."""
         return self._status
+
+    def instance_with(self, *rules: Mapping[str, Any], **spec: Any) -> None:
+        """Apply the instance with these access rules; `spec` is more of it."""
+        self._show(ORDERS_KEY, {"connectionName": str(ORDERS), "access": list(rules), **spec}, {})
 
     def made_anew(self, uid: str) -> None:
         """Somebody deleted the object and made another of its name; what the first had caused is taken back or not."""

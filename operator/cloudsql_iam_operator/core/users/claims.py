@@ -21,6 +21,7 @@ class NameShared(NotOurs):
 class UserClaim:
     """Which object lays claim to a username: the oldest object wins, then the lowest uid; one with `ended` comes last.
 
+    `ended`: the access has ended, or no rule admits it any more and it is only retained.
     `member` is the principal as IAM calls it, which tells apart accounts whose cut names are equal. `namespace` is the
     object's, whose readers may see its title.
     """
@@ -92,7 +93,7 @@ def require_first(claim: UserClaim, winner: UserClaim | None) -> None:
     """
     if winner is not None and winner.uid != claim.uid:
         require_same_account(claim, winner)
-        better = "has not ended" if claim.ended and not winner.ended else "is older"
+        better = "is let in still" if claim.ended and not winner.ended else "is older"
         text = f"database user {claim.username} is declared by {winner.told_to(claim)}, which {better}"
         remedy = "delete one of the two"
         if winner.namespace != claim.namespace:

@@ -18,7 +18,8 @@ class UserRecord:
     """Names of the user, and which bindings and database user are ours. "" where not known yet.
 
     `instance` is a connection name, `instance_name` that of its object; `account` is the Kubernetes ServiceAccount that
-    the principal was found through. `withdrawn`: it is no longer due, and what is left of it is being taken back.
+    the principal was found through. `withdrawn`: it is no longer due, and what is left of it is being taken back;
+    `retained`: it is no longer due and stays all the same, until somebody else declares it who is let in.
     `roles` are database roles that were given here; those that it had before are nobody's matter.
     """
 
@@ -34,6 +35,7 @@ class UserRecord:
     account: str = ""
     admission: Admission = field(default_factory=Admission)
     withdrawn: bool = False
+    retained: bool = False
     roles: frozenset[str] = frozenset()
 
     @property
@@ -45,6 +47,10 @@ class UserRecord:
     def serves(self) -> bool:
         """Whether there is a database user of this object's own that may hold privileges."""
         return self.ownership is not Ownership.NONE and not self.withdrawn
+
+    def yields(self, now: datetime) -> bool:
+        """Whether anybody else who is let in goes ahead: the end has come, or it is only retained."""
+        return self.retained or self.admission.ended(now)
 
     @property
     def owns_anything(self) -> bool:
@@ -65,6 +71,7 @@ class UserRecord:
             account=spec.principal.name if isinstance(spec.principal, KubernetesServiceAccount) else "",
             admission=self.admission.renewed(now, spec.expires_at),
             withdrawn=False,
+            retained=False,
         )
 
     def ending_by(self, until: datetime | None) -> "UserRecord":
@@ -107,6 +114,7 @@ class UserRecord:
             **self.admission.fields(),
             **({"databaseRoles": sorted(self.roles)} if self.roles else {}),
             **({"withdrawn": True} if self.withdrawn else {}),
+            **({"retained": True} if self.retained else {}),
             "created": self.ownership is Ownership.CREATED,
             "adopted": self.ownership is Ownership.ADOPTED,
         }
@@ -138,5 +146,6 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
         account=status.get("serviceAccountName", ""),
         admission=admission_in(status),
         withdrawn=bool(status.get("withdrawn", False)),
+        retained=bool(status.get("retained", False)),
         roles=frozenset(status.get("databaseRoles", ())),
     )

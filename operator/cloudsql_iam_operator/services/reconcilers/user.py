@@ -112,16 +112,25 @@ class UserReconciler:
         verdict = await self._judged(visit, instance)
         why = verdict.why
         if why is None or why.proof is Proof.END:  # a user whose access has ended stays, with what it is granted
-            visit.record = replace(visit.record, withdrawn=False)
+            visit.record = replace(visit.record, withdrawn=False, retained=False)
             await self._take_lost_roles(visit, instance, verdict.roles)
             return
-        visit.record = replace(visit.record, withdrawn=not is_kept(why, instance))
+        retained = is_kept(why, instance)
+        visit.record = replace(visit.record, withdrawn=not retained, retained=retained)
         visit.layers.fail(ConditionType.ACCESS_ALLOWED, why)
-        if visit.record.withdrawn:
-            self._systems.forget(visit.live.key)
+        self._systems.forget(visit.live.key)
+        if retained:
+            await visit.layers.hold(ConditionType.READY, self._retain(visit))
+        else:
             await self._revoke(visit, instance, UserDeletion.DELETE)
             visit.record = visit.record.unnamed()
         raise Blocked from why
+
+    async def _retain(self, visit: Visit) -> None:
+        """Leave all as it is, and the user to whoever else declares it and is let in."""
+        if not record_in(visit.live.status).retained:
+            await self._systems.remember(visit.live, visit.record.fields())
+            self.handing.tell(visit)
 
     async def _take_lost_roles(self, visit: Visit, instance: CloudSQLInstance, lost: frozenset[str]) -> None:
         """Take back the roles that a rule was narrowed by; what is declared still is refused by the rules later."""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser, UserMode
-from cloudsql_iam_operator.core.access.admission import admission_in
 from cloudsql_iam_operator.core.iam.bindings import folded
 from cloudsql_iam_operator.core.users.claims import UserClaim, winners_of
 from cloudsql_iam_operator.core.users.plan import Ownership
@@ -20,7 +19,7 @@ from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 def claim_of(live: Live, username: str, member: str) -> UserClaim:
     """The claim that an object lays to a username for a member."""
     created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
-    ended = admission_in(live.status).ended(datetime.now(UTC))
+    ended = record_in(live.status).yields(datetime.now(UTC))
     return UserClaim(username, created, live.uid, str(live.key), member, live.key.namespace, ended)
 
 
@@ -48,7 +47,7 @@ def heir_of(registry: Registry, live: Live, record: UserRecord) -> Live | None:
     lives = {one.uid: one for one, _ in others_of(registry, live, record) if _claims(one)}
     claims = [claim_of(one, record.username, record.member) for one in lives.values()]
     if not live.deleting and not record.withdrawn:
-        ended = record.admission.ended(datetime.now(UTC))  # its end may be declared and in no status yet
+        ended = record.yields(datetime.now(UTC))  # its end may be declared and in no status yet
         claims.append(replace(claim_of(live, record.username, record.member), ended=ended))
     winner = next(iter(winners_of(claims).values()), None)
     return lives.get(winner.uid) if winner is not None else None

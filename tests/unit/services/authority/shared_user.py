@@ -54,7 +54,7 @@ class Google:
         self.note("insert")
 
     def delete_user(self, connection: object, name: str) -> None:
-        del self.users[name]
+        self.users.pop(name, None)  # one that does not exist counts as deleted
         self.note("delete")
 
     def get_policy(self, project: str) -> Policy:
@@ -86,6 +86,7 @@ class World:
         self.google = google or Google()
         self._cluster = cluster
         self.bodies: dict[Key, dict[str, Any]] = {}
+        self.withdrawal = "Revoke"
         self.namespaces = {"orders", "billing"}
         self.accounts: dict[tuple[str, str], str] = {}
         self.events: list[tuple[Key, str]] = []
@@ -147,7 +148,8 @@ class World:
             **fields,
         }
         key = Key(INSTANCE.name, "", instance)
-        self.show(key, {"connectionName": CONNECTION, "access": [rule]})
+        spec = {"connectionName": CONNECTION, "access": [rule], "onAccessWithdrawn": self.withdrawal}
+        self.show(key, spec)
 
     async def rest(self, *order: Key) -> None:
         """Reconcile these at once, begun in this order, until nothing changes any more."""

@@ -47,6 +47,11 @@ def withdrawn(world: World, key: Key, place: tuple[str, str]) -> None:
     world.rules(place[1], *left)
 
 
+def retained(world: World, key: Key, place: tuple[str, str]) -> None:
+    world.withdrawal = "Retain"
+    withdrawn(world, key, place)
+
+
 def namespace_gone(world: World, key: Key, place: tuple[str, str]) -> None:
     world.namespaces.remove(place[0])
     if key in world.bodies:
@@ -62,7 +67,9 @@ def ended(world: World, key: Key, place: tuple[str, str]) -> None:
     world.apply_status(key, "", {**world.status(key), "expiresAt": "2026-01-01T00:00:00Z"})
 
 
-ENDS = {end.__name__: end for end in (deleted, abandoned, moved, withdrawn, namespace_gone, end_declared, ended)}
+ENDS = {
+    end.__name__: end for end in (deleted, abandoned, moved, withdrawn, retained, namespace_gone, end_declared, ended)
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Row:
     def possible(self) -> bool:
         """Whether only one of the two ends so: they may share what ends."""
         older, younger = PLACES[self.where]
-        if self.end == "withdrawn":
+        if self.end in {"withdrawn", "retained"}:
             return older != younger
         return self.end != "namespace_gone" or older[0] != younger[0]
 

@@ -96,8 +96,11 @@ class Bindings:
     async def _end(self, visit: Visit, instance: CloudSQLInstance) -> None:
         await visit.layers.hold(ConditionType.IAM_BOUND, self.expire(visit, instance))
         ended = written(visit.record.admission.until)
-        text = f"the access ended at {ended}: nobody logs in as the database user, which stays with its grants"
-        visit.layers.note(ConditionType.IAM_BOUND, Reason.EXPIRED, f"{text} until a later spec.expiresAt renews it")
+        told = "nobody logs in as the database user"
+        if instance.iam.mode is BindingMode.EXTERNAL:
+            told = "iam.mode is External, so whoever binds takes away what has no end"
+        text = f"the access ended at {ended}: {told}; user and grants stay until a later spec.expiresAt renews it"
+        visit.layers.note(ConditionType.IAM_BOUND, Reason.EXPIRED, text)
 
     async def _bind(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.policy_lane(declared.instance)

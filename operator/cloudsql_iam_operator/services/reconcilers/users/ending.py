@@ -72,12 +72,16 @@ class Ending:
         """Whether the user is deleted now; not when something depends on it."""
         lane = await self._systems.users_lane(instance)
         try:
-            await lane.remove(visit.live.key, visit.want)
+            answer = await lane.remove(visit.live.key, visit.want)
         except Refused as refused:
             if refused.reason is Reason.OWNS_OBJECTS:
                 return False
             raise
-        visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
+        if answer.standing.present:
+            text = f"left database user {visit.record.username} to another CloudSQLIAMUser that declares it"
+            visit.layers.changed("Released", text)
+        else:
+            visit.layers.changed("Deleted", f"deleted database user {visit.record.username}")
         return True
 
     async def _left(self, visit: Visit, instance: CloudSQLInstance) -> None:
