@@ -163,6 +163,10 @@ class AdminClient:
         """Make or change a custom role, `projects/P/roles/ID`."""
         self._ask("define_role", name=name, permissions=list(permissions))
 
+    def forget_role(self, name: str) -> None:
+        """Take a custom role away, so that its name is free."""
+        self._ask("forget_role", name=name)
+
     def policy(self, resource: str) -> dict[str, Any]:
         """A policy as stored, by `projects/P` or `projects/P/serviceAccounts/EMAIL`; order and text are kept."""
         return dict(self._ask("policy", resource=resource))

@@ -123,6 +123,10 @@ class Controls:
         """Make or change a custom role."""
         self._cloud.roles.define(name, frozenset(permissions))
 
+    async def forget_role(self, name: str) -> None:
+        """Take a custom role away, so that its name is free."""
+        self._cloud.roles.forget(name)
+
     async def policy(self, resource: str) -> Document:
         """A policy as stored, by `projects/P` or `projects/P/serviceAccounts/EMAIL`."""
         return self._cloud.policies.read(resource)

@@ -14,6 +14,7 @@ from cloudsql_emulator.api.iam.resource_manager import ResourceManager
 from cloudsql_emulator.api.iam.roles import IamRoles
 from cloudsql_emulator.api.iam.service_accounts import ServiceAccounts
 from cloudsql_emulator.api.oauth import TokenEndpoint
+from cloudsql_emulator.api.service_usage import ServiceUsage
 from cloudsql_emulator.api.sql.changes import SqlChanges
 from cloudsql_emulator.api.sql.databases import SqlDatabases
 from cloudsql_emulator.api.sql.flags import SqlFlags
@@ -33,7 +34,7 @@ from cloudsql_emulator.witness import Witness
 
 GROUPS = (
     *(SqlUsers, SqlInstances, SqlChanges, SqlDatabases, SqlFlags, SqlOperations),
-    *(ResourceManager, ServiceAccounts, Credentials, IamRoles),
+    *(ResourceManager, ServiceAccounts, Credentials, IamRoles, ServiceUsage),
 )
 """What serves Google's methods."""
 

@@ -29,5 +29,6 @@ GOOGLE_HOSTS = (
     "iamcredentials.googleapis.com",
     "oauth2.googleapis.com",
     "sts.googleapis.com",
+    "serviceusage.googleapis.com",
 )
 METADATA_HOSTS = ("metadata.google.internal", "metadata")

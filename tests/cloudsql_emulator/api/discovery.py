@@ -23,6 +23,7 @@ APIS = (
     ("cloudresourcemanager", "v3"),
     ("iamcredentials", "v1"),
     ("iam", "v1"),
+    ("serviceusage", "v1"),
 )
 """Of methods with one path, the first API's is meant by those who name no host of Google's."""
 

@@ -80,8 +80,10 @@ PERMISSIONS = frozenset(
         "cloudsql.users.create",
         "cloudsql.users.delete",
         "cloudsql.users.update",
+        "iam.roles.create",
         "iam.roles.get",
         "iam.serviceAccounts.signJwt",
+        "serviceusage.services.enable",
     }
 ) | frozenset(entry for held in PREDEFINED.values() for entry in held if not entry.endswith("*"))
 """Every permission that is known here; Google has thousands."""
@@ -96,6 +98,10 @@ class RoleCatalog:
     def define(self, name: str, permissions: frozenset[str]) -> None:
         """Make or change a custom role, `projects/P/roles/ID`; acts at once."""
         self._custom[name] = permissions
+
+    def forget(self, name: str) -> None:
+        """Take a custom role away at once, where there is one; Google keeps a deleted one for days."""
+        self._custom.pop(name, None)
 
     def knows(self, role: str) -> bool:
         """Whether a role can be granted."""

@@ -138,6 +138,34 @@ def test_roles_tell_their_permissions(emulator: Emulator) -> None:
     assert set(client["includedPermissions"]) <= {each["name"] for each in known}
 
 
+def test_a_project_gets_a_role_of_its_own_once_and_of_known_permissions(emulator: Emulator) -> None:
+    roles = google_client(emulator, "iam", "v1", ADMIN).projects().roles()
+    strangers = google_client(emulator, "iam", "v1", STRANGER).projects().roles()
+    parent = f"projects/{PROJECT}"
+    body = {"roleId": "login", "role": {"title": "Login", "includedPermissions": ["cloudsql.instances.login"]}}
+    unknown = {"roleId": "other", "role": {"includedPermissions": ["cloudsql.instances.fly"]}}
+
+    made = roles.create(parent=parent, body=body).execute()
+
+    assert made["name"] == f"{parent}/roles/login"
+    assert made["includedPermissions"] == ["cloudsql.instances.login"]
+    assert code(roles.create(parent=parent, body=body)) == 409
+    assert code(roles.create(parent=parent, body=unknown)) == 400
+    assert code(strangers.create(parent=parent, body=unknown)) == 403
+
+
+def test_apis_are_switched_on_by_those_who_may(emulator: Emulator) -> None:
+    services = google_client(emulator, "serviceusage", "v1", ADMIN).services()
+    strangers = google_client(emulator, "serviceusage", "v1", STRANGER).services()
+    parent = f"projects/{PROJECT}"
+    both = {"serviceIds": ["iam.googleapis.com", "sqladmin.googleapis.com"]}
+
+    assert services.batchEnable(parent=parent, body=both).execute()["done"] is True
+    assert services.enable(name=f"{parent}/services/iam.googleapis.com", body={}).execute()["done"] is True
+    assert code(services.batchEnable(parent=parent, body={})) == 400
+    assert code(strangers.batchEnable(parent=parent, body=both)) == 403
+
+
 def test_projects_are_found_by_those_who_may_see_them(emulator: Emulator) -> None:
     v1, v3 = (google_client(emulator, "cloudresourcemanager", version, ADMIN).projects() for version in ("v1", "v3"))
     strangers = google_client(emulator, "cloudresourcemanager", "v1", STRANGER).projects()

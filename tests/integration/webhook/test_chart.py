@@ -1,6 +1,7 @@
 """The chart's objects around the webhook, as helm renders them."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from cloudsql_iam_operator.api.parsing.images import is_image
 from controlplane import binaries
+from support.pages import ROOT, commands
 from support.webhookparts.site import CHART
 
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -115,3 +117,21 @@ def test_the_notes_tell_what_more_stays_where_more_was_switched_on(tmp_path: Pat
     assert "takes along" not in told
     assert "the Secret csql-webhook-cert, which is cert-manager's," in told
     assert "the NetworkPolicies with the label app.kubernetes.io/managed-by=cloudsql-iam-operator" in told
+
+
+def test_the_quickstart_installs_the_image_and_the_identity_that_it_made() -> None:
+    quickstart = (ROOT / "docs" / "quickstart.md").read_text()
+    (command,) = [each.text for each in commands(quickstart) if each.text.startswith("helm install ")]
+    helm = str(binaries.ensure(print).helm)
+    pasted = command.replace("helm install ", f"{shlex.quote(helm)} template ")
+    done = subprocess.run(["bash", "-euc", pasted], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+
+    named = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
+
+    account = named["ServiceAccount", "cloudsql-iam-operator"]["metadata"]
+    assert account["annotations"] == {"iam.gke.io/gcp-service-account": "operator@acme-prod.iam.gserviceaccount.com"}
+    assert account["namespace"] == "cloudsql-iam-operator"  # as the workloadIdentityUser member has it
+    pod = named["Deployment", "cloudsql-iam-operator"]["spec"]["template"]["spec"]
+    image = "europe-docker.pkg.dev/acme-prod/tools/cloudsql-iam-operator:0.1.0"
+    assert pod["containers"][0]["image"] == image
+    assert f"docker push {image}" in quickstart

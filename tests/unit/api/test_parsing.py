@@ -179,6 +179,24 @@ def test_a_refusal_says_what_was_given_and_what_is_allowed() -> None:
     assert str(refused) == "spec.mode: is 'Watch'; it may be Reconcile, Observe"
 
 
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"kind": "Table", "schema": "app"}, "names: Table needs names, such as ['*'] for all of them"),
+        ({"kind": "Table", "names": ["*"]}, "schema: Table needs schema, such as app, or schemas"),
+        ({"kind": "Column", "schema": "app", "names": ["t"]}, "columns: Column needs columns, such as ['id']"),
+        (
+            {"kind": "Database", "schema": "app", "privileges": ["CONNECT"]},
+            "schema: Database is in no schema; leave it out",
+        ),
+    ],
+)
+def test_a_part_that_an_entry_lacks_is_told_with_an_example(entry: Json, told: str) -> None:
+    refused = verdict(sample("grant-minimal", grants=[{"privileges": ["SELECT"], **entry}]))
+
+    assert str(refused) == f"spec.grants[0].{told}"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

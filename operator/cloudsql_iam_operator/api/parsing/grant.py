@@ -210,7 +210,7 @@ def _schemas(entry: Fields, kind: ObjectKind) -> tuple[str, ...]:
     one = (entry.text("schema", texts.IDENTIFIER),) if entry.given("schema") else ()
     schemas = one or entry.some_texts("schemas", texts.IDENTIFIER, 100)
     if bool(schemas) != SHAPES[kind].in_schema:
-        problem = "needs schema or schemas" if SHAPES[kind].in_schema else "is not in a schema; leave it out"
+        problem = "needs schema, such as app, or schemas" if SHAPES[kind].in_schema else "is in no schema; leave it out"
         raise entry.refusal("schema", f"{kind} {problem}")
     return schemas
 
@@ -219,7 +219,8 @@ def _names(entry: Fields, kind: ObjectKind) -> tuple[str, ...]:
     rule = texts.LARGE_OBJECT if kind is ObjectKind.LARGE_OBJECT else texts.OBJECT_OF_DATABASE
     names = entry.some_texts("names", rule, 100)
     if bool(names) != SHAPES[kind].named:
-        raise entry.refusal("names", f"{kind} {'needs names' if SHAPES[kind].named else 'has none; leave it out'}")
+        needed = "needs names, such as ['*'] for all of them" if SHAPES[kind].wildcard else "needs names"
+        raise entry.refusal("names", f"{kind} {needed if SHAPES[kind].named else 'has none; leave it out'}")
     if "*" not in names:
         return names
     if len(names) > 1:
@@ -239,5 +240,6 @@ def _excluded(entry: Fields, names: tuple[str, ...]) -> tuple[str, ...]:
 def _columns(entry: Fields, kind: ObjectKind) -> tuple[str, ...]:
     columns = entry.some_texts("columns", texts.IDENTIFIER, 200)
     if bool(columns) != (kind is ObjectKind.COLUMN):
-        raise entry.refusal("columns", f"{kind} {'needs columns' if not columns else 'has none; leave it out'}")
+        problem = "has none; leave it out" if columns else "needs columns, such as ['id']"
+        raise entry.refusal("columns", f"{kind} {problem}")
     return columns

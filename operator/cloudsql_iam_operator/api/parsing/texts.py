@@ -139,7 +139,7 @@ WORKFORCE_PATTERN = Text(
     example="principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/*",
 )
 _ADDRESS = re.compile(
-    r"(?!(?i:.*(?:\.gserviceaccount\.com|\.iam|@developer))$)[^\s@\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+"
+    r"(?!(?i:.*(?:\.gserviceaccount\.com|\.iam|@developer))$)[^\s@:\x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+"
 )
 PERSON = Text("the e-mail of a person", _ADDRESS, 63, folded=True, example="ann@acme.com")
 GROUP_ADDRESS = Text("the e-mail of a Google group", _ADDRESS, 63, folded=True, example="team@acme.com")

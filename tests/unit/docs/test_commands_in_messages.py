@@ -2,6 +2,7 @@
 
 import pytest
 
+from cloudsql_iam_operator.adapters.google.answers import NARROW_SCOPES, api_disabled
 from cloudsql_iam_operator.api.instance import ConditionMode, ConnectionName
 from cloudsql_iam_operator.core import askers
 from cloudsql_iam_operator.core.askers import Asker, Need
@@ -34,3 +35,8 @@ def test_a_binding_that_somebody_else_makes_is_made_by_a_command_that_gcloud_tak
     condition = condition_for(mode, Scope(ORDERS))
 
     assert faults(way_to_add(Binding("roles/cloudsql.client", "user:o'neil@acme.com", condition), PROJECT)) == []
+
+
+@pytest.mark.parametrize("text", [NARROW_SCOPES, api_disabled("iam.googleapis.com", PROJECT), api_disabled("x", "")])
+def test_a_sentence_that_ends_with_a_command_ends_with_one_that_gcloud_takes(text: str) -> None:
+    assert faults(text[text.index("gcloud ") :]) == []
