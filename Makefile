@@ -50,7 +50,7 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 # --- tests ------------------------------------------------------------------
 
 # Sessions that run side by side, each in a sandbox of its own; most of their time they wait.
-SHARES := parts-1 parts-2 chain-1 chain-2 chain-3
+SHARES := parts-1 parts-2 parts-3 chain-1 chain-2 chain-3
 shared = $(SANDBOX) -- $(BIN)/python -m pytest -p support.sharing --taken $(TAKEN) $(1) 2>&1 | sed -u 's/^/$@: /'
 
 .PHONY: test $(SHARES) test-unit test-integration test-postgres test-clients test-e2e test-chaos bench

@@ -14,11 +14,11 @@ import pytest
 LONGEST = (
     "test_scale",
     "test_killed_at_every_call",
-    "test_webhook_outage",
-    "test_password_login",
-    "test_uninstall",
     "test_users_principals",
     "test_patterns",
+    "test_webhook_outage",
+    "test_uninstall",
+    "test_a_story",
 )
 """Files that take longest, begun first: what is begun last is what everybody waits for. The others go by name."""
 

@@ -15,6 +15,9 @@ from cloudsql_iam_operator.services.runtime.engine import Engine
 from cloudsql_iam_operator.services.runtime.objects import key_of, uid_of
 
 CONNECTIONS = 64
+ENDING_SECONDS = 30.0
+"""How long kopf may take to end after a failure. A watch that lost its connection then waits for a login that never
+comes, while the Lease is renewed: the process is killed, and the kubelet starts it again."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -53,6 +56,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Jitter()
     chosen.queueing.exit_timeout = 20
+    chosen.process.ultimate_exiting_timeout = ENDING_SECONDS
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
     return chosen

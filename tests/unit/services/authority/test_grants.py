@@ -4,7 +4,6 @@ In each pair of the two tables nothing that is no longer due may be left, and th
 """
 
 import asyncio
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -16,6 +15,8 @@ from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, USER
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
+from unit.services.authority.ends import ENDS as EITHER
+from unit.services.authority.ends import End, rules
 from unit.services.authority.ground import (
     APPLIED,
     CONNECT,
@@ -112,21 +113,6 @@ GIVING = {
     "deleted, another instance": State({"instanceRef": {"name": "elsewhere"}}, DELETING, gives_back=True),
 }
 STATES = {**KEEPING, **GIVING}
-End = Callable[[Ground, dict[str, Any]], None]
-
-
-def rules(*changed: dict[str, Any]) -> End:
-    def end(ground: Ground, status: dict[str, Any]) -> None:
-        ground.rules = [{**RULE, **change} for change in changed]
-
-    return end
-
-
-def labels(now: dict[str, str] | None) -> End:
-    def end(ground: Ground, status: dict[str, Any]) -> None:
-        ground.labels = now
-
-    return end
 
 
 def passed(ground: Ground, status: dict[str, Any]) -> None:
@@ -135,15 +121,11 @@ def passed(ground: Ground, status: dict[str, Any]) -> None:
 
 
 ENDS: dict[str, End] = {
-    "all rules gone": rules(),
-    "rule for somebody else": rules({"namespaces": {"names": ["somebody-else"]}}),
+    **EITHER,
     "privilege taken out": rules({"privileges": ["CONNECT"]}),
     "schema taken out": rules({"schemas": ["other"]}),
     "database taken out": rules({"databases": ["other"]}),
     "two rules with a half each": rules({"privileges": ["CONNECT"]}, {"name": "b", "databases": []}),
-    "an end now needed": rules({"maxExpiry": "1h"}),
-    "label taken off": labels({}),
-    "namespace gone": labels(None),
     "end passed": passed,
 }
 

@@ -1,7 +1,6 @@
 """Every state that a tenant can bring a CloudSQLIAMUser into, and every way in which its authority ends."""
 
 import asyncio
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
+from unit.services.authority.ends import ENDS as EITHER
+from unit.services.authority.ends import End, rules
 from unit.services.authority.ground import (
     ACCOUNT,
     GRANT_STATUS,
@@ -91,21 +92,6 @@ GIVING = {
     "deleted, its account hidden": State(metadata=DELETING, account=HIDDEN),
 }
 STATES = {**KEEPING, **GIVING, "deleted, RevokeOnly": State({"deletionPolicy": "RevokeOnly"}, DELETING)}
-End = Callable[[Ground, dict[str, Any]], None]
-
-
-def rules(*changed: dict[str, Any]) -> End:
-    def end(ground: Ground, status: dict[str, Any]) -> None:
-        ground.rules = [{**RULE, **change} for change in changed]
-
-    return end
-
-
-def labels(now: dict[str, str] | None) -> End:
-    def end(ground: Ground, status: dict[str, Any]) -> None:
-        ground.labels = now
-
-    return end
 
 
 def passed(ground: Ground, status: dict[str, Any]) -> None:
@@ -127,12 +113,8 @@ def unbound(ground: Ground, status: dict[str, Any]) -> None:
 
 
 ENDS: dict[str, End] = {
-    "all rules gone": rules(),
-    "rule for somebody else": rules({"namespaces": {"names": ["somebody-else"]}}),
+    **EITHER,
     "workloads let in no more": rules({"principals": {"users": ["*"]}}),
-    "an end now needed": rules({"maxExpiry": "1h"}),
-    "label taken off": labels({}),
-    "namespace gone": labels(None),
     "end passed, and more than a rule allows": passed_and_shut_out,
     "account lets the workload in no more": unbound,
 }
