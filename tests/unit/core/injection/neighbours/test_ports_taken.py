@@ -1,4 +1,4 @@
-"""Ports that are taken in a pod: by the servers of other proxies, by probes and hooks, and by database servers."""
+"""Ports that are taken in a pod: by the servers of other proxies, and by what probes and hooks call."""
 
 from typing import Any
 
@@ -47,21 +47,3 @@ def test_the_proxys_own_servers_keep_their_ports(flags: list[str], ports: tuple[
 )
 def test_ours_moves_away_from_what_probes_and_hooks_call(probe: JSON) -> None:
     assert environment(injected(pod(container(**probe))))["PGPORT"] == "5433"
-
-
-@pytest.mark.parametrize(
-    ("server", "port"),
-    [
-        (container("db", image="postgres:17"), "5433"),
-        (container("db", image="docker.io/bitnami/postgresql:16"), "5433"),
-        (container("db", image="postgres:17", args=["-c", "fsync=off", "-p", "5433"]), "5434"),
-        (container("db", image="postgres:17", env=[{"name": "PGPORT", "value": "5433"}]), "5434"),
-        (container("db", image="acme/ci:1", command=["sh", "-c"], args=["initdb -D d && exec postgres -D d"]), "5433"),
-        (container("db", image="edoburu/pgbouncer:1.23"), "5433"),
-        (container("db", image="postgres:17", args=["psql", "-c", "select 1"]), "5432"),
-        (container("db", image="postgres:17", command=["pg_dump"]), "5432"),
-    ],
-    ids=str,
-)
-def test_ours_moves_away_from_a_server_that_declares_no_port(server: JSON, port: str) -> None:
-    assert environment(injected(pod(container(), server)))["PGPORT"] == port
