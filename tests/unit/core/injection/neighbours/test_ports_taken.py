@@ -1,11 +1,15 @@
-"""Ports that the servers of other proxies take in a pod."""
+"""Ports that are taken in a pod: by the servers of other proxies, and by what probes and hooks call."""
+
+from typing import Any
 
 import pytest
 
-from support.podshapes import container, injected, pod, proxy
+from support.podshapes import container, environment, injected, pod, proxy
 
 LEGACY = "acme-prod:europe-west1:legacy"
 GOOGLE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.11.0"
+
+JSON = dict[str, Any]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,17 @@ def test_the_proxys_own_servers_keep_their_ports(flags: list[str], ports: tuple[
 
     said = dict(word.split("=", 1) for word in proxy(body)["args"] if "-port=" in word)
     assert (said["--http-port"], said["--admin-port"]) == ports
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"livenessProbe": {"tcpSocket": {"port": 5432}}},
+        {"readinessProbe": {"httpGet": {"port": 5432}}},
+        {"startupProbe": {"grpc": {"port": 5432}}},
+        {"lifecycle": {"preStop": {"httpGet": {"port": 5432}}}},
+    ],
+    ids=str,
+)
+def test_ours_moves_away_from_what_probes_and_hooks_call(probe: JSON) -> None:
+    assert environment(injected(pod(container(**probe))))["PGPORT"] == "5433"

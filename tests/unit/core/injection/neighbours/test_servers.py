@@ -83,17 +83,3 @@ def test_the_port_of_a_server_cannot_be_asked_for() -> None:
     text = denied(pod(container(), ported("postgres:17", PGPORT="5433"), annotations={"port": "5433"}))
 
     assert text.startswith("422 iam.cloudsql.dev/port asks for 5433, which container db uses")
-
-
-@pytest.mark.parametrize(
-    "probe",
-    [
-        {"livenessProbe": {"tcpSocket": {"port": 5432}}},
-        {"readinessProbe": {"httpGet": {"port": 5432}}},
-        {"startupProbe": {"grpc": {"port": 5432}}},
-        {"lifecycle": {"preStop": {"httpGet": {"port": 5432}}}},
-    ],
-    ids=str,
-)
-def test_ours_moves_away_from_what_probes_and_hooks_call(probe: dict[str, Any]) -> None:
-    assert environment(injected(pod(container(**probe))))["PGPORT"] == "5433"
