@@ -115,7 +115,7 @@ def parsed(pod: Mapping[str, Any], shelf: Shelf | None = None) -> Pod:
     """
     extract = _frame_extract(pod)
     spec = _mapping(pod.get("spec"))
-    frame = _frame(extract) if shelf is None else shelf.part(orjson.dumps(extract), lambda: _frame(extract))
+    frame = _frame(extract) if shelf is None else shelf.part(_written("", 0, extract), lambda: _frame(extract))
     return Pod(frame, *(tuple(_containers(spec, place, shelf)) for place in (INIT, MAIN, EPHEMERAL)))
 
 
@@ -168,8 +168,15 @@ def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> Ite
         if shelf is None:
             yield _container(place, index, extract)
         else:
-            key = b"%s %d %s" % (place.encode(), index, orjson.dumps(extract))
-            yield shelf.part(key, lambda at=index, of=extract: _container(place, at, of))  # type: ignore[misc]
+            yield shelf.part(_written(place, index, extract), lambda at=index, of=extract: _container(place, at, of))  # type: ignore[misc]
+
+
+def _written(place: str, index: int, extract: Mapping[str, Any]) -> bytes:
+    """All that a part is made from; b"" for what an API server does not send, such as numbers beyond all bounds."""
+    try:
+        return b"%s %d %s" % (place.encode(), index, orjson.dumps(extract))
+    except TypeError:
+        return b""
 
 
 def _container_extract(raw: Mapping[str, Any]) -> Mapping[str, Any]:

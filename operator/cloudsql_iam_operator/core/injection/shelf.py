@@ -33,13 +33,13 @@ class Shelf:
         self.held = 0
 
     def part(self, key: bytes, make: Callable[[], P]) -> P:
-        """The part that `key` says everything about."""
+        """The part that `key` says everything about; one that b"" stands for is made anew each time."""
         found: P | None = self._parts.get(key)
         if found is not None:
             self._parts.move_to_end(key)
             return found
         made = make()
-        if len(key) <= LARGEST:
+        if 0 < len(key) <= LARGEST:
             self._keep(key, made)
         return made
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from cloudsql_iam_operator.core.injection.facts import Facts, KubeletFact, LimitRangeFact, NamespaceFact, QuotaFact
 from cloudsql_iam_operator.core.injection.outcome import Denied
+from cloudsql_iam_operator.core.injection.plan import plan
+from cloudsql_iam_operator.core.injection.shelf import Shelf
 from support.podshapes import FACTS, PG, SETTINGS, container, planned, pod
 
 NAMES = ["web", "worker", "istio-proxy", "vault-agent", "migrate", "logs", "linkerd-proxy", "a", "b", "csql-x"]
@@ -102,3 +104,12 @@ def test_a_plan_is_harmless_complete_and_repeatable(body: dict[str, Any], facts:
         assert outcome.status in (403, 422)
     else:
         assert all(len(warning) < 400 for warning in outcome.warnings)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(pods(), st.sampled_from([*WORLDS, replace(FACTS, namespace="other", users=())])), max_size=6))
+def test_what_was_planned_before_changes_no_plan(asked: list[tuple[dict[str, Any], Facts]]) -> None:
+    shelf = Shelf()
+
+    for body, facts in asked + asked[::-1]:
+        assert plan(body, facts, SETTLED, shelf) == plan(body, facts, SETTLED)
