@@ -28,6 +28,8 @@ from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable, tenant_of
 from cloudsql_iam_operator.services.runtime.registry import Live
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 NO_RETAIN = "no access rule that admits what was given has allowRetain, or its end has come; it was taken back"
 """Why what a deletion should have left in force was not."""
@@ -48,7 +50,11 @@ class Verdict:
 
 
 class Authority:
-    """Judges records. What it answers holds for every state that the object itself may be in."""
+    """Judges records. What it answers holds for every state that the object itself may be in.
+
+    A reconcile that is to take something back goes on as an edit does, whatever it began as: after a restart, of an
+    object that was Ready, it would wait until checks are gathered.
+    """
 
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
@@ -76,8 +82,8 @@ class Authority:
             if rests_on_proof(record, instance.access, tenant, now()):
                 await principals.still_proven(instance, record, live.key.namespace)
         except Withdrawn as withdrawn:
-            return Verdict(withdrawn, roles=lost)
-        return Verdict(may_retain=allowed.may_retain, roles=lost)
+            return _pressing(Verdict(withdrawn, roles=lost))
+        return _pressing(Verdict(may_retain=allowed.may_retain, roles=lost))
 
     async def grant(self, live: Live, record: GrantRecord, instance: CloudSQLInstance) -> Verdict:
         """How a recorded grant stands.
@@ -91,10 +97,10 @@ class Authority:
             allowed = due_grant(record, instance, tenant, now())
         except Withdrawn as withdrawn:
             if withdrawn.proof is Proof.END or (rule := self._declared_by(live, record, instance, tenant)) is None:
-                return Verdict(withdrawn, record.ledger)
+                return _pressing(Verdict(withdrawn, record.ledger))
             gone = await self._of_the_shut_out(live, record)
-            return Verdict(None, united(no_longer_due(record, instance, rule, tenant, now()), gone))
-        return Verdict(None, await self._of_the_shut_out(live, record), allowed.may_retain)
+            return _pressing(Verdict(None, united(no_longer_due(record, instance, rule, tenant, now()), gone)))
+        return _pressing(Verdict(None, await self._of_the_shut_out(live, record), allowed.may_retain))
 
     async def _tenant(self, live: Live) -> Tenant:
         return await tenant_of(self._systems.cluster, self._systems.threads, live.key.namespace)
@@ -114,6 +120,14 @@ class Authority:
         known = {user: self._systems.registry.user(live.key.namespace, user) for user in users}
         held = record.held_by(frozenset(user for user, one in known.items() if shut_out(one)))
         return held if held and not await self._systems.kind_is_going(USER) else frozenset()
+
+
+def _pressing(verdict: Verdict) -> Verdict:
+    """The verdict; what it takes back is taken next. A user whose end has come stays."""
+    withdrawn = verdict.why is not None and verdict.why.proof is not Proof.END
+    if withdrawn or verdict.taken or verdict.roles:
+        ranks.enter(Rank.EDIT)
+    return verdict
 
 
 def is_kept(why: Withdrawn, instance: CloudSQLInstance) -> bool:

@@ -1,6 +1,6 @@
 """A cluster, an account's policy and lanes of a few lines for reconcilers to stand on; what is held shows in them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -23,7 +23,10 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.reports import Report
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 TEAM = "team"
 ACCOUNT = "checkout@acme.iam.gserviceaccount.com"
@@ -82,6 +85,12 @@ def body(kind: str, name: str, spec: Any, status: Any = None, **metadata: Any) -
     return {**told, **({"status": status} if status else {})}
 
 
+async def as_a_check(work: Awaitable[Report]) -> Report:
+    """What a reconcile reports that began as one of an object which was as declared when last seen."""
+    ranks.enter(Rank.CHECK)
+    return await work
+
+
 @dataclass
 class Ground:
     """The systems, as a reconciler asks them. `labels` None: the namespace is gone.
@@ -113,6 +122,7 @@ class Ground:
         self.bindings = {BindingRef(f"serviceaccount:{ACCOUNT}", "roles/cloudsql.instanceUser", "t")}
         self.users = {USERNAME}
         self.forgotten: list[Key] = []
+        self.taken_at: set[Rank] = set()
 
     def show(self, user: dict[str, Any] | None, grant: dict[str, Any] | None = None) -> None:
         """Have the registry hold these, and the instance."""
@@ -219,6 +229,7 @@ class Policies:
         return BindingsAnswer(want.bindings, want.bindings, None, found)
 
     async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
+        self.ground.taken_at |= {ranks.current()}
         self.ground.bindings -= owned
 
     def forget(self, key: Key) -> None:
@@ -236,6 +247,7 @@ class Users:
         return UserAnswer(UserStanding(True, Ownership.CREATED, frozenset()), None)
 
     async def remove(self, key: Key, want: UserWant) -> UserAnswer:
+        self.ground.taken_at |= {ranks.current()}
         self.ground.users -= {want.claim.username}
         return UserAnswer(UserStanding(False, Ownership.NONE, frozenset()), None)
 
@@ -250,6 +262,7 @@ class Databases:
         if want.dry:
             return GrantAnswer(planned=("GRANT",), plan_hash="sha256:1", ledger=want.ledger)
         taken = frozenset() if want.enforcement is Enforcement.ADDITIVE else stale(want)
+        self.ground.taken_at |= {ranks.current()} if taken else set()
         self.ground.held = united(less(self.ground.held, taken), ledger_of(want.entries))
         kept = want.ledger if want.enforcement is Enforcement.ADDITIVE else held_back(want)
         return replace(GrantAnswer(), ledger=united(ledger_of(want.entries), kept))

@@ -15,6 +15,7 @@ from cloudsql_iam_operator.api.names import APPROVE, GIVE_UP, GRANT, USER
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 from unit.services.authority.ends import ENDS as EITHER
 from unit.services.authority.ends import End, rules
 from unit.services.authority.ground import (
@@ -28,6 +29,7 @@ from unit.services.authority.ground import (
     USERNAME,
     Ground,
     ahead,
+    as_a_check,
     body,
 )
 
@@ -139,7 +141,7 @@ def play(state: State, end: End | None, ground: Ground | None = None) -> tuple[G
     reconciler = GrantReconciler(ground)  # type: ignore[arg-type] # the ground is made of a few lines
     live = ground.live(GRANT_KEY)
     try:
-        report = asyncio.run(reconciler.remove(live) if state.deleting else reconciler.reconcile(live))
+        report = asyncio.run(as_a_check(reconciler.remove(live) if state.deleting else reconciler.reconcile(live)))
     finally:
         ground.threads.close()
     return ground, report
@@ -163,6 +165,15 @@ def test_the_status_says_what_a_grant_holds_and_why_not_more(state: str, end: st
     if not STATES[state].deleting:
         expired = any(str(finding.reason) == "Expired" for finding in report.findings)
         assert expired or not report.holds
+
+
+@pytest.mark.parametrize(("state", "end"), list(product(KEEPING, ENDS)))
+def test_what_is_no_longer_due_of_a_grant_is_taken_as_an_edit_whatever_it_was_looked_at_for(
+    state: str, end: str
+) -> None:
+    ground, _ = play(KEEPING[state], ENDS[end])
+
+    assert ground.taken_at == {Rank.EDIT}
 
 
 @pytest.mark.parametrize("state", KEEPING)

@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.user import UserReconciler
 from cloudsql_iam_operator.services.runtime.reports import Report
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 from unit.services.authority.ends import ENDS as EITHER
 from unit.services.authority.ends import End, rules
 from unit.services.authority.ground import (
@@ -29,6 +30,7 @@ from unit.services.authority.ground import (
     USERNAME,
     Ground,
     ahead,
+    as_a_check,
     body,
 )
 
@@ -132,7 +134,7 @@ def play(state: State, end: End | None = None, ground: Ground | None = None) -> 
     principals = Principals(ground, ground.threads, ground, lambda: "pool", lambda: datetime.now(UTC))  # type: ignore[arg-type] # a few lines
     reconciler, live = UserReconciler(ground, principals), ground.live(USER_KEY)  # type: ignore[arg-type] # likewise
     try:
-        report = asyncio.run(reconciler.remove(live) if state.deleting else reconciler.reconcile(live))
+        report = asyncio.run(as_a_check(reconciler.remove(live) if state.deleting else reconciler.reconcile(live)))
     finally:
         ground.threads.close()
     return ground, report
@@ -152,6 +154,15 @@ def test_nothing_is_left_of_a_user_whose_authority_ended(state: str, end: str) -
     types = [finding.type for finding in report.findings]
     assert len(types) == len(set(types))
     assert STATES[state].deleting or not report.holds or reasons(report) == {"Expired"}
+
+
+@pytest.mark.parametrize(("state", "end"), list(product(KEEPING, ENDS)))
+def test_what_is_no_longer_due_of_a_user_is_taken_as_an_edit_whatever_it_was_looked_at_for(
+    state: str, end: str
+) -> None:
+    ground, _ = play(KEEPING[state], ENDS[end])
+
+    assert ground.taken_at == {Rank.EDIT}
 
 
 @pytest.mark.parametrize(("state", "end"), list(product(KEEPING, STAYING)))

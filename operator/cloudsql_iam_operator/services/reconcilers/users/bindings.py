@@ -19,6 +19,8 @@ from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.reports import max_age
+from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 
 PROPAGATION = timedelta(minutes=7)
 """How long a change of an IAM policy may take to act. Source: IAM, "Access change propagation"."""
@@ -64,6 +66,8 @@ class Bindings:
             Failure: that could not be done yet.
         """
         self._systems.forget(visit.live.key)  # its claim to the user has ended, and would go ahead of the next one's
+        if visit.record.bindings:
+            ranks.enter(Rank.EDIT)
         await self._handing.over(visit)
         await self.release(visit, instance)
 
