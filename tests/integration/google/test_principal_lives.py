@@ -49,7 +49,7 @@ KINDS = {
         UserType.SERVICE_ACCOUNT,
     ),
     "person": Kind(
-        {"user": "ann@acme.com"}, {"users": ["*@acme.com"]}, "ann@acme.com", "user:ann@acme.com", UserType.USER
+        {"user": "bob@acme.com"}, {"users": ["*@acme.com"]}, "bob@acme.com", "user:bob@acme.com", UserType.USER
     ),
     "group": Kind(
         {"group": "orders-dev@acme.com"},
