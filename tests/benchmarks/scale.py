@@ -71,7 +71,7 @@ class _Round:
 
     def play(self) -> Sequence[Figure]:
         """Measure, and leave nothing behind."""
-        _instances(self.stage, self.interval, self.fleet.places)
+        declare_instances(self.stage, self.interval, self.fleet.places)
         figures = [*self._wave(), *self._rest(), *self._edits(), *self._restart(), self._memory(), self._deletion()]
         return [Figure(f"{self.objects}: {f.what}", f.value, f.unit, f.limit) for f in figures]
 
@@ -174,7 +174,8 @@ def enlarged(config: dict[str, Any], users: int, places: Sequence[Place]) -> dic
     return config
 
 
-def _instances(stage: Stage, interval: int, places: Sequence[Place]) -> None:
+def declare_instances(stage: Stage, interval: int, places: Sequence[Place]) -> None:
+    """Declare the CloudSQLInstances of the places, looked at each `interval` seconds."""
     for place in places:
         rule = {
             "name": "fleet",

@@ -1,12 +1,15 @@
 """A load of admission reviews over TLS connections that stand, from a process of its own: `python -m … < JSON`."""
 
 import asyncio
+import base64
 import json
 import socket
 import ssl
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 PATIENCE = 300.0
 CHANGING = b"@@@@@"
@@ -15,7 +18,10 @@ CHANGING = b"@@@@@"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send: `count` reviews in all, over `clients` connections, to a server that shows this certificate."""
+    """What to send: `count` reviews in all, over `clients` connections, to a server that shows this certificate.
+
+    `caller` is a kubeconfig with the certificate that an API server shows to webhooks, "" for none.
+    """
 
     port: int
     name: str
@@ -24,6 +30,8 @@ class Load:
     clients: int
     count: int
     path: str = "/inject"
+    host: str = "127.0.0.1"
+    caller: str = ""
 
     def request(self) -> bytes:
         """The HTTP request, as the API server writes it."""
@@ -90,16 +98,26 @@ class _Client(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("the server closed the connection"))
 
 
+def _show(context: ssl.SSLContext, caller: str) -> None:
+    user = json.loads(Path(caller).read_text())["users"][0]["user"]
+    with tempfile.NamedTemporaryFile(prefix="caller-") as both:
+        both.write(b"".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key")))
+        both.flush()
+        context.load_cert_chain(both.name)
+
+
 async def send(load: Load) -> Sent:
     """Send the load."""
     trust = ssl.create_default_context(cadata=load.bundle)
+    if load.caller:
+        _show(trust, load.caller)
     loop, request = asyncio.get_running_loop(), load.request()
     clients = []
     each = load.count // load.clients
     for number in range(load.clients):
         _, client = await loop.create_connection(
             lambda first=number * each: _Client(request, first, each),  # type: ignore[misc]
-            "127.0.0.1", load.port, ssl=trust, server_hostname=load.name,
+            load.host, load.port, ssl=trust, server_hostname=load.name,
         )  # fmt: skip
         clients.append(client)
     began = time.perf_counter()

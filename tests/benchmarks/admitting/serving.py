@@ -19,6 +19,7 @@ import uvicorn
 
 from cloudsql_iam_operator.webhook.certificates.certificate import issued
 from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
+from cloudsql_iam_operator.webhook.collector import spare_what_stands
 from support.webhookparts.server import NAME, Running
 
 
@@ -79,6 +80,7 @@ def main(which: str) -> None:
     else:
         running = Running()
         port, bundle = running.port, running.certificates.bundle
+        spare_what_stands()  # as the process does once it is ready
     print(json.dumps({"port": port, "bundle": bundle.decode(), "name": NAME}), flush=True)
     for _ in sys.stdin:
         print(json.dumps(used()), flush=True)
