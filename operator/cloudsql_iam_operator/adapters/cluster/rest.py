@@ -95,7 +95,7 @@ class Rest:
         asked = {**query, "limit": str(size)}
         while True:
             page = self.get(path, limits, asked, accept)
-            yield from page["items"]
+            yield from page["items"] or ()  # null when metadata was asked for and there is none
             token = page["metadata"].get("continue")
             if not token:
                 return
