@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Wants = Mapping[Key, PolicyWant]
 
 
-PACE = Pace(wave=2.0, longest=10.0)
+PACE = Pace(quiet=2.0, longest=10.0, wave=2.0)
 """A policy takes minutes to act, and a project has few writes a minute: users of a wave are waited for longer."""
 
 
