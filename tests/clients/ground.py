@@ -31,6 +31,26 @@ class Ran:
     errors: str
 
 
+def run(folder: Path, trust: Path, seen: tuple[str, ...], command: list[str], more: Mapping[str, str]) -> Ran:
+    """Run a command to its end, which finds Google's names at the emulator and has `trust` for its trust store.
+
+    Of what lies under /tmp it has `seen` and `folder`, read-only.
+    """
+    root = tempfile.mkdtemp(dir=folder)
+    spec = {
+        "root": root,
+        "etc": {"hosts": _HOSTS, "resolv": "", "trust": str(trust)},
+        "seen": sorted({*seen, str(folder)}),
+        "environment": {"HOME": "/tmp", **more},
+        "command": command,
+    }
+    path = Path(f"{root}.json")
+    path.write_text(json.dumps(spec))
+    rooted = [sys.executable, "-m", "clients.rooted", str(path)]
+    done = subprocess.run(rooted, capture_output=True, text=True, check=False, timeout=SECONDS)
+    return Ran(done.returncode, done.stdout.strip(), done.stderr.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """The emulator, the trust store with its authority (`trust`), that authority alone, and a folder for files."""
@@ -43,19 +63,7 @@ class Ground:
 
     def run(self, command: list[str], more: Mapping[str, str], seen: tuple[str, ...] = ()) -> Ran:
         """Run a client to its end; `seen` are more places that it needs under /tmp, read-only."""
-        root = tempfile.mkdtemp(dir=self.folder)
-        spec = {
-            "root": root,
-            "etc": {"hosts": _HOSTS, "resolv": "", "trust": str(self.trust)},
-            "seen": sorted({*self.seen, *seen, str(self.folder)}),
-            "environment": {"HOME": "/tmp", **more},
-            "command": command,
-        }
-        path = Path(f"{root}.json")
-        path.write_text(json.dumps(spec))
-        rooted = [sys.executable, "-m", "clients.rooted", str(path)]
-        done = subprocess.run(rooted, capture_output=True, text=True, check=False, timeout=SECONDS)
-        return Ran(done.returncode, done.stdout.strip(), done.stderr.strip())
+        return run(self.folder, self.trust, (*self.seen, *seen), command, more)
 
     def key_file(self) -> Path:
         """A new key of the workload's account, whose token endpoint is Google's own."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clients.gcloud import environment
 from clients.ground import Ground, Ran
 from cloudsql_emulator.acme import ADMIN, CHECKOUT_EMAIL, INSTANCE, OPERATOR_EMAIL, PROJECT
 
@@ -20,19 +21,8 @@ class Gcloud:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        token = ground.folder / "admin-token"
-        token.write_text(ground.emulator.admin.mint_token(ADMIN))
-        token.chmod(0o644)
-        self._environment = {
-            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
-            "CLOUDSDK_CONFIG": "/tmp/gcloud",
-            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(ground.trust),
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_CORE_PROJECT": PROJECT,
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-            "PYTHONPATH": "",
-        }
+        told = environment(ground.folder, ground.emulator.admin, ADMIN, ground.trust)
+        self._environment = {**told, "CLOUDSDK_CORE_PROJECT": PROJECT}
 
     def run(self, *words: str) -> Ran:
         return self._ground.run(["gcloud", *words, "--format=json"], self._environment)

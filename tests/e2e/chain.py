@@ -175,7 +175,13 @@ class Chain:
         operator = [sys.executable, "-m", "cloudsql_iam_operator"]
         proxy = {"/cloud-sql-proxy": str(self.binaries.cloud_sql_proxy)}
         return [
-            {"image": f"{IMAGE}:*", "entrypoint": operator, "args": ["run"], "env": python, "binds": seen},
+            {
+                "image": "*/cloudsql-iam-operator:*",
+                "entrypoint": operator,
+                "args": ["run"],
+                "env": python,
+                "binds": seen,
+            },
             {"image": f"{PROXY}:*", "entrypoint": ["/cloud-sql-proxy"], "binds": proxy},
             {"image": "postgres:*", "entrypoint": ["sh", "-c"], "args": ["psql"], "env": path, "binds": seen},
             {

@@ -1,6 +1,7 @@
 """What a platform team, a tenant and a careless administrator do on the chain; used by the demo and by the tests."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,12 +106,39 @@ def app_says_anew(stage: Stage, text: str) -> str:
     return app_says(stage, text, since=len(app_log(stage)))
 
 
+def app_meets(stage: Stage, damage: Callable[[Stage], None], text: str) -> str:
+    """What the application prints once it has met a damage; the operator may look just then, so it is done again."""
+    since = len(app_log(stage))
+
+    def look() -> str:
+        damage(stage)
+        printed = app_log(stage)[since:]
+        assert text in printed, printed[-2000:]
+        return printed
+
+    return eventually(look, f"the application prints {text!r}")
+
+
 def take_member_out(stage: Stage) -> None:
     """Take the application's account out of every binding of the project, as somebody tidying up would."""
     policy = stage.cloud.policy()
     member = f"serviceAccount:{world.CHECKOUT}"
+    if not any(member in b["members"] for b in policy["bindings"]):
+        return
     kept = [{**b, "members": [m for m in b["members"] if m != member]} for b in policy["bindings"]]
     stage.cloud.set_policy({**policy, "bindings": [b for b in kept if b["members"]]})
+
+
+def drop_user(stage: Stage) -> None:
+    """Delete the application's database user with all it was granted."""
+    if world.CHECKOUT_USER in stage.cloud.users():
+        stage.cloud.sql("orders", f'DROP OWNED BY "{world.CHECKOUT_USER}"')
+        stage.cloud.delete_user(world.CHECKOUT_USER)
+
+
+def revoke_select(stage: Stage) -> None:
+    """Take one privilege from the application's database user."""
+    stage.cloud.sql("orders", f'REVOKE SELECT ON app.orders FROM "{world.CHECKOUT_USER}"')
 
 
 def members_of(stage: Stage, role: str) -> set[str]:

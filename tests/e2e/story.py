@@ -78,8 +78,7 @@ def _whole_turn(stage: Stage) -> str:
 
 def _break_binding(told: Telling) -> None:
     before = _repairs(told, "checkout")
-    scenes.take_member_out(told.stage)
-    said = scenes.app_says_anew(told.stage, "authentication failed")
+    said = scenes.app_meets(told.stage, scenes.take_member_out, "authentication failed")
     told.voice.show(_first(said, "authentication failed"))
     _mended(told, "csqlu", "checkout", before)
     assert f"serviceAccount:{world.CHECKOUT}" in scenes.members_of(told.stage, "roles/cloudsql.instanceUser")
@@ -87,9 +86,7 @@ def _break_binding(told: Telling) -> None:
 
 def _break_user(told: Telling) -> None:
     before = _repairs(told, "checkout")
-    told.stage.cloud.sql("orders", f'DROP OWNED BY "{world.CHECKOUT_USER}"')
-    told.stage.cloud.delete_user(world.CHECKOUT_USER)
-    said = scenes.app_says_anew(told.stage, "FATAL")
+    said = scenes.app_meets(told.stage, scenes.drop_user, "FATAL")
     told.voice.show(_first(said, "FATAL"))
     _mended(told, "csqlu", "checkout", before)
     scenes.look_now(told.stage, "dbg", "checkout-reads-orders")
@@ -98,8 +95,7 @@ def _break_user(told: Telling) -> None:
 
 def _break_privilege(told: Telling) -> None:
     before = _repairs(told, "checkout-reads-orders")
-    told.stage.cloud.sql("orders", f'REVOKE SELECT ON app.orders FROM "{world.CHECKOUT_USER}"')
-    said = scenes.app_says_anew(told.stage, "permission denied for table orders")
+    said = scenes.app_meets(told.stage, scenes.revoke_select, "permission denied for table orders")
     told.voice.show(_first(said, "table orders"))
     scenes.look_now(told.stage, "dbg", "checkout-reads-orders")
     _show_repair(told, "checkout-reads-orders", before)
