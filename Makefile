@@ -51,9 +51,10 @@ down: $(STAMP) ## end a chain that KEEP=1 left running
 
 # Sessions that run side by side, each in a sandbox of its own; most of their time they wait.
 SHARES := parts-1 parts-2 parts-3 chain-1 chain-2 chain-3
+TELLINGS := chaos-1 chaos-2 chaos-3
 shared = $(SANDBOX) -- $(BIN)/python -m pytest -p support.sharing --taken $(TAKEN) $(1) 2>&1 | sed -u 's/^/$@: /'
 
-.PHONY: test $(SHARES) test-unit test-integration test-postgres test-clients test-e2e test-chaos bench
+.PHONY: test $(SHARES) test-unit test-integration test-postgres test-clients test-e2e test-chaos $(TELLINGS) bench
 test: binaries ## unit, integration and end-to-end tests
 	@$(if $(ARGS),$(SANDBOX) -- $(BIN)/python -m pytest $(ARGS),taken=$$(mktemp -d); trap 'rm -r "$$taken"' EXIT; \
 	  $(MAKE) --jobs=$(words $(SHARES)) --keep-going $(SHARES) TAKEN="$$taken")
@@ -74,8 +75,10 @@ test-pooler: $(STAMP) ## grants through a transaction pooler, where the machine 
 	@$(BIN)/python -m pytest tests/pooler $(ARGS)
 test-e2e: binaries ## the chain
 	@$(SANDBOX) -- $(BIN)/python -m pytest $(call tests,tests/e2e)
-test-chaos: binaries ## the operator killed before and after every call it makes; CHAOS="before 7" tries one (an hour in all)
-	@CHAOS="$(or $(CHAOS),all)" $(SANDBOX) -- $(BIN)/python -m pytest -s $(call tests,tests/chaos)
+test-chaos: binaries ## the operator killed before and after every call it makes, three tellings side by side; CHAOS="before 7" tries one
+	@$(if $(CHAOS)$(ARGS),CHAOS="$(CHAOS)" $(SANDBOX) -- $(BIN)/python -m pytest -s $(call tests,tests/chaos),$(MAKE) --jobs=3 --keep-going $(TELLINGS))
+$(TELLINGS): chaos-%:
+	@CHAOS="all $*/3" $(SANDBOX) -- $(BIN)/python -m pytest -s tests/chaos 2>&1 | sed -u 's/^/chaos $*: /'
 bench: binaries ## figures; ONLY=name runs one; PEERS=1 measures pgroles beside the grants; SCALE="200 10000" sets the sizes of the fleets
 	@$(if $(filter 1,$(PEERS)),$(BIN)/python -m benchmarks.peers)
 	@$(SANDBOX) -- $(BIN)/python -m benchmarks $(ONLY)

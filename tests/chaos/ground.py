@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from chaos.fate import Fate
 from chaos.nursery import Nursery, alive
@@ -26,7 +27,7 @@ from e2e.kubectl import Kubectl
 from e2e.waiting import eventually
 
 CRDS = Path(__file__).parents[2] / "crds"
-OURS = {"checkout": "shop", "ledger": "billing", "old": "shop"}
+OURS = {"checkout": "shop", "ledger": "billing", "old": "shop", "plain": "shop", "guest": "shop"}
 """Google accounts of the tenants, and in whose namespace a ServiceAccount may act as each."""
 
 OLD = "old@acme-prod.iam"
@@ -94,6 +95,26 @@ class Ground:
         """What the operator's principals have, and how many times: IAM roles, database users, privileges."""
         return self._members() + self._users() + self._privileges()
 
+    def own(self, name: str, table: str) -> None:
+        """Have a user own a new table, and let the operator make itself a member of the user."""
+        user = _identifier(name)
+        self._do(sql.SQL("CREATE TABLE {} (id int)").format(_relation(table)))
+        self._do(sql.SQL("ALTER TABLE {} OWNER TO {}").format(_relation(table), user))
+        options = sql.SQL("WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
+        self._do(sql.SQL("GRANT {} TO {} {}").format(user, _identifier("operator"), options))
+
+    def owners(self, *tables: str) -> list[str]:
+        """Who owns each of the tables."""
+        ask = "SELECT relowner::regrole::text FROM unnest(%s::regclass[]) WITH ORDINALITY AS asked(oid, number)"
+        rows = self._sql(f"{ask} JOIN pg_class USING (oid) ORDER BY number", (list(tables),))
+        return [str(owner).strip('"') for (owner,) in rows]
+
+    def clear_away(self, name: str, *tables: str) -> None:
+        """Drop these tables, and a user that was left."""
+        for table in tables:
+            self._do(sql.SQL("DROP TABLE {}").format(_relation(table)))
+        self._do(sql.SQL("DROP ROLE {}").format(_identifier(name)))
+
     def quiet(self) -> None:
         """Return once the killed operator is gone, and its sessions in PostgreSQL, which may have been at work."""
         eventually(lambda: not alive(self._pid), "its process is gone")
@@ -121,6 +142,10 @@ class Ground:
     def _sql(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.emulator.superuser_dsn(world.CONNECTION, "orders"), autocommit=True) as connection:
             return connection.execute(statement.encode(), values).fetchall()
+
+    def _do(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.emulator.superuser_dsn(world.CONNECTION, "orders"), autocommit=True) as connection:
+            connection.execute(statement)
 
     def _told(self, directory: Path, server: str) -> Mapping[str, str]:
         kubeconfig, key = directory / "operator.kubeconfig", directory / "operator.json"
@@ -178,6 +203,14 @@ def _config() -> Config:
     others = (one for one in config.service_accounts if one.email != world.CHECKOUT)
     accounts = (*others, *(ServiceAccount(_email(name), _acted_as(name)) for name in OURS))
     return replace(config, instances=(replace(instance, users=users, roles=roles),), service_accounts=accounts)
+
+
+def _identifier(name: str) -> sql.Identifier:
+    return sql.Identifier(f"{name}@{world.PROJECT}.iam")
+
+
+def _relation(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
 
 
 def _email(name: str) -> str:

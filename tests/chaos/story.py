@@ -1,18 +1,15 @@
 """What is declared, act by act, and what access that is; each act is one that the operator may be killed in."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chaos.ground import OURS, Ground
-from e2e import world
-from e2e.waiting import eventually
+from chaos.fate import Blow
+from chaos.stage import BILLING, SHOP, Stage
 
-API = "iam.cloudsql.dev/v1alpha1"
-SHOP, BILLING = "shop", "billing"
-BRIEFLY = timedelta(seconds=4)
-"""From when a grant is made until it ends: longer than it takes to be made."""
+BRIEFLY = timedelta(seconds=5)
+"""From when a grant is made, and a user is given an end, until both end: longer than that takes."""
 
 USAGE: dict[str, Any] = {"kind": "Schema", "schemas": ["app"], "privileges": ["USAGE"]}
 
@@ -30,21 +27,28 @@ WRITES = frozenset(
 )
 OLD_READS = frozenset({"USAGE on schema app old", "SELECT on app.orders old"})
 BRIEF = frozenset({"UPDATE on app.orders checkout"})
-CREATED = FOUND | _login("checkout") | _login("ledger") | READS | {"member of app_ro ledger"}
-EDITED = FOUND | _login("checkout") | _login("ledger") | WRITES | {"member of app_rw ledger"}
+ALL = FOUND | _login("checkout") | _login("ledger") | _login("plain") | _login("guest")
+CREATED = ALL | READS | {"member of app_ro ledger", "member of app_ro plain"}
+EDITED = ALL | WRITES | {"member of app_rw ledger", "member of app_rw plain"}
 ADOPTED = EDITED | _login("old") | OLD_READS
-WITHDRAWN = ADOPTED - _login("ledger") - {"member of app_rw ledger"}
+EXPIRED = ADOPTED - _login("guest") | {"user guest"}
+WITHDRAWN = EXPIRED - _login("ledger") - {"member of app_rw ledger"}
 HANDED_OVER = WITHDRAWN - WRITES
+DELETED = HANDED_OVER - _login("checkout") - _login("old") - OLD_READS | FOUND
+LEFT = FOUND | {"user plain"}
+"""Who owns something stays where the object says so, with no right to log in."""
 
 
 @dataclass(frozen=True)
 class Act:
     """Something that is declared, how it shows that it is carried out, and the access that is declared then.
 
-    `prepare` comes before, with nobody killed; `between` is access that may be there on the way.
+    `prepare` comes before, with nobody killed, and `prepared` is the access there is then. `sample` is the blow that
+    every change of the program has to bear.
     """
 
     name: str
+    sample: Blow
     declare: Callable[["Stage"], None]
     settled: Callable[["Stage"], object]
     access: frozenset[str]
@@ -55,85 +59,15 @@ class Act:
         return self.name
 
 
-class Stage:
-    """The objects, as a platform team and two tenants apply them."""
+INSTANCE, MIRROR, PLAIN = ("csqli", "orders", ""), ("csqli", "mirror", ""), ("csqli", "plain", "")
+"""Three objects of one connection; bindings of the last are under no condition."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        self._kubectl = ground.kubectl
-
-    def build(self) -> None:
-        """Make namespaces and accounts."""
-        for namespace in (SHOP, BILLING):
-            self._kubectl.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        for name, namespace in OURS.items():
-            self.ground.account(name, namespace)
-
-    def instance(self, name: str, *namespaces: str) -> None:
-        rule = {
-            "name": "teams",
-            "namespaces": {"names": list(namespaces)},
-            "principals": {"kubernetesServiceAccounts": "Verified"},
-            "databases": ["orders"],
-            "schemas": ["app"],
-            "databaseRoles": ["app_ro", "app_rw"],
-            "privileges": ["USAGE", "SELECT", "INSERT", "UPDATE"],
-            "allowAdoption": True,
-        }
-        spec = {
-            "connectionName": world.CONNECTION,
-            "admin": {"database": {"ownerRoles": ["app_owner"]}},
-            "access": [rule],
-        }
-        self._declare("CloudSQLInstance", name, "", spec)
-
-    def user(self, name: str, namespace: str, account: str = "", instance: str = "orders", **spec: Any) -> None:
-        principal = {"kubernetesServiceAccount": {"name": account or name}}
-        self._declare(
-            "CloudSQLIAMUser", name, namespace, {"instanceRef": {"name": instance}, "principal": principal, **spec}
-        )
-
-    def grant(self, name: str, namespace: str, user: str, **spec: Any) -> None:
-        told = {"instanceRef": {"name": "orders"}, "database": "orders", "grantees": [{"userRef": {"name": user}}]}
-        self._declare("DatabaseGrant", name, namespace, {**told, **spec})
-
-    def delete(self, *objects: tuple[str, str, str]) -> None:
-        """Delete all at once, and wait for none; kind, name and namespace of each."""
-        for kind, name, namespace in objects:
-            self._kubectl.delete(kind, name, namespace=namespace, wait=False)
-
-    def ready(self, *objects: tuple[str, str, str], status: str = "True", reason: str = "") -> None:
-        for kind, name, namespace in objects:
-            self._kubectl.ready(kind, name, namespace, status=status, reason=reason)
-
-    def gone(self, *objects: tuple[str, str, str]) -> None:
-        for kind, name, namespace in objects:
-            self._kubectl.gone(kind, name, namespace)
-
-    def has(self, access: Iterable[str]) -> None:
-        """Return once this is the access there is, each once."""
-
-        def look() -> bool:
-            there = self.ground.access()
-            assert dict(there) == dict.fromkeys(access, 1), (
-                f"too much: {sorted(set(there) - set(access))}, missing: {sorted(set(access) - set(there))}, {there}"
-            )
-            return True
-
-        eventually(look, "access is as declared")
-
-    def _declare(self, kind: str, name: str, namespace: str, spec: Mapping[str, Any]) -> None:
-        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-        self._kubectl.declare({"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec})
-
-
-INSTANCE, MIRROR = ("csqli", "orders", ""), ("csqli", "mirror", "")
-"""Two objects of one connection."""
-
-CHECKOUT, AGAIN, OLD, LEDGER = (
+CHECKOUT, AGAIN, OLD, GUEST, UNCONDITIONED, LEDGER = (
     ("csqlu", "checkout", SHOP),
     ("csqlu", "again", SHOP),
     ("csqlu", "old", SHOP),
+    ("csqlu", "guest", SHOP),
+    ("csqlu", "plain", SHOP),
     ("csqlu", "ledger", BILLING),
 )
 READING, BRIEFLY_WRITING, OLD_READING, MEMBER = (
@@ -151,12 +85,23 @@ def _tables(table: str, *privileges: str) -> dict[str, Any]:
 def _open(stage: Stage) -> None:
     stage.instance("orders", SHOP, BILLING)
     stage.instance("mirror", SHOP)
-    stage.ready(INSTANCE, MIRROR)
+    stage.instance("plain", SHOP, iam={"condition": "None"})
+    stage.ready(INSTANCE, MIRROR, PLAIN)
+
+
+def _unconditioned(stage: Stage, role: str) -> None:
+    stage.user("plain", SHOP, instance="plain", databaseRoles=[role], onOwnedObjects="Abandon")
+
+
+def _guest(stage: Stage, **end: str) -> None:
+    stage.user("guest", SHOP, onOwnedObjects="Reassign", reassignOwnedTo="app_owner", **end)
 
 
 def _create(stage: Stage) -> None:
     stage.user("checkout", SHOP)
     stage.user("ledger", BILLING)
+    _unconditioned(stage, "app_ro")
+    _guest(stage)
     stage.grant("reads", SHOP, "checkout", grants=[USAGE, _tables("orders", "SELECT")])
     stage.grant("member", BILLING, "ledger", memberships=[{"role": "app_ro"}])
 
@@ -164,6 +109,7 @@ def _create(stage: Stage) -> None:
 def _edit(stage: Stage) -> None:
     stage.grant("reads", SHOP, "checkout", grants=[USAGE, _tables("items", "SELECT", "INSERT")])
     stage.grant("member", BILLING, "ledger", memberships=[{"role": "app_rw"}])
+    _unconditioned(stage, "app_rw")
 
 
 def _adopt(stage: Stage) -> None:
@@ -171,10 +117,11 @@ def _adopt(stage: Stage) -> None:
     stage.grant("old-reads", SHOP, "old", grants=[USAGE, _tables("orders", "SELECT")])
 
 
-def _grant_briefly(stage: Stage) -> None:
+def _limit(stage: Stage) -> None:
     end = (datetime.now(UTC) + BRIEFLY).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     stage.grant("brief", SHOP, "checkout", grants=[_tables("orders", "UPDATE")], expiresAt=end)
-    stage.ready(BRIEFLY_WRITING)
+    _guest(stage, expiresAt=end)
+    stage.ready(BRIEFLY_WRITING, GUEST)
 
 
 def _nothing(stage: Stage) -> None:
@@ -197,6 +144,21 @@ def _delete(stage: Stage) -> None:
     stage.delete(AGAIN, OLD, LEDGER, OLD_READING, MEMBER)
 
 
+def _furnish(stage: Stage) -> None:
+    for name in ("guest", "plain"):
+        stage.ground.own(name, f"app.made_by_{name}")
+
+
+def _leave(stage: Stage) -> None:
+    stage.delete(GUEST, UNCONDITIONED)
+
+
+def _left(stage: Stage) -> None:
+    stage.gone(GUEST, UNCONDITIONED)
+    owners = stage.ground.owners("app.made_by_guest", "app.made_by_plain")
+    assert owners == ["app_owner", "plain@acme-prod.iam"], owners
+
+
 def _refused(stage: Stage) -> None:
     stage.ready(AGAIN, status="False", reason="ManagedByOther")
 
@@ -206,26 +168,30 @@ def _handed_over(stage: Stage) -> None:
     stage.ready(AGAIN)
 
 
+def _created(stage: Stage) -> None:
+    stage.ready(CHECKOUT, LEDGER, UNCONDITIONED, GUEST, READING, MEMBER)
+
+
+def _deleted(stage: Stage) -> None:
+    stage.gone(AGAIN, OLD, LEDGER, OLD_READING, MEMBER)
+
+
 ACTS = (
-    Act("create", _create, lambda s: s.ready(CHECKOUT, LEDGER, READING, MEMBER), CREATED, _open, FOUND),
-    Act("edit", _edit, lambda s: s.ready(READING, MEMBER), EDITED, prepared=CREATED),
-    Act("adopt", _adopt, lambda s: s.ready(OLD, OLD_READING), ADOPTED, prepared=EDITED),
-    Act("expire", _nothing, lambda s: s.has(ADOPTED), ADOPTED, _grant_briefly, ADOPTED | BRIEF),
-    Act("withdraw", _withdraw, lambda s: s.has(WITHDRAWN), WITHDRAWN, prepared=ADOPTED),
-    Act(
-        "share",
-        _share,
-        lambda s: s.ready(AGAIN, status="False", reason="ManagedByOther"),
-        WITHDRAWN,
-        prepared=WITHDRAWN,
-    ),
-    Act("hand over", _hand_over, _handed_over, HANDED_OVER, prepared=WITHDRAWN),
-    Act("delete", _delete, lambda s: s.gone(AGAIN, OLD, LEDGER, OLD_READING, MEMBER), FOUND, prepared=HANDED_OVER),
+    Act("create", Blow(21, "after"), _create, _created, CREATED, _open, FOUND),
+    Act("edit", Blow(16, "before"), _edit, lambda s: s.ready(UNCONDITIONED, READING, MEMBER), EDITED, prepared=CREATED),
+    Act("adopt", Blow(12, "after"), _adopt, lambda s: s.ready(OLD, OLD_READING), ADOPTED, prepared=EDITED),
+    Act("expire", Blow(4, "after"), _nothing, lambda s: s.has(EXPIRED), EXPIRED, _limit, ADOPTED | BRIEF),
+    Act("withdraw", Blow(9, "before"), _withdraw, lambda s: s.has(WITHDRAWN), WITHDRAWN, prepared=EXPIRED),
+    Act("share", Blow(2, "after"), _share, _refused, WITHDRAWN, prepared=WITHDRAWN),
+    Act("hand over", Blow(12, "after"), _hand_over, _handed_over, HANDED_OVER, prepared=WITHDRAWN),
+    Act("delete", Blow(14, "before"), _delete, _deleted, DELETED, prepared=HANDED_OVER),
+    Act("leave", Blow(12, "after"), _leave, _left, LEFT, _furnish, DELETED),
 )
 """In the order in which they are played."""
 
 
 def end(stage: Stage) -> None:
     """Take away what is left, so that the story can be told anew."""
-    stage.delete(INSTANCE, MIRROR)
-    stage.gone(INSTANCE, MIRROR)
+    stage.delete(INSTANCE, MIRROR, PLAIN)
+    stage.gone(INSTANCE, MIRROR, PLAIN)
+    stage.ground.clear_away("plain", "app.made_by_guest", "app.made_by_plain")

@@ -72,6 +72,12 @@ class Cloud:
         assert status == 200, answer
         eventually(lambda: name in self.users(), f"database user {name} is there")
 
+    def assign_role(self, name: str, role: str) -> None:
+        """Make a database user a member of a role through the Admin API, as `gcloud sql users assign-roles` does."""
+        named = f"name={quote(name)}&databaseRoles={quote(role)}"
+        status, answer = self._call("PUT", f"/v1/{_PROJECT}/instances/{_INSTANCE}/users?{named}", {})
+        assert status == 200, answer
+
     def sql(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement as the server's own superuser, past everything that Cloud SQL checks; its rows."""
         with psycopg.connect(
@@ -107,7 +113,7 @@ class Cloud:
         token = self.control.mint_token(OWNER)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
-            connection.request(method, path, json.dumps(body) if body else None, headers)
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             return response.status, json.load(response)
         finally:

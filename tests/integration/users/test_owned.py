@@ -1,10 +1,12 @@
 """What a user owns when it is to be deleted, on a real PostgreSQL: told by database, or given to another role."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
 
+from cloudsql_iam_operator.adapters.postgres.connect import plain
 from cloudsql_iam_operator.adapters.postgres.owning.dependents import named, places_of
 from cloudsql_iam_operator.adapters.postgres.owning.handing_over import Handover, hand_over
 from cloudsql_iam_operator.core.errors import NotYet
@@ -127,8 +129,37 @@ def test_an_operator_that_may_not_act_as_the_user_changes_nothing_and_says_what_
     failure = refused(leaver)
 
     assert failure.reason is Reason.SQL_PERMISSION_DENIED
-    assert "REASSIGN OWNED" in failure.message
+    assert 'REASSIGN OWNED BY "leaver" TO "app_owner";' in failure.message
     assert (owned(leaver), memberships(leaver)) == before
+
+
+def test_an_operator_that_logs_in_with_iam_is_told_the_command_that_makes_it_a_member(leaver: Place) -> None:
+    leaver.sql("revoke leaver from op; alter role op nocreaterole")
+    leaver.sql('create role "op@acme-prod.iam" login; grant app_owner to "op@acme-prod.iam"')
+    access = leaver.access()
+    name = "acme.com:acme-prod:europe-west1:orders"
+    connect = plain(lambda database: leaver.cluster.dsn("op@acme-prod.iam", database))
+    of_iam = replace(access, connect=connect, place=name)
+
+    with pytest.raises(NotYet) as caught:
+        hand_over(of_iam, leaver.name, HANDOVER)
+
+    leaver.sql('drop role "op@acme-prod.iam"')
+    assert "op@acme-prod.iam is no member of leaver and may not become one" in caught.value.message
+    assert caught.value.message.endswith(
+        "gcloud sql users assign-roles op@acme-prod.iam --project=acme.com:acme-prod --instance=orders "
+        "--type=CLOUD_IAM_SERVICE_ACCOUNT --database-roles=leaver"
+    )
+
+
+def test_a_login_that_is_a_member_of_both_acts_as_itself_where_the_role_it_takes_is_not(leaver: Place) -> None:
+    leaver.sql("revoke leaver from op; alter role op nocreaterole; create role taken; grant taken to op")
+    leaver.sql("grant leaver to op")
+
+    hand_over(replace(leaver.access(), set_role="taken"), leaver.name, HANDOVER)
+
+    leaver.sql("drop role taken")
+    assert owned(leaver) == []
 
 
 def test_an_heir_that_does_not_exist_is_named(leaver: Place) -> None:

@@ -1,5 +1,7 @@
 """Giving all that a role owns in one database to another role, in one transaction that leaves no membership behind."""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -22,6 +24,12 @@ OPTIONS_SINCE = 160000
 
 STATEMENT_MILLISECONDS = 60_000
 
+IAM_LOGIN = ".iam"
+"""How the names of service accounts end that log in with IAM, as the operator does where it has no password."""
+
+PARTS = 3
+"""Project, region and name of an instance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Handover:
@@ -31,10 +39,21 @@ class Handover:
     heir: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """How who works here stands to a role; `member` is a membership without its rights that a grant would change."""
+
+    me: str
+    login: str
+    usable: bool
+    login_usable: bool
+    member: bool
+
+
 def hand_over(access: Access, database: str, handover: Handover) -> None:
     """Give what the role owns to the heir, with the default privileges that it set for others.
 
-    What others granted to it stays theirs to revoke.
+    What others granted to it stays theirs to revoke. The login does it as itself where it may act as both already.
 
     Raises:
         NotYet: the operator may not act as one of the two, or somebody's lock is in the way; nothing is changed.
@@ -46,45 +65,73 @@ def hand_over(access: Access, database: str, handover: Handover) -> None:
             limits = replace(access.limits, statement=STATEMENT_MILLISECONDS)
             with writing(connection, access.set_role, limits):
                 require_trusted(connection.execute(query("ddl_triggers")))
-                _hand_over(connection, handover)
+                _hand_over(connection, handover, access.place)
                 require_trusted(connection.execute(query("ddl_triggers")))
         except psycopg.errors.InsufficientPrivilege as error:
-            text = failure(error, access, database).message
-            remedy = f"have {handover.role} run REASSIGN OWNED itself, or make the operator a member of both with ADMIN"
-            raise NotYet(
-                Reason.SQL_PERMISSION_DENIED, f"could not give its objects to {handover.heir}: {text}; {remedy}"
-            ) from error
+            text = f"could not give its objects to {handover.heir}: {failure(error, access, database).message}"
+            remedy = f"have a role that may do it run there: {_by_hand(handover)}"
+            raise NotYet(Reason.SQL_PERMISSION_DENIED, f"{text}; {remedy}") from error
         except psycopg.errors.LockNotAvailable as error:
             text = f"{failure(error, access, database).message}: it is tried again"
             raise NotYet(Reason.DELETION_BLOCKED, text) from error
 
 
-def _hand_over(connection: Connection, handover: Handover) -> None:
-    codec, joined = codec_of(connection), _joined(connection, handover)
+def _hand_over(connection: Connection, handover: Handover, place: str) -> None:
+    codec, holds = codec_of(connection), _holds(connection, handover)
+    joined = _joined(connection, holds)
     for joining in joined:
-        connection.execute(encoded(joining, codec))
+        try:
+            connection.execute(encoded(joining, codec))
+        except psycopg.errors.InsufficientPrivilege as error:
+            text = _not_joined(joining, holds[joining.role], handover, place)
+            raise NotYet(Reason.SQL_PERMISSION_DENIED, text) from error
     asked = connection.execute(query("default_privileges_of"), {"role": handover.role})
     for statement in moved(asked.fetchall(), handover.role, handover.heir, codec):
         connection.execute(statement)
-    words = sql.SQL("REASSIGN OWNED BY {} TO {}")
-    connection.execute(words.format(sql.Identifier(handover.role), sql.Identifier(handover.heir)))
+    connection.execute(_reassigned(handover))
     for joining in reversed(joined):
         connection.execute(encoded(replace(joining, give=False, inherit=None, set=None), codec))
 
 
-def _joined(connection: Connection, handover: Handover) -> list[MembershipStatement]:
-    """The memberships that the operator needs for as long as this transaction."""
+def _holds(connection: Connection, handover: Handover) -> dict[str, _Hold]:
     asked = connection.execute(query("hold_on_roles"), {"role": handover.role, "heir": handover.heir})
-    standing = {name: (me, usable, member) for me, name, usable, member in asked.fetchall()}
+    holds = {name: _Hold(me, login, *rest) for me, login, name, *rest in asked.fetchall()}
     for name in (handover.role, handover.heir):
-        if name not in standing:
+        if name not in holds:
             raise NotYet(Reason.ROLE_NOT_FOUND, f"role {name!r} does not exist: create it, or name another")
-    lacking = {name: row for name, row in standing.items() if not row[1]}
-    for name, (me, _, member) in lacking.items():
-        if member:  # to grant it anew would change that membership, and to take it back would end it
-            text = f"{me!r} is a member of {name!r} without its rights: grant it that role WITH INHERIT TRUE"
+    return holds
+
+
+def _joined(connection: Connection, holds: Mapping[str, _Hold]) -> list[MembershipStatement]:
+    """The memberships that the operator needs for as long as this transaction."""
+    lacking = {name: hold for name, hold in holds.items() if not hold.usable}
+    if lacking and all(hold.login_usable for hold in holds.values()):
+        connection.execute(query("settings"), {"names": ["role"], "values": ["none"]})
+        return []
+    for name, hold in lacking.items():
+        if hold.member:  # to grant it anew would change that membership, and to take it back would end it
+            text = f"{hold.me!r} is a member of {name!r} without its rights: grant it that role WITH INHERIT TRUE"
             raise NotYet(Reason.SQL_PERMISSION_DENIED, text)
     options = True if connection.info.server_version >= OPTIONS_SINCE else None
-    return [
-        MembershipStatement(True, name, (me,), inherit=options, set=options) for name, (me, _, _) in lacking.items()
-    ]
+    return [MembershipStatement(True, name, (hold.me,), inherit=options, set=options) for name, hold in lacking.items()]
+
+
+def _not_joined(joining: MembershipStatement, hold: _Hold, handover: Handover, place: str) -> str:
+    """What is missing, and what helps: a password login must not become a member of an IAM user, and lose its login."""
+    text = f"could not give its objects to {handover.heir}: {hold.me} is no member of {joining.role} and may not become"
+    text = f"{text} one, which takes ADMIN on it from PostgreSQL 16 on"
+    where = place.rsplit(":", 2)
+    if not hold.login.endswith(IAM_LOGIN) or len(where) != PARTS:
+        return f"{text}; have a role that may act as both run in each database: {_by_hand(handover)}"
+    words = ("gcloud", "sql", "users", "assign-roles", hold.login, f"--project={where[0]}", f"--instance={where[2]}")
+    command = shlex.join((*words, "--type=CLOUD_IAM_SERVICE_ACCOUNT", f"--database-roles={joining.role}"))
+    return f"{text}; the Admin API makes it one until the user is deleted: {command}"
+
+
+def _by_hand(handover: Handover) -> str:
+    return _reassigned(handover).as_string() + ";"
+
+
+def _reassigned(handover: Handover) -> sql.Composed:
+    words = sql.SQL("REASSIGN OWNED BY {} TO {}")
+    return words.format(sql.Identifier(handover.role), sql.Identifier(handover.heir))

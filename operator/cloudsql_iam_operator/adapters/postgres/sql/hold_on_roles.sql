@@ -1,9 +1,12 @@
--- Who works here, and how that stands to two roles: whether it has their rights, and whether there is a membership
--- without them that a grant of ours would change: before PostgreSQL 16 there is one alone, whoever granted it.
+-- Who works here and who is logged in, and how they stand to two roles: whether they have their rights, and whether
+-- there is a membership without them that a grant of ours would change: before PostgreSQL 16 there is one alone,
+-- whoever granted it.
 select
     current_user::text,
+    session_user::text,
     r.rolname::text,
     pg_has_role(current_user, r.oid, 'USAGE'),
+    pg_has_role(session_user, r.oid, 'USAGE'),
     exists (
         select from pg_auth_members m
         where
