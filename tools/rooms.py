@@ -13,14 +13,14 @@ PACKAGE = "cloudsql_iam_operator"
 FLOORS = {
     "entry: what starts the work": ("handlers", "webhook", "webhook.certificates", "cli"),
     "services: order, batching, retry": (
-        "services", "services.reconcilers", "services.reconcilers.users", "services.lanes", "services.identities",
-        "services.runtime", "services.pods", "services.waiting",
+        "services", "services.reconcilers", "services.reconcilers.users", "services.lanes", "services.lanes.policies",
+        "services.identities", "services.runtime", "services.pods", "services.waiting",
     ),
     "adapters: the systems": ("adapters.cluster", "adapters.google", "adapters.postgres", "adapters.postgres.owning"),
     "core: decisions": (
         "core.access", "core.iam", "core.users",
         "core.injection", "core.injection.application", "core.injection.sidecar", "core.injection.neighbours",
-        "core.injection.workloads",
+        "core.injection.workloads", "core.injection.cluster",
         "core.grants.caused", "core.grants.decided", "core.grants.changes", "core.grants.observed",
         "core.grants.desired", "core",
     ),

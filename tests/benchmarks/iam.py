@@ -28,8 +28,8 @@ from cloudsql_iam_operator.core.iam.policy import PolicyChange, plan
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import UserWant
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.threads import Threads

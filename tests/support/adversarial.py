@@ -17,7 +17,7 @@ from cloudsql_iam_operator.api.user import KubernetesServiceAccount
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.globs import Globs, matches
 from cloudsql_iam_operator.core.grants.desired.identifiers import identifier, signature
-from cloudsql_iam_operator.core.injection import reading
+from cloudsql_iam_operator.core.injection.cluster import reading
 from cloudsql_iam_operator.core.injection.facts import Facts, ServiceAccountFact
 from cloudsql_iam_operator.core.injection.plan import plan
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings

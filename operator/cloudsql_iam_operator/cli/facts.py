@@ -9,7 +9,7 @@ from cloudsql_iam_operator.adapters.cluster.documents import BadManifest
 from cloudsql_iam_operator.api.names import API_VERSION, GRANT, INSTANCE, USER, Kind
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
-from cloudsql_iam_operator.core.injection import reading, surroundings
+from cloudsql_iam_operator.core.injection.cluster import reading, surroundings
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, KubeletFact, NamespaceFact, UserFact
 
 Body = Mapping[str, Any]

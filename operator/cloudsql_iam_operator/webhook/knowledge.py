@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER
-from cloudsql_iam_operator.core.injection import reading
+from cloudsql_iam_operator.core.injection.cluster import reading
+from cloudsql_iam_operator.core.injection.cluster.reading import SeenGrant, SeenUser
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, UserFact
-from cloudsql_iam_operator.core.injection.reading import SeenGrant, SeenUser
 from cloudsql_iam_operator.webhook import metrics
 
 T = TypeVar("T")

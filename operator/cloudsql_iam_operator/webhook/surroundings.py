@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
-from cloudsql_iam_operator.core.injection import surroundings
+from cloudsql_iam_operator.core.injection.cluster import surroundings
 from cloudsql_iam_operator.core.injection.facts import Facts, KubeletFact, NamespaceFact
 from cloudsql_iam_operator.webhook import metrics
 

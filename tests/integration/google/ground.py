@@ -24,8 +24,8 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.claims import UserClaim
 from cloudsql_iam_operator.core.users.plan import UserWant
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.lanes.retry import Retry
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane

@@ -20,7 +20,7 @@ from cloudsql_iam_operator.core.users.plan import Ownership, UserWant
 from cloudsql_iam_operator.core.users.principals import GROUP_DERIVED, UserType
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyWant
 from integration.google.ground import CREATED, IAM, OPERATOR, ORDERS, Ground, Lanes, key
 from integration.google.members import ANN, CONNECTION, READERS, company, proxied
 

@@ -16,8 +16,8 @@ from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import DatabaseUser, Ownership
 from cloudsql_iam_operator.core.users.principals import UserType
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from integration.google.ground import (

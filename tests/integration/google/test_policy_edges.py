@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Scope, bindings_for
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
 from integration.google.ground import (
     CHECKOUT,
     IAM,

@@ -10,7 +10,7 @@ from cloudsql_emulator.faults.answers import ANSWERS
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Scope, bindings_for
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
 from integration.google.ground import (
     CHECKOUT,
     IAM,

@@ -21,8 +21,8 @@ from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody, none
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane, PolicyShare
-from cloudsql_iam_operator.services.lanes.policy_wants import Announced, PolicyNeighbours, nothing_unrecorded
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane, PolicyShare
+from cloudsql_iam_operator.services.lanes.policies.wants import Announced, PolicyNeighbours, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on

@@ -15,7 +15,7 @@ from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
 from cloudsql_iam_operator.core.users.record import record_in
-from cloudsql_iam_operator.services.lanes.policy_wants import Announced
+from cloudsql_iam_operator.services.lanes.policies.wants import Announced
 from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers

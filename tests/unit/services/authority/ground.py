@@ -20,7 +20,7 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import DatabaseUser, Ownership, UserStanding, UserWant
 from cloudsql_iam_operator.core.users.principals import UserType
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report

@@ -8,8 +8,8 @@ import pytest
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
 from unit.services.lanes.project import FOREIGN, LOGIN, SIGNED, UNSUPPORTED, Project, key, member, outcomes, run, want
 
 

@@ -17,8 +17,8 @@ from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Conditi
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, plan
 from cloudsql_iam_operator.core.iam.removals import Loser
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyNeighbours, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyNeighbours, PolicyWant
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from unit.services.lanes.project import LATER, LOGIN, SIGNED, Project, key

@@ -7,9 +7,9 @@ import pytest
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import BindingsAnswer, PolicyWant
-from cloudsql_iam_operator.services.lanes.policy_writes import TRIES
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.writes import TRIES
 from unit.services.lanes.project import LOGIN, Project, key, member, run, want
 
 POISON = frozenset(member(n) for n in range(490))

@@ -11,8 +11,8 @@ from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.iam.removals import Consent
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy import PolicyLane
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyWant
 from unit.services.lanes.project import FOREIGN, LATER, LOGIN, SIGNED, Neighbourhood, Project, key, member, run, want
 
 

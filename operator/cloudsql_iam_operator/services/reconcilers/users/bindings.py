@@ -14,7 +14,7 @@ from cloudsql_iam_operator.core.iam.external import missing, way_to_add
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.record import record_in
-from cloudsql_iam_operator.services.lanes.policy_wants import Announced, PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import Announced, PolicyWant
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit

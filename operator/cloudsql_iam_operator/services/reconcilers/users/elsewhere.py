@@ -5,7 +5,7 @@ from cloudsql_iam_operator.core.iam.bindings import cluster_of, folded
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import Ownership
-from cloudsql_iam_operator.services.lanes.policy_wants import PolicyWant
+from cloudsql_iam_operator.services.lanes.policies.wants import PolicyWant
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
 from cloudsql_iam_operator.services.runtime.reports import max_age

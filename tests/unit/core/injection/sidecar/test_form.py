@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cloudsql_iam_operator.core.injection.cluster.surroundings import kubelets
 from cloudsql_iam_operator.core.injection.facts import Facts
-from cloudsql_iam_operator.core.injection.surroundings import kubelets
 from support.podshapes import FACTS, PG, container, denied, environment, injected, planned, pod, proxy, warnings
 
 NEVER: dict[str, Any] = {"restartPolicy": "Never"}

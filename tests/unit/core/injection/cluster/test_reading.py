@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.api.instance import IPType
-from cloudsql_iam_operator.core.injection import reading
+from cloudsql_iam_operator.core.injection.cluster import reading
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, Login, ServiceAccountFact
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan
 from cloudsql_iam_operator.core.iam.sieve import Sieve
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policy_wants import Policies
+from cloudsql_iam_operator.services.lanes.policies.wants import Policies
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)

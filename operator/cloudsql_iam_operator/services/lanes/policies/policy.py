@@ -13,7 +13,7 @@ from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, orphaned
 from cloudsql_iam_operator.core.iam.removals import Brake, Removal, Waiting, removals_allowed
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
-from cloudsql_iam_operator.services.lanes.policy_wants import (
+from cloudsql_iam_operator.services.lanes.policies.wants import (
     BindingsAnswer,
     Outcome,
     Policies,
@@ -23,7 +23,7 @@ from cloudsql_iam_operator.services.lanes.policy_wants import (
     standing_in,
     tenants_in,
 )
-from cloudsql_iam_operator.services.lanes.policy_writes import CALL_SECONDS, PolicyWriter, Turn
+from cloudsql_iam_operator.services.lanes.policies.writes import CALL_SECONDS, PolicyWriter, Turn
 from cloudsql_iam_operator.services.lanes.retry import OVERLOAD, Circuit, Retry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from cloudsql_iam_operator.core.injection.cluster.surroundings import annotations, kubelet, kubelets, limit_range, quota
 from cloudsql_iam_operator.core.injection.facts import KubeletFact, LimitRangeFact, QuotaFact
-from cloudsql_iam_operator.core.injection.surroundings import annotations, kubelet, kubelets, limit_range, quota
 
 
 def node(version: str, unschedulable: bool = False, os: str = "linux") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What many CloudSQLIAMUsers want of one project's IAM policy, and how it is written as one."""
