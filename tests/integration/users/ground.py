@@ -15,11 +15,12 @@ from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserWant
+from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserStanding, UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
+from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
@@ -71,13 +72,14 @@ class Lanes:
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return {"tier": "prod"}
 
-    async def remove(self, key: Key, want: UserWant) -> None:
+    async def remove(self, key: Key, want: UserWant) -> UserAnswer:
         """What users.delete does."""
         self.made.append(f"delete {want.claim.username}")
         try:
             self.place.sql(f"drop role {want.claim.username}")
         except psycopg.errors.DependentObjectsStillExist as error:
             raise Refused(Reason.OWNS_OBJECTS, "some objects depend on it") from error
+        return UserAnswer(UserStanding(False, Ownership.NONE, frozenset()), None)
 
     async def make(self, key: Key, change: GrantRoles | LeaveRoles) -> None:
         """What users.update does."""
