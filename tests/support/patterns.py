@@ -50,7 +50,7 @@ LINEAR: dict[str, dict[str, str]] = {
         "_CONTROL": "one character",
     },
     "core/injection/sidecar/image.py": {"_VERSION": FIXED},
-    "core/injection/pod.py": {"_TOKEN_VOLUME": FIXED},
+    "core/injection/manifest.py": {"_TOKEN_VOLUME": FIXED},
     "adapters/postgres/connector_failures.py": {"_WAY": "matched at the begin of one line only"},
     "core/injection/neighbours/variables.py": {"_REFERENCE": APART},
     "core/injection/neighbours/shell.py": {

@@ -9,9 +9,9 @@ from cloudsql_iam_operator.api.names import GROUP
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.discretion import discreet
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
 from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
-from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.shelf import Shelf
 from cloudsql_iam_operator.core.injection.workloads.hooks import loses_access

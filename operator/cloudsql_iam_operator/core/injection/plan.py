@@ -15,6 +15,7 @@ from cloudsql_iam_operator.core.injection.access import Access, access
 from cloudsql_iam_operator.core.injection.application import containers, environment
 from cloudsql_iam_operator.core.injection.application.variables import Group, groups
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import parsed
 from cloudsql_iam_operator.core.injection.marker import Marker
 from cloudsql_iam_operator.core.injection.neighbours import meshes
 from cloudsql_iam_operator.core.injection.neighbours.advice import conflict
@@ -22,7 +23,7 @@ from cloudsql_iam_operator.core.injection.neighbours.listening import undeclared
 from cloudsql_iam_operator.core.injection.neighbours.recognition import other_proxies
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Refusal, Unchanged
 from cloudsql_iam_operator.core.injection.patch import Add, pointer
-from cloudsql_iam_operator.core.injection.pod import Container, Frame, MalformedPod, Pod, parsed
+from cloudsql_iam_operator.core.injection.pod import Container, Frame, MalformedPod, Pod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.shelf import Shelf, kept
 from cloudsql_iam_operator.core.injection.sidecar import assembly, volumes

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from cloudsql_iam_operator.api.parsing.times import instant_of
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.facts import Facts
-from cloudsql_iam_operator.core.injection.pod import MalformedPod, service_account_name
+from cloudsql_iam_operator.core.injection.manifest import service_account_name
+from cloudsql_iam_operator.core.injection.pod import MalformedPod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.missing import Missing, Remedy, missing, outdated, owner_of, suspect
 

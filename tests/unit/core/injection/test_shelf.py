@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from cloudsql_iam_operator.core.injection.manifest import parsed
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected
 from cloudsql_iam_operator.core.injection.plan import plan
-from cloudsql_iam_operator.core.injection.pod import parsed
 from cloudsql_iam_operator.core.injection.shelf import Shelf
 from support.podshapes import CHECKOUT, FACTS, SETTINGS, container, pod, users
 

@@ -7,8 +7,8 @@ import pytest
 
 from cloudsql_iam_operator.api.injection.access import Wait
 from cloudsql_iam_operator.core.injection.facts import Login, UserFact
+from cloudsql_iam_operator.core.injection.manifest import parsed
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
-from cloudsql_iam_operator.core.injection.pod import parsed
 from cloudsql_iam_operator.core.injection.waiting import wait_of, waiting_warnings
 from support.podshapes import CHECKOUT, denied, pod, users, warnings
 

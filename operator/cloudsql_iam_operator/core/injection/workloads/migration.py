@@ -11,6 +11,7 @@ from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.containers import selected
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import parsed, service_account_name
 from cloudsql_iam_operator.core.injection.neighbours import shell
 from cloudsql_iam_operator.core.injection.neighbours.places import Place, places
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
@@ -18,7 +19,7 @@ from cloudsql_iam_operator.core.injection.neighbours.recognition import other_pr
 from cloudsql_iam_operator.core.injection.neighbours.translation import shared
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
 from cloudsql_iam_operator.core.injection.outcome import Denied
-from cloudsql_iam_operator.core.injection.pod import Pod, parsed, service_account_name
+from cloudsql_iam_operator.core.injection.pod import Pod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
 from cloudsql_iam_operator.core.injection.workloads import leftovers

@@ -12,9 +12,9 @@ from cloudsql_iam_operator.api.injection.table import STATUS
 from cloudsql_iam_operator.api.parsing.times import instant_of
 from cloudsql_iam_operator.core.injection import marker
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import parsed
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected
 from cloudsql_iam_operator.core.injection.plan import plan
-from cloudsql_iam_operator.core.injection.pod import parsed
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.waiting import runs_once
 

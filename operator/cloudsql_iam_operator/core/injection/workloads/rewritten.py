@@ -7,10 +7,10 @@ from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import INJECT, WAIT, Wait
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome
 from cloudsql_iam_operator.core.injection.patch import Add
 from cloudsql_iam_operator.core.injection.plan import plan
-from cloudsql_iam_operator.core.injection.pod import service_account_name
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.found import Found, Steps, found
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from cloudsql_iam_operator.api.annotations import PREFIX
 from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
 from cloudsql_iam_operator.core.injection.plan import plan
-from cloudsql_iam_operator.core.injection.pod import MalformedPod, service_account_name
+from cloudsql_iam_operator.core.injection.pod import MalformedPod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.hooks import waits_for_its_chart
 
