@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.gcloud_commands import EVERYWHERE, VERBS
+from support.gcloud_commands import EVERYWHERE, NEWER, VERBS
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def tree() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", list(VERBS), ids=" ".join)
+@pytest.mark.parametrize("path", sorted(VERBS.keys() - NEWER), ids=" ".join)
 def test_a_command_of_the_table_is_gclouds(tree: dict[str, Any], path: tuple[str, ...]) -> None:
     known, node = set(tree["flags"]), tree
     for word in path:

@@ -38,10 +38,14 @@ VERBS: Mapping[tuple[str, ...], Verb] = {
     ("sql", "generate-login-token"): _verb(0),
     ("sql", "instances", "describe"): _verb(1),
     ("sql", "instances", "patch"): _verb(1, "--database-flags"),
+    ("sql", "users", "assign-roles"): _verb(1, "--instance", "--type", allowed=("--database-roles",)),
     ("sql", "users", "create"): _verb(1, "--instance", "--type"),
     ("sql", "users", "set-password"): _verb(1, "--instance", "--prompt-for-password"),
 }
 """By the words of the command. `--condition` is needed where a policy may hold conditions: gcloud asks."""
+
+NEWER = frozenset({("sql", "users", "assign-roles")})
+"""Commands that gcloud 528 does not have yet. Source: gcloud reference, 2026-05"""
 
 
 def faults(command: str) -> list[str]:
