@@ -210,7 +210,7 @@ class Lane(Generic[K, W, A]):
                     await self._stirred.wait()
 
     def _due(self) -> float:
-        return self._gathering.due(coming=self._under_way() > sum(map(len, self._waiters.values())))
+        return self._gathering.due(coming=self._under_way() > len(self._waiters))
 
     def _plan_look(self, seconds: float) -> None:
         if self._timer is not None:

@@ -18,7 +18,7 @@ class Egress:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._found: Mapping[Key, str] | None = None
-        self.wake: Callable[[Key], None] = _nobody
+        self.wake: Callable[[Key], None] = lambda key: None
 
     def learn(self, told: Iterable[Told]) -> None:
         """What a round has found: nothing more is asked for by anybody else."""
@@ -65,7 +65,3 @@ def _stored(live: Live) -> Iterable[Finding]:
             reason = next((one for one in reasons if str(one) == condition["reason"]), None)
             if reason is not None:
                 yield Finding(TYPE, reason, condition["message"])
-
-
-def _nobody(key: Key) -> None:
-    """Nobody is told."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
-from cloudsql_iam_operator.core.injection.application.strings import LOCAL, servers_named
+from cloudsql_iam_operator.core.injection.application.strings import DEFAULT_PORT, LOCAL, servers_named
 from cloudsql_iam_operator.core.injection.application.variables import LOOPBACK, Group
 from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
 from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised
@@ -28,8 +28,6 @@ URL_ENDINGS = ("DATABASE_URL", "DATABASE_URI", "DATASOURCE_URL", "JDBC_URL")
 
 URI_NAMES = ("DATA_SOURCE_URI",)
 """Variables of exporters that hold the host, the port and the database, without a scheme."""
-
-DEFAULT_PORT = "5432"
 
 CLIENTS = frozenset({"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready", "pgbench", "pg_basebackup"})
 """Programs whose option -h is a server."""

@@ -20,7 +20,6 @@ DEMANDS_TLS = {
 }
 """Settings under which libpq refuses a connection that is not encrypted from its own end."""
 
-
 MOST_NAMES = 4
 
 
@@ -61,9 +60,9 @@ def warnings(found: Sequence[Fit]) -> Iterator[str]:
                 f"container {container.name} says where its database is by {_few(own)}: it gets no variables "
                 "of the proxy; take that out where the proxy is meant"
             )
-        kept = sorted(n for n, v in fit.values.items() if n in container.env and not is_same(container.env[n], v))
-        if kept:
-            yield (f"container {container.name} keeps its own {_few(kept)}; it may not reach the database that way")
+        stays = sorted(n for n, v in fit.values.items() if n in container.env and not is_same(container.env[n], v))
+        if stays:
+            yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
         if fit.demands:
             what = _few(fit.demands)
             yield f"container {container.name} demands TLS by {what}, which ends in the proxy: take that out"

@@ -40,7 +40,6 @@ _UNTOLD = frozenset(
 )
 """Why a user was not looked at, which says nothing about its login: what was made goes on to work."""
 
-
 _EDITED = "its latest edit was not looked at yet"
 
 

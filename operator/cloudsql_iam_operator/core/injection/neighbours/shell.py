@@ -80,7 +80,7 @@ def run_by(words: Sequence[str]) -> tuple[str, ...]:
         program = basename(word)
         if word in _WITH_VALUE or program in WITH_OPERAND:
             next(rest, None)
-        elif program == "command" and words[index + 1 : index + 2] in (["-v"], ["-V"], ("-v",), ("-V",)):
+        elif program == "command" and next(iter(words[index + 1 :]), "") in ("-v", "-V"):
             return ()  # it only asks where the program is
         elif not (program in WRAPPERS or word.startswith("-") or _assigned(word) or _is_duration(word)):
             return tuple(words[index:])

@@ -10,10 +10,9 @@ from cloudsql_iam_operator.api.injection.application import PORT, UNIX_SOCKET
 from cloudsql_iam_operator.core.injection import identity
 from cloudsql_iam_operator.core.injection.facts import Facts, UserFact
 from cloudsql_iam_operator.core.injection.neighbours.places import Place
+from cloudsql_iam_operator.core.injection.neighbours.translation import DEFAULT_PORT
 from cloudsql_iam_operator.core.injection.outcome import Refusal
 from cloudsql_iam_operator.core.injection.pod import Pod
-
-DEFAULT_PORT = "5432"
 
 
 class NoLogin(Exception):
