@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.strings import DEFAULT_PORT, LOCAL, servers_named
 from cloudsql_iam_operator.core.injection.application.variables import LOOPBACK, Group
 from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
-from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised
+from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised, works
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
 
@@ -37,12 +37,15 @@ _PUNCTUATION = "\"';&|()`"
 
 ARGUMENTS = "its arguments"
 
+MOST_COMPARED = 50
+"""Containers of a pod whose names are compared with one that may be a typing error."""
+
 
 def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
     """Containers that are to reach the database, init containers first; `ours` is the name of the proxy's.
 
     Names that are left out need not exist yet: another webhook may add them later. All means all but known sidecars
-    and proxies of others.
+    and proxies of others; a container that runs the application as well counts as that.
 
     Raises:
         Refusal: a name that no container has.
@@ -57,16 +60,19 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
         )
     if wanted.every:
         left_out = SIDECARS | set(wanted.excluded)
-        return tuple(each for each in candidates if each.name not in left_out and not recognised(each))
+        reached = (each for each in candidates if each.name not in left_out)
+        return tuple(each for each in reached if not recognised(each) or works(each))
     return tuple(container for container in candidates if container.name in wanted.names)
 
 
 def excluded_warnings(wanted: Containers, pod: Pod) -> Iterator[str]:
     """Names that are left out and that are probably typing errors."""
-    known = [container.name for container in pod.containers]
-    for name in wanted.excluded:
-        near = get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and near and near[0] not in wanted.excluded:
+    known = dict.fromkeys(container.name for container in pod.containers)
+    unknown = [name for name in wanted.excluded if name not in known]
+    others = [name for name in islice(known, MOST_COMPARED) if name not in wanted.excluded]
+    for name in unknown[:MOST_COMPARED]:
+        near = get_close_matches(name, others, n=1, cutoff=0.8)
+        if near:
             yield f"{CONTAINERS} leaves out {name}, which the pod does not have: did you mean {near[0]}?"
 
 

@@ -26,6 +26,9 @@ PROGRAMS: Mapping[str, ProxyKind] = MappingProxyType(
 )
 """Last steps of the names of the programs, and of images wherever they are mirrored."""
 
+TALKERS = frozenset({"echo", "printf", "logger"})
+"""Programs that only speak of what they are told."""
+
 NOT_SERVING = frozenset({"wait", "shutdown", "help", "completion"})
 """Commands of the proxies that serve no instance."""
 
@@ -83,6 +86,19 @@ def _recognised(container: Container) -> tuple[OtherProxy, ...]:
     return tuple(proxy for proxy in found if proxy is not None)
 
 
+def works(container: Container) -> bool:
+    """Whether the container's line starts a program that is no proxy: the application, in one container with it."""
+    return kept(container, _works)
+
+
+def _works(container: Container) -> bool:
+    script = shell.script_of(shell.run_by(container.words))
+    if script is None:
+        return False
+    found = (_shown(*each) for each in shell.commands(script, Variables(container).values))
+    return any(_kind(each) is None and each.program not in shell.SMALL for each in found)
+
+
 def is_v1_image(image: str) -> bool:
     """Whether the image is the Cloud SQL proxy v1, whatever mirror it comes from."""
     return PROGRAMS.get(_program(split_image(image).repository)) is ProxyKind.V1
@@ -92,7 +108,7 @@ def _worth_a_look(container: Container) -> bool:
     """Whether anything hints at a proxy: most containers are looked at no further."""
     if _program(split_image(container.image).repository) in PROGRAMS:
         return True
-    if any("proxy" in word or "instances" in word or ":" in word or "$(" in word for word in container.words):
+    if any("proxy" in word or "instances" in word or ":" in word or "$" in word for word in container.words):
         return True
     return _V1_INSTANCES in container.env or any(name.startswith(_INSTANCE_NAMES) for name in container.env)
 
@@ -104,12 +120,28 @@ def _commands(container: Container, words: tuple[str, ...], environment: Environ
     if script is not None:
         for found, variables in shell.commands(script, environment):
             if any("proxy" in word or ":" in word for word in found):
-                yield _Command(_program(found[0]), found[1:], True, variables)
-    elif run and (container.entrypoint or _program(run[0]) in PROGRAMS):
+                yield _shown(found, variables)
+        return
+    run = tuple(_started(run))
+    if run and (container.entrypoint or _program(run[0]) in PROGRAMS):
         program, image = _program(run[0]), _program(split_image(container.image).repository)
         yield _Command(image if image in PROGRAMS and program not in PROGRAMS else program, run[1:], True, environment)
     else:
         yield _Command(_program(split_image(container.image).repository), words, False, environment)
+
+
+def _shown(words: Sequence[str], environment: Environment) -> _Command:
+    started = _started(words)
+    return _Command(_program(started[0]), started[1:], True, environment)
+
+
+def _started(words: Sequence[str]) -> Sequence[str]:
+    """The words from the proxy on, where a program that nobody knows starts one for an instance; else all of them."""
+    if not words or _program(words[0]) in PROGRAMS or _program(words[0]) in TALKERS:
+        return words
+    proxies = (index for index, word in enumerate(words) if _program(word) in PROGRAMS)
+    found = next((index for index in proxies if _kind_of(words[index + 1 :], certain=True) is not None), 0)
+    return words[found:]
 
 
 def _program(path: str) -> str:

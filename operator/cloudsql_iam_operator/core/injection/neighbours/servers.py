@@ -96,7 +96,7 @@ def _started(container: Container) -> Iterator[Sequence[str]]:
         yield own
     for word in words:
         if " " in word:
-            yield from (command for command, _ in shell.commands(word, Variables(container).values))
+            yield from (command for command, _ in shell.commands(shell.Script(word), Variables(container).values))
 
 
 def _told(container: Container) -> Iterator[int]:

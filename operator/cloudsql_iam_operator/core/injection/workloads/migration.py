@@ -91,8 +91,7 @@ def _single(proxies: list[OtherProxy]) -> OtherProxy:
         raise Stays(
             f"for which instance container {names} is cannot be seen: name it in its args as PROJECT:REGION:NAME"
         )
-    script = shell.script_of(shell.run_by(proxy.container.words))
-    if script is not None and sum(1 for _ in shell.commands(script, {})) > 1:
+    if shell.does_more(proxy.container.words):
         raise Stays(
             f"the shell line of container {names} does more than start the proxy: what else it does would be lost"
         )
