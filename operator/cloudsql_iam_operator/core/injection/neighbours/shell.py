@@ -164,6 +164,8 @@ def run_by(words: Sequence[str]) -> tuple[str, ...]:
             next(rest, None)
         elif program == "command" and next(iter(words[index + 1 :]), "") in ("-v", "-V"):
             return ()  # it only asks where the program is
+        elif program == "runuser" and script_of(words[index:]) is None:
+            continue
         elif not (program in WRAPPERS or word.startswith("-") or _assigned(word) or _is_duration(word)):
             return tuple(words[index:])
     return ()
