@@ -1,7 +1,7 @@
 """Which containers are Cloud SQL proxies: by what they run, dial and listen on, never by the container's name alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from cloudsql_iam_operator.api.parsing.images import split_image
@@ -53,12 +53,16 @@ _SPOKEN_OF = "INSTANCE_CONNECTION_NAME"
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A program as it would be run: `program` is its name, or the image's where the container names none."""
+    """A program as it would be run: `program` is its name, or the image's where the container names none.
+
+    `starter` is the program that runs it, when that is one that nobody knows.
+    """
 
     program: str
     arguments: Sequence[str]
     named: bool
     environment: Environment
+    starter: str = ""
 
 
 def other_proxies(pod: Pod, ours: str) -> tuple[OtherProxy, ...]:
@@ -122,17 +126,20 @@ def _commands(container: Container, words: tuple[str, ...], environment: Environ
             if any("proxy" in word or ":" in word for word in found):
                 yield _shown(found, variables)
         return
-    run = tuple(_started(run))
-    if run and (container.entrypoint or _program(run[0]) in PROGRAMS):
-        program, image = _program(run[0]), _program(split_image(container.image).repository)
-        yield _Command(image if image in PROGRAMS and program not in PROGRAMS else program, run[1:], True, environment)
+    image = _program(split_image(container.image).repository)
+    shown = _shown(run, environment) if run else None
+    if shown is not None and image in PROGRAMS and shown.program not in PROGRAMS:
+        shown = replace(shown, program=image, starter=run[0])
+    if shown is not None and (container.entrypoint or _program(_started(run)[0]) in PROGRAMS):
+        yield shown
     else:
-        yield _Command(_program(split_image(container.image).repository), words, False, environment)
+        yield _Command(image, words, False, environment)
 
 
 def _shown(words: Sequence[str], environment: Environment) -> _Command:
     started = _started(words)
-    return _Command(_program(started[0]), started[1:], True, environment)
+    starter = "" if len(started) == len(words) else words[0]
+    return _Command(_program(started[0]), started[1:], True, environment, starter)
 
 
 def _started(words: Sequence[str]) -> Sequence[str]:
@@ -203,7 +210,7 @@ def _proxy(kind: ProxyKind, command: _Command, container: Container) -> OtherPro
     if kind is ProxyKind.V2 and _is_operators(container, invocation):
         kind = ProxyKind.OPERATOR
     dialled = _dialled_v1(said, command.environment) if kind is ProxyKind.V1 else _dialled(kind, said, command)
-    return OtherProxy(kind, container, invocation, tuple(dialled))
+    return OtherProxy(kind, container, invocation, tuple(dialled), command.starter)
 
 
 def _is_operators(container: Container, invocation: Invocation) -> bool:
