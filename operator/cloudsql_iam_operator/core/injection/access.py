@@ -93,7 +93,9 @@ def _warnings(
 
 
 def _ignored(wishes: Wishes, facts: Facts) -> Iterator[str]:
-    """Annotations on the Namespace that do nothing there."""
+    """Annotations on the Namespace that do nothing there, or that cannot be read."""
     if wishes.ignored:
         names = ", ".join(wishes.ignored)
         yield f"{names} on the Namespace {facts.namespace} does nothing there: only defaults for the proxy's form may"
+    for problem in wishes.unread:
+        yield f"a default on the Namespace {facts.namespace} would refuse pods that do not say it themselves: {problem}"

@@ -134,6 +134,18 @@ def test_defaults_of_the_namespace_hold_where_the_pod_says_nothing() -> None:
     assert [c["name"] for c in body["spec"]["containers"]] == ["web", "cloudsql-proxy"]
 
 
+def test_a_default_of_the_namespace_that_the_pod_overrides_is_pointed_out_when_it_cannot_be_meant() -> None:
+    facts = replace(FACTS, about=NamespaceFact(annotations={f"{D}cpu-request": "64mb"}))
+
+    (warning,) = warnings(pod(annotations={"cpu-request": "100m"}), facts)
+
+    assert warning == (
+        "a default on the Namespace orders would refuse pods that do not say it themselves: "
+        f"{D}cpu-request: is '64mb'; write a quantity such as 50m, 0.5, 64Mi or 1G"
+    )
+    assert f"422 {D}cpu-request of the Namespace: is '64mb'" in denied(pod(), facts)
+
+
 def test_other_annotations_of_the_namespace_are_pointed_out() -> None:
     facts = replace(FACTS, about=NamespaceFact(annotations={f"{D}user": "admin"}))
 
@@ -162,6 +174,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"nodeSelector": {"kubernetes.io/os": "windows"}},
     {"nodeSelector": {"beta.kubernetes.io/os": "windows"}},
     {"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}},
+    {"runtimeClassName": "windows-2022"},
     required({"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}),
     required({"key": "node.kubernetes.io/windows-build", "operator": "Exists"}),
     {"initContainers": [container("i", securityContext={"windowsOptions": {"runAsUserName": "x"}})]},
