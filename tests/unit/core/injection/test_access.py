@@ -13,6 +13,7 @@ from support.podshapes import (
     ACCOUNT,
     CHECKOUT,
     FACTS,
+    ORDERS,
     PG,
     SETTINGS,
     container,
@@ -48,6 +49,30 @@ def test_a_pod_may_not_act_as_an_account_before_the_users_is_known() -> None:
     fresh = replace(CHECKOUT, member="", username="", login=Login.WAITS)
 
     assert "is not known yet" in denied(pod(annotations={"impersonate": OTHER}), users(fresh))
+
+
+@pytest.mark.parametrize(
+    ("has", "annotations", "wanted"),
+    [
+        (("PUBLIC",), {}, "private"),
+        (("PUBLIC", "PRIVATE"), {"ip-type": "psc"}, "psc"),
+        (("PSC",), {"ip-type": "public"}, "public"),
+        (("PUBLIC",), {"ip-type": "auto"}, ""),
+        (("PRIVATE",), {}, ""),
+        ((), {"ip-type": "psc"}, ""),
+    ],
+)
+def test_an_address_that_the_instance_lacks_is_pointed_out(  # 61
+    has: tuple[str, ...], annotations: dict[str, str], wanted: str
+) -> None:
+    facts = users(replace(CHECKOUT, instance=replace(ORDERS, has=has)))
+
+    there = ", ".join(has).lower()
+    expected = (
+        f"CloudSQLInstance orders-prod has no {wanted} address, and the proxy dials that: "
+        f"set {D}ip-type to what it has ({there}), or ask for ipType in the CloudSQLInstance"
+    )
+    assert warnings(pod(annotations=annotations), facts) == ((expected,) if wanted else ())
 
 
 def test_a_key_is_not_compared_with_the_service_account() -> None:
