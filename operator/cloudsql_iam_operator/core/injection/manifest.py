@@ -81,12 +81,14 @@ def _frame(pod: Mapping[str, Any]) -> Frame:
 
 
 def service_account_name(pod: Mapping[str, Any]) -> str:
-    """Name of the ServiceAccount that the pod runs as.
+    """Name of the ServiceAccount that the pod runs as; manifests may say it by the member's old name.
 
     Raises:
         MalformedPod: it describes no pod.
+    Source: Kubernetes API, PodSpec, serviceAccount
     """
-    return _text(_mapping(pod.get("spec")).get("serviceAccountName")) or DEFAULT_SERVICE_ACCOUNT
+    spec = _mapping(pod.get("spec"))
+    return _text(spec.get("serviceAccountName")) or _text(spec.get("serviceAccount")) or DEFAULT_SERVICE_ACCOUNT
 
 
 def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> Iterator[Container]:
