@@ -147,7 +147,7 @@ def test_an_operator_that_logs_in_with_iam_is_told_the_command_that_makes_it_a_m
     leaver.sql('drop role "op@acme-prod.iam"')
     assert "op@acme-prod.iam is no member of leaver and may not become one" in caught.value.message
     assert caught.value.message.endswith(
-        "gcloud sql users assign-roles op@acme-prod.iam --project=acme.com:acme-prod --instance=orders "
+        "gcloud sql users assign-roles op@acme-prod.iam --instance=orders --project=acme.com:acme-prod "
         "--type=CLOUD_IAM_SERVICE_ACCOUNT --database-roles=leaver"
     )
 

@@ -1,6 +1,5 @@
 """Giving all that a role owns in one database to another role, in one transaction that leaves no membership behind."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from cloudsql_iam_operator.adapters.postgres.session import require_trusted, wri
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import encoded
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.gcloud import assign_role
 from cloudsql_iam_operator.core.grants.changes.statements import MembershipStatement
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -123,8 +123,8 @@ def _not_joined(joining: MembershipStatement, hold: _Hold, handover: Handover, p
     where = place.rsplit(":", 2)
     if not hold.login.endswith(IAM_LOGIN) or len(where) != PARTS:
         return f"{text}; have a role that may act as both run in each database: {_by_hand(handover)}"
-    words = ("gcloud", "sql", "users", "assign-roles", hold.login, f"--project={where[0]}", f"--instance={where[2]}")
-    command = shlex.join((*words, "--type=CLOUD_IAM_SERVICE_ACCOUNT", f"--database-roles={joining.role}"))
+    project, _, instance = where
+    command = assign_role(hold.login, joining.role, project, instance)
     return f"{text}; the Admin API makes it one until the user is deleted: {command}"
 
 
