@@ -119,6 +119,35 @@ def test_a_job_in_one_apply_with_the_edit_that_its_user_needs_finishes(ground: T
     assert finished(ground) == f"{LOGIN}|3\n"
 
 
+def test_a_job_whose_user_is_deleted_while_it_waits_says_so_and_ends_at_its_deadline_or_with_the_user(
+    ground: Tenant,
+) -> None:
+    held, with_end = user(ground), named("with-end", job(ground, {}))
+    held["spec"]["suspend"] = True
+    with_end["spec"]["activeDeadlineSeconds"] = 20
+    applied(ground, account(ground), held, job(ground, {}), with_end)
+    eventually(lambda: {"once", "with-end"} <= told_to_wait(ground), "both are told to wait")
+
+    ground.delete("csqlu", "once")
+
+    gone = f"CloudSQLIAMUser {ground.name}/once does not exist: create it"
+    eventually(lambda: gone in refusals(ground, "once"), "the Job's Events say that the user is gone")
+    eventually(lambda: reason_of(ground, "with-end") == "DeadlineExceeded", "a Job with a deadline ends")
+    assert pods_of(ground, "once") == pods_of(ground, "with-end") == []
+    applied(ground, user(ground), grant(ground))
+    assert finished(ground) == f"{LOGIN}|3\n"
+
+
+def refusals(tenant: Tenant, name: str) -> str:
+    events = tenant.kubectl.list("event", tenant.name, fields=f"involvedObject.name={name},reason=FailedCreate")
+    return " ".join(event["message"] for event in events)
+
+
+def reason_of(tenant: Tenant, name: str) -> str:
+    conditions = tenant.kubectl.get("jobs", name, tenant.name).get("status", {}).get("conditions") or ()
+    return next((one["reason"] for one in conditions if one["type"] == "Failed"), "")
+
+
 def shapes(tenant: Tenant) -> dict[str, dict[str, Any]]:
     """What makes pods that wait, in other shapes than a Job."""
     again = job(tenant, {})

@@ -56,6 +56,12 @@ def nightly() -> JSON:
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec": spec}
 
 
+SERVER = (
+    "mkdir -m 777 /tmp/d && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'initdb -D /tmp/d/db "
+    "-A trust >/dev/null && exec postgres -D /tmp/d/db -c unix_socket_directories=/tmp/d -c listen_addresses=0.0.0.0'"
+)
+"""A PostgreSQL server on its usual port; it refuses to run as root, which the process kubelet's containers are."""
+
 MESH = [
     container("istio-init", "true", "busybox:1", command=["sh", "-c"]),
     container("istio-proxy", "sleep 3600", "busybox:1", command=["sh", "-c"], restartPolicy="Always"),
@@ -83,12 +89,7 @@ SHAPES: dict[str, tuple[JSON, tuple[str, ...]]] = {
         bare(
             "server",
             container("app"),
-            container(
-                "postgres",
-                "initdb -D d -A trust >/dev/null && exec postgres -D d -c unix_socket_directories=/tmp -c port=5432",
-                workingDir="/tmp",
-                ports=[{"containerPort": 5432}],
-            ),
+            container("postgres", SERVER),
         ),
         ("app",),
     ),
@@ -135,6 +136,12 @@ def test_ten_shapes_of_workload_log_in_through_the_proxy(web: Tenant) -> None:
     assert said == {name: dict.fromkeys(names, expected) for name, (_, names) in SHAPES.items()}
     for name in ("job", "nightly"):
         eventually(lambda name=name: succeeded(web, name), f"Job {name} ends, and its proxy with it")  # type: ignore[misc]
+    ready = "database system is ready to accept connections"
+    server = the_pod(web, "server")
+    log = ("logs", server["metadata"]["name"], "-n", web.name, "-c", "postgres")
+    eventually(lambda: ready in web.kubectl(*log), "the PostgreSQL server beside the application has its port")
+    restarts = {each["name"]: each["restartCount"] for each in statuses(the_pod(web, "server"))}
+    assert restarts == dict.fromkeys(("cloudsql-proxy", "app", "postgres"), 0)
 
 
 def test_pods_with_proxies_of_others_log_in_and_those_go_on_running(web: Tenant) -> None:

@@ -103,6 +103,17 @@ def test_a_pod_that_a_rule_for_its_sum_refuses_is_told_by_which(site: Site, name
     assert "maximum cpu usage per Pod is 220m" in said
 
 
+def test_a_runtime_class_that_selects_windows_nodes_makes_a_windows_pod(site: Site, namespace: str) -> None:
+    selector = {"kubernetes.io/os": "windows"}
+    metadata = {"name": f"iis-{namespace}"}
+    kind = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": metadata}
+    site.apply(service_account(namespace), {**kind, "handler": "runhcs", "scheduling": {"nodeSelector": selector}})
+    body = annotated(namespace, inject="checkout")
+    body["spec"]["runtimeClassName"] = metadata["name"]
+
+    eventually(lambda: "it is a Windows pod" in site.refusal(body), "the pod is refused as what it is")
+
+
 def ruled(site: Site, namespace: str, rule: JSON) -> None:
     """A namespace with one rule, and a user that can log in."""
     site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), user(namespace))

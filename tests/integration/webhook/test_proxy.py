@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -69,6 +70,22 @@ def test_the_proxy_listens_with_what_the_planner_wrote(program: Path, tmp_path: 
     assert (waited.returncode, process.returncode) == (0, 0), log
     for instance in (word.partition("?")[0] for word in made["args"] if not word.startswith("--")):
         assert f"[{instance}] Listening on 127.0.0.1:" in log
+
+
+def test_one_probe_looks_again_while_the_kubelet_waits_for_it(program: Path) -> None:
+    probe = proxy(injected(pod()))["startupProbe"]
+    looking_again = 2 * 1.0  # the proxy's `wait` looks once a second
+    began = time.monotonic()
+
+    waited = subprocess.run(
+        [str(program), *probe["exec"]["command"][1:]], capture_output=True, timeout=120, check=False
+    )
+
+    assert waited.returncode == 1
+    assert looking_again < time.monotonic() - began
+    assert (
+        looking_again < float(probe["exec"]["command"][-1].removeprefix("--max=").rstrip("s")) < probe["timeoutSeconds"]
+    )
 
 
 @pytest.mark.parametrize(

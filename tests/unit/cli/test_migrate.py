@@ -115,6 +115,12 @@ def test_what_became_annotations_is_shown_by_a_difference(case: str, migrated: A
     assert "-      - " in done.said
 
 
+def test_a_name_like_those_of_googles_operator_is_anybodys(migrated: Any) -> None:
+    done = migrated(deployment({**v2(IAM, CONNECTION), "name": "csql-orders"}))
+
+    assert done.annotations == {"inject": "checkout"}
+
+
 def test_a_native_sidecar_goes_with_the_list_that_it_was_alone_in(migrated: Any) -> None:
     done = migrated(deployment(initContainers=[v2(IAM, CONNECTION, restartPolicy="Always")]))
 
@@ -188,7 +194,7 @@ STAYS = {
         "container sql is started by /start.sh",
     ),
     "one of Google's operator": (
-        {**v2(IAM, CONNECTION), "name": "csql-orders-web"},
+        v2(IAM, CONNECTION, env=[{"name": "CSQL_PROXY_USER_AGENT", "value": "cloud-sql-proxy-operator/1.8.1"}]),
         "take the workload out of its AuthProxyWorkload",
     ),
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cloudsql_iam_operator.api.annotations import PREFIX
 from cloudsql_iam_operator.api.injection.annotation import Annotation, Line
 from cloudsql_iam_operator.api.injection.instances import Address, InstanceWish, instances_named
 from cloudsql_iam_operator.api.injection.values import (
@@ -67,7 +68,8 @@ def inject_or_user(annotation: str, value: str) -> Inject:
         return Inject(Way.CONNECTOR)
     if value.isdecimal() or OBJECT_NAME.problem(value):
         allowed = 'it may be "true", "false", "env" or the name of a CloudSQLIAMUser in the pod\'s namespace'
-        raise InvalidObject(annotation, f"is {shown(value)}; {allowed}")
+        several = f"; several go into {PREFIX}user, beside {PREFIX}inject: true" if "," in value else ""
+        raise InvalidObject(annotation, f"is {shown(value)}; {allowed}{several}")
     return Inject(Way.SIDECAR, value)
 
 

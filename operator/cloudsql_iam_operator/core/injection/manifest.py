@@ -62,6 +62,7 @@ def _volume(volume: Mapping[str, Any]) -> str:
 def _frame(pod: Mapping[str, Any]) -> Frame:
     metadata, spec = pod["metadata"], pod["spec"]
     annotations = metadata["annotations"]
+    owners = [_text(owner.get("kind")) for owner in map(_mapping, _list(metadata["ownerReferences"]))]
     return Frame(
         name=_text(metadata["name"]) or f"{_text(metadata['generateName'])}*",
         annotations=None if annotations is None else {k: _text(v) for k, v in _mapping(annotations).items()},
@@ -71,8 +72,8 @@ def _frame(pod: Mapping[str, Any]) -> Frame:
         node=_text(spec.get("nodeName")),
         restart_policy=_text(spec.get("restartPolicy")) or "Always",
         grace=_whole(spec.get("terminationGracePeriodSeconds"), 30),
-        owned_by_job=any(_text(o.get("kind")) == "Job" for o in map(_mapping, _list(metadata["ownerReferences"]))),
-        made_again=bool(metadata["generateName"] or metadata["ownerReferences"]),
+        owned_by_job="Job" in owners,
+        owner=next(iter(owners), ""),
         requests=_quantities(spec, "requests"),
         limits=_quantities(spec, "limits"),
         volumes=tuple(spec["volumes"]),
@@ -81,12 +82,14 @@ def _frame(pod: Mapping[str, Any]) -> Frame:
 
 
 def service_account_name(pod: Mapping[str, Any]) -> str:
-    """Name of the ServiceAccount that the pod runs as.
+    """Name of the ServiceAccount that the pod runs as; manifests may say it by the member's old name.
 
     Raises:
         MalformedPod: it describes no pod.
+    Source: Kubernetes API, PodSpec, serviceAccount
     """
-    return _text(_mapping(pod.get("spec")).get("serviceAccountName")) or DEFAULT_SERVICE_ACCOUNT
+    spec = _mapping(pod.get("spec"))
+    return _text(spec.get("serviceAccountName")) or _text(spec.get("serviceAccount")) or DEFAULT_SERVICE_ACCOUNT
 
 
 def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> Iterator[Container]:

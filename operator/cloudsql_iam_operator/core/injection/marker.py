@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from cloudsql_iam_operator.api.injection.values import LAST_PORT
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME, Proxy
 from cloudsql_iam_operator.core.injection.sidecar.ports import Ports
 from cloudsql_iam_operator.core.injection.targets import Target
@@ -80,7 +81,7 @@ def _marker(parts: dict[str, Any]) -> Marker:
     return Marker(
         users=",".join(users),
         listening={str(one["name"]): _port(one.get("port")) for one in parts["instances"]},
-        ports=Ports(int(parts["httpPort"]), _port(parts["adminPort"])),
+        ports=Ports(_number(parts["httpPort"]), _port(parts["adminPort"])),
         image=str(parts["image"]),
         digest=str(parts["hash"]),
     )
@@ -92,4 +93,10 @@ def _instance(target: Target) -> dict[str, Any]:
 
 
 def _port(value: Any) -> int | None:
-    return None if value is None else int(value)
+    return None if value is None else _number(value)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 < value <= LAST_PORT:
+        raise ValueError("no port")
+    return value

@@ -47,8 +47,8 @@ class Frame:
 
     `node` is where it is bound to, "" when the scheduler decides. `grace` is seconds after SIGTERM. `requests`
     and `limits` are those of the pod as a whole; `volumes` and `pull_secrets` are names. The name of the volume with
-    the pod's token is the same in all pods. `windows` is whether it says so without its containers. `made_again` says
-    that a controller makes another one when it is refused.
+    the pod's token is the same in all pods. `windows` is whether it says so without its containers. `owner` is the
+    kind of the controller that makes it, "" without one.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Frame:
     restart_policy: str
     grace: int
     owned_by_job: bool
-    made_again: bool
+    owner: str
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     volumes: tuple[str, ...]

@@ -45,8 +45,13 @@ def waiting_warnings(user: UserFact, wait: Wait, pod: Frame) -> Iterator[str]:
         yield f"{what}: set {WAIT}: propagated, or let the program try its login again"
 
 
+CONTROLLERS = frozenset({"DaemonSet", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"})
+"""Kinds whose controllers make a pod again that was refused. Source: kube-controller-manager"""
+
+
 def _held(pod: Frame, why: str, until: str) -> Refusal:
-    again = (
-        "made again by its controller" if pod.made_again else "nobody makes it again: apply it then, or make it a Job"
-    )
+    again = "nobody makes it again: apply it then, or make it a Job"
+    if pod.owner:
+        known = pod.owner in CONTROLLERS
+        again = "made again by its controller" if known else f"whether its {pod.owner[:40]} makes it again is not known"
     return forbidden(Code.WAIT, f"{why}: the pod is refused until {until}, and {again}; {WAIT}: none starts it now")

@@ -63,6 +63,10 @@ def test_users_are_named_in_one_place() -> None:
     )
 
 
+def test_several_users_in_inject_are_told_where_they_go() -> None:
+    assert refusal(ours(inject="checkout,billing")).endswith(f"; several go into {D}user, beside {D}inject: true")
+
+
 def test_a_wish_without_inject_is_refused() -> None:
     assert refusal(ours(port="5432")).startswith(f"{D}port: does nothing without {D}inject")
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from cloudsql_iam_operator.core.injection.outcome import Code, Injected, Unchanged
 from cloudsql_iam_operator.core.injection.plan import plan
 from support.podshapes import (
@@ -67,6 +69,17 @@ def test_a_pod_injected_for_another_user_is_refused() -> None:
     body["metadata"]["annotations"]["iam.cloudsql.dev/status"] = json.dumps(status | {"user": "orders/billing@1"})
 
     assert denied(body).startswith("422 it carries a proxy for CloudSQLIAMUser orders/billing on ")
+
+
+@pytest.mark.parametrize("port", [-3, 0, 1.5, True, "5432", 10**30, [], {}])
+def test_a_status_that_nobody_of_ours_wrote_makes_no_proxy_of_a_container(port: object) -> None:
+    body = injected(pod())
+    status = json.loads(body["metadata"]["annotations"]["iam.cloudsql.dev/status"])
+    status["instances"][0]["port"] = port
+    body["metadata"]["annotations"]["iam.cloudsql.dev/status"] = json.dumps(status)
+    body["spec"]["initContainers"][0] = container("cloudsql-proxy")
+
+    assert denied(body) == "422 it has a container named cloudsql-proxy of its own: give that another name"
 
 
 def test_a_status_without_the_container_is_written_anew() -> None:  # 34

@@ -7,6 +7,7 @@ import pytest
 from cloudsql_iam_operator.api.instance import IPType
 from cloudsql_iam_operator.api.user import Group, KubernetesServiceAccount, ServiceAccount, User, WorkforceIdentity
 from cloudsql_iam_operator.core.injection.facts import Login, ServiceAccountFact, UserFact
+from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.settings import IdentityMode
 from support.podshapes import (
     ACCOUNT,
@@ -52,6 +53,15 @@ def test_a_service_account_that_acts_as_nobody_is_refused_with_the_command_that_
         "checkout@acme-prod.iam.gserviceaccount.com: kubectl annotate serviceaccount checkout -n orders "
         "iam.gke.io/gcp-service-account=checkout@acme-prod.iam.gserviceaccount.com"
     )
+
+
+def test_a_service_account_by_the_old_name_of_the_member_is_the_pods() -> None:
+    body = pod(serviceAccount="checkout")
+    del body["spec"]["serviceAccountName"]
+
+    assert service_account_name(body) == "checkout"
+    assert service_account_name(pod(serviceAccount="other")) == "checkout"
+    assert environment(injected(body)) == PG
 
 
 def test_a_pod_that_names_no_service_account_is_told_that_it_runs_as_default() -> None:  # 44

@@ -82,7 +82,7 @@ def _found(user: UserFact, wait: Wait, body: Mapping[str, Any]) -> str:
 
 def test_the_refusal_says_why_until_when_and_how_not_to_wait() -> None:
     body = pod(restartPolicy="Never")
-    body["metadata"]["generateName"] = "migrate-"
+    body["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "migrate"}]
 
     assert denied(body, users(UNREADY)) == (
         "403 CloudSQLIAMUser checkout is not ready (Progressing: creating the database user): the pod is refused until "
@@ -94,6 +94,16 @@ def test_a_pod_that_nobody_makes_again_is_told_so() -> None:
     assert denied(pod(restartPolicy="Never"), users(UNREADY)).endswith(
         "the pod is refused until it is, and nobody makes it again: apply it then, or make it a Job; "
         "iam.cloudsql.dev/wait: none starts it now"
+    )
+
+
+@pytest.mark.parametrize("kind", ["Workflow", "TaskRun"])
+def test_a_pod_whose_owner_may_give_up_is_told_so(kind: str) -> None:
+    body = pod(restartPolicy="Never")
+    body["metadata"]["ownerReferences"] = [{"kind": kind, "name": "nightly", "controller": True}]
+
+    assert f"and whether its {kind} makes it again is not known; iam.cloudsql.dev/wait: none" in denied(
+        body, users(UNREADY)
     )
 
 

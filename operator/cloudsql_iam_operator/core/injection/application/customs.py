@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterator
 
-STRINGS = frozenset({"DSN", "PGURL", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"})
+STRINGS = frozenset({"DSN", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"})
 """Names of connection strings that no rule tells."""
 
 _ENDS = frozenset({"URL", "URI", "DSN", "CONNECTIONSTRING"})
@@ -40,4 +40,7 @@ def hosts_without_port(names: Container[str], of: Iterator[str]) -> Iterator[str
 
 
 def _words(name: str) -> list[str]:
-    return name.upper().replace("-", "_").replace(".", "_").split("_")
+    """The words of a name, of which the last two may be one: DB and HOST of `DBHOST`."""
+    *before, last = name.upper().replace("-", "_").replace(".", "_").split("_")
+    end = next((end for end in sorted(_ENDS | _HOSTS) if last.endswith(end) and last != end), "")
+    return [*before, last.removesuffix(end), end] if end else [*before, last]

@@ -8,6 +8,9 @@ from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, 
 from cloudsql_iam_operator.core.injection.neighbours.recognition import works
 from cloudsql_iam_operator.core.injection.neighbours.translation import translated
 
+OPERATOR_PREFIX = "csql-"
+"""How Google's operator names its containers, and people theirs."""
+
 _DECIDED = frozenset({"auto-iam-authn", "ip-type"})
 """What the CloudSQLIAMUser and its CloudSQLInstance say, whatever the old proxy did."""
 
@@ -36,6 +39,8 @@ def _way(twin: OtherProxy, connection: str) -> str:
     """How to get rid of it: the annotations to write in its place, or what cannot be written."""
     if twin.kind is ProxyKind.OPERATOR:
         return f"take the workload out of its AuthProxyWorkload, or take {INJECT} off"
+    if twin.container.name.startswith(OPERATOR_PREFIX):
+        return f"remove it, or take the workload out of the AuthProxyWorkload that adds it, or take {INJECT} off"
     translation = translated(twin, connection)
     remove = "take it out of the container's command" if works(twin.container) else "remove it"
     lost = ", ".join(what for what in translation.lost if what not in _DECIDED)

@@ -32,9 +32,8 @@ TALKERS = frozenset({"echo", "printf", "logger"})
 NOT_SERVING = frozenset({"wait", "shutdown", "help", "completion"})
 """Commands of the proxies that serve no instance."""
 
-OPERATOR_PREFIX = "csql-"
 OPERATOR_AGENT = "cloud-sql-proxy-operator"
-"""What Google's operator calls its containers, and what they say of themselves to Google."""
+"""What containers of Google's operator say of themselves to Google; names that begin like theirs are anybody's."""
 
 _GRAMMARS: Mapping[ProxyKind, Grammar] = MappingProxyType(
     {ProxyKind.V1: flags.V1, ProxyKind.V2: flags.V2, ProxyKind.OPERATOR: flags.V2, ProxyKind.ALLOYDB: flags.ALLOYDB}
@@ -207,15 +206,10 @@ def _proxy(kind: ProxyKind, command: _Command, container: Container) -> OtherPro
         return None
     prefix = _PREFIXES.get(kind, "")
     invocation = _with_environment(said, _GRAMMARS[kind], prefix, command.environment) if prefix else said
-    if kind is ProxyKind.V2 and _is_operators(container, invocation):
+    if kind is ProxyKind.V2 and OPERATOR_AGENT in (invocation.flags.get("user-agent") or ""):
         kind = ProxyKind.OPERATOR
     dialled = _dialled_v1(said, command.environment) if kind is ProxyKind.V1 else _dialled(kind, said, command)
     return OtherProxy(kind, container, invocation, tuple(dialled), command.starter)
-
-
-def _is_operators(container: Container, invocation: Invocation) -> bool:
-    agent = invocation.flags.get("user-agent") or ""
-    return container.name.startswith(OPERATOR_PREFIX) or OPERATOR_AGENT in agent
 
 
 def _with_environment(said: Invocation, grammar: Grammar, prefix: str, environment: Environment) -> Invocation:

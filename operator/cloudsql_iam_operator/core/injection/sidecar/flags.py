@@ -24,7 +24,8 @@ _OURS = frozenset(
         *("--credentials-file", "--json-credentials", "--impersonate-service-account", "--config-file"),
         *("--private-ip", "--psc", "--auto-ip", "--sql-data", "--fuse", "--fuse-tmp-dir", "--debug"),
         *("--health-check", "--http-address", "--http-port", "--prometheus", "--admin-port", "--quitquitquit"),
-        *("--structured-logs", "--exit-zero-on-sigterm", "--sqldata-api-endpoint", "--help", "--version"),
+        *("--structured-logs", "--exit-zero-on-sigterm", "--sqldata-api-endpoint", "--static-connection-info"),
+        *("--help", "--version"),
         *(annotation.flag for annotation in FLAGS if annotation.flag),
     }
 )

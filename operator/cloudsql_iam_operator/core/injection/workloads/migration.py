@@ -26,7 +26,7 @@ from cloudsql_iam_operator.core.injection.workloads import leftovers, mentions
 from cloudsql_iam_operator.core.injection.workloads.found import Found, found
 from cloudsql_iam_operator.core.injection.workloads.logins import NoLogin, annotations, reached
 from cloudsql_iam_operator.core.injection.workloads.rewritten import FactsOf, Rewritten, at, planned_now
-from cloudsql_iam_operator.core.injection.workloads.sockets import NotShared, Shared, sharing, without
+from cloudsql_iam_operator.core.injection.workloads.sockets import NotShared, Shared, require_volumes, sharing, without
 
 _OURS_TO_MOVE = frozenset({ProxyKind.V1, ProxyKind.V2})
 
@@ -59,6 +59,7 @@ def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
         proxies = [p for p in other_proxies(pod, "") if p.lasts and not _is_injected(p, pod)]
         if not any(p.kind is not ProxyKind.ALLOYDB for p in proxies):
             continue
+        require_volumes(one.pod["spec"])
         facts = facts_of(one.namespace or namespace, service_account_name(one.pod))
         try:
             move = _Move(one, pod, _single(proxies), facts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
-from cloudsql_iam_operator.core.injection.pod import INIT, MAIN
+from cloudsql_iam_operator.core.injection.pod import INIT, MAIN, MalformedPod
 
 
 class NotShared(Exception):
@@ -18,6 +18,30 @@ class Shared:
 
     volumes: frozenset[str]
     containers: tuple[str, ...]
+
+
+def require_volumes(spec: Mapping[str, Any]) -> None:
+    """Make sure that volumes and mounts of the pod spec are what they are for an API server.
+
+    Raises:
+        MalformedPod: one is not.
+    """
+    for volume in _named(spec, "volumes", "name"):
+        _named(volume.get("secret") or {}, "items", "key", "path")
+    for container in _containers(spec):
+        _named(container, "volumeMounts", "name", "mountPath")
+
+
+def _named(holder: Any, member: str, *texts: str) -> list[dict[str, Any]]:
+    """The objects of a list, each of which has these texts."""
+    listed = holder.get(member) or [] if isinstance(holder, dict) else None
+    if not isinstance(listed, list):
+        raise MalformedPod(f"{member} is no list of objects")
+    for one in listed:
+        missing = [text for text in texts if not isinstance(one, dict) or not isinstance(one.get(text), str)]
+        if missing:
+            raise MalformedPod(f"one of {member} is without {missing[0]}")
+    return listed
 
 
 def sharing(spec: Mapping[str, Any], raw: Mapping[str, Any], directories: Set[str]) -> Shared:

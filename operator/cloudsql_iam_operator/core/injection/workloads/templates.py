@@ -22,7 +22,9 @@ TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """Where the pod template of each kind of workload is, by API group and kind."""
 
-_JOBS = ("Job", "CronJob")
+_MAKERS = {"Deployment": "ReplicaSet", "CronJob": "Job"}
+"""Kinds whose pods are made by another kind."""
+
 _ABSENT = (Code.USER, Code.INSTANCE, Code.WAIT)
 """Refusals that an object which is not there, or not ready, is the cause of."""
 
@@ -102,9 +104,8 @@ def pod_of(workload: Workload) -> dict[str, Any]:
         raise MalformedPod("metadata.name is no text")
     metadata = {**_object(template.get("metadata")), "generateName": f"{name}-"}
     metadata.pop("name", None)
-    if workload.kind in _JOBS:
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "controller": True}
-        metadata["ownerReferences"] = [owner]
+    maker = _MAKERS.get(workload.kind, workload.kind)
+    metadata["ownerReferences"] = [{"kind": maker, "name": name, "controller": True}]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _object(template.get("spec"))}
 
 

@@ -66,6 +66,8 @@ ELSEWHERE = [
     own(POSTGRES_CONNECTION_STRING=None),
     own(ConnectionStrings__Orders=None),
     own(jdbc_url=None),
+    own(PGURL=None),
+    own(databaseUrl=None),
 ]
 SAME = [
     own(PGHOST="localhost"),
@@ -187,6 +189,7 @@ def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -
     "env",
     [
         own(DB_HOST="127.0.0.1"),
+        own(DBHOST="127.0.0.1", DBPASS=None),
         own(POSTGRES_HOST="postgres", POSTGRES_PASSWORD=None),
         own(KC_DB_URL_HOST="warehouse"),
         own(SPRING_DATASOURCE_SERVER="warehouse", OTHER_PORT="1"),
@@ -200,7 +203,13 @@ def test_who_names_a_host_and_no_port_means_the_usual_one_where_the_proxy_moved(
 
 
 @pytest.mark.parametrize(
-    "env", [own(DB_HOST="127.0.0.1", DB_PORT="6432"), own(REDIS_HOST="cache"), own(MYSQL_DB_HOST="m")]
+    "env",
+    [
+        own(DB_HOST="127.0.0.1", DB_PORT="6432"),
+        own(DBHOST="a", DBPORT="1"),
+        own(REDIS_HOST="cache"),
+        own(MYSQL_DB_HOST="m"),
+    ],
 )
 def test_who_names_a_port_or_another_server_gets_the_variables_where_the_proxy_moved(env: list[dict[str, Any]]) -> None:
     body = pod(container(env=env), container("db", ports=[{"containerPort": 5432}]))

@@ -48,6 +48,8 @@ def neighbour(way: Way, instances: list[str], port: int | None) -> JSON:
     """A container with a proxy for these instances, listening from `port` on, or from the default."""
     words, variables = _told(way, instances, port)
     name = "csql-orders-db" if way.kind == "google-operator" else "db"
+    if way.kind == "google-operator":
+        variables |= {"CSQL_PROXY_USER_AGENT": "cloud-sql-proxy-operator/1.8.1"}
     told: JSON = {"image": IMAGES[way.kind], "env": [{"name": n, "value": v} for n, v in variables.items()]}
     program = PROGRAMS.get(way.kind, "/cloud-sql-proxy")
     match way.source:
@@ -250,6 +252,15 @@ def test_the_other_operators_proxy_goes_by_its_own_object() -> None:  # 81
     (warning,) = warnings(pod(container(), neighbour(Way("google-operator", "args"), [OURS], 5432)))
 
     assert "the proxy of cloud-sql-proxy-operator: take the workload out of its AuthProxyWorkload, or take" in warning
+
+
+def test_a_proxy_whose_name_begins_like_the_other_operators_has_both_ways_out() -> None:  # 81
+    (warning,) = warnings(pod(container(), container("csql-db", image=GOOGLE, args=[OURS])))
+
+    way = (
+        "remove it, or take the workload out of the AuthProxyWorkload that adds it, or take iam.cloudsql.dev/inject off"
+    )
+    assert warning.endswith(f"a Cloud SQL Auth Proxy: {way}")
 
 
 def test_a_proxy_under_our_name_is_to_be_removed_and_not_to_be_renamed_first() -> None:  # 18

@@ -72,7 +72,15 @@ def test_what_sends_tokens_elsewhere_has_to_be_allowed(annotations: dict[str, st
 
 @pytest.mark.parametrize(
     "flag",
-    ["--token=x", "--auto-iam-authn=false", "--address=0.0.0.0", "--debug", "--config-file=/x", "--lazy-refresh"],
+    [
+        "--token=x",
+        "--auto-iam-authn=false",
+        "--address=0.0.0.0",
+        "--debug",
+        "--config-file=/x",
+        "--lazy-refresh",
+        "--static-connection-info=/x",
+    ],
 )
 def test_flags_that_are_set_here_cannot_be_added(flag: str) -> None:
     told = denied(pod(annotations={"extra-args": f'["{flag}"]'}), settings=OPEN)

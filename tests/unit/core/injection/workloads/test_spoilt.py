@@ -1,0 +1,90 @@
+"""Manifests of which some members are something else: rewritten, refused or no manifest, and never a crash."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudsql_iam_operator.core.injection.pod import MalformedPod
+from cloudsql_iam_operator.core.injection.workloads.migration import migrated
+from cloudsql_iam_operator.core.injection.workloads.rewritten import Rewritten, injected
+from support.migrating import CONNECTION, deployment, v1, v2
+from support.podshapes import FACTS, SETTINGS
+
+MOUNTS = [{"name": "key", "mountPath": "/secrets"}, {"name": "sql", "mountPath": "/cloudsql"}]
+VOLUMES = [
+    {"name": "key", "secret": {"secretName": "k", "items": [{"key": "a", "path": "b"}]}},
+    {"name": "sql", "emptyDir": {}},
+]
+WHOLE = [
+    deployment(v2("--auto-iam-authn", "-c", "/secrets/b", CONNECTION, volumeMounts=MOUNTS[:1]), volumes=VOLUMES[:1]),
+    deployment(
+        v1("-dir=/cloudsql", f"-instances={CONNECTION}", volumeMounts=MOUNTS[1:]),
+        {"name": "app", "image": "acme/app:1", "volumeMounts": MOUNTS[1:]},
+        volumes=VOLUMES[1:],
+    ),
+    deployment(
+        initContainers=[v2("--quitquitquit", CONNECTION, restartPolicy="Always", resources={"limits": {"cpu": "1"}})]
+    ),
+]
+PIECES: list[Any] = [
+    None,
+    "",
+    1,
+    True,
+    [],
+    {},
+    [None],
+    [[]],
+    ["a"],
+    {"a": 1},
+    {"name": None},
+    [{"name": 1}],
+    "$(A)",
+    "--port",
+]
+PIECES += [{"secret": None}, {"secret": {"items": [None]}}, {"secret": "x"}, [{"mountPath": None}], {"items": 5}]
+
+
+def places(inside: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something is, below the template."""
+    members = inside.items() if isinstance(inside, dict) else enumerate(inside) if isinstance(inside, list) else ()
+    for member, value in members:
+        yield (*above, member)
+        yield from places(value, (*above, member))
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> Any:
+    body = copy.deepcopy(draw(st.sampled_from(WHOLE)))
+    for _ in range(draw(st.integers(1, 3))):
+        *steps, last = draw(st.sampled_from(list(places(body["spec"]["template"]))))
+        holder = body["spec"]["template"]
+        for step in steps:
+            holder = holder[step]
+        holder[last] = copy.deepcopy(draw(st.sampled_from(PIECES)))
+    return body
+
+
+@settings(max_examples=200, deadline=None)
+@given(spoilt())
+def test_a_spoilt_manifest_is_rewritten_refused_or_none(body: Any) -> None:
+    for rewrite in (migrated, injected):
+        before = copy.deepcopy(body)
+        done = None
+        with suppress(MalformedPod):
+            done = rewrite(body, "orders", lambda _namespace, _account: FACTS, SETTINGS)
+        assert done is None or isinstance(done, Rewritten)
+        assert body == before
+
+
+@pytest.mark.parametrize("volume", [None, {"name": 1}, {"name": "key", "secret": {"items": [{"key": "a"}]}}])
+def test_a_volume_that_is_none_is_told(volume: Any) -> None:
+    body = deployment(v2(CONNECTION), volumes=[volume])
+
+    with pytest.raises(MalformedPod, match=r"one of volumes|one of items|was expected"):
+        migrated(body, "orders", lambda _namespace, _account: FACTS, SETTINGS)
