@@ -35,6 +35,7 @@ class Layers:
         self._warnings: list[tuple[str, str]] = []
         self._retry_after: float | None = None
         self._by: float | None = None
+        self._passing = False
 
     async def hold(self, layer: ConditionType, step: Awaitable[T], message: str = "") -> T:
         """What the step gives, noting that the layer holds; with no message, only a failure is noted.
@@ -72,7 +73,7 @@ class Layers:
         """Note a verdict, and when it wants to be tried again."""
         self.note(layer, failure.reason, failure.message + self._advice)
         if isinstance(failure, NotYet):
-            self._retry_after = failure.retry_after
+            self._retry_after, self._passing = failure.retry_after, failure.passing
 
     def changed(self, reason: str, sentence: str) -> None:
         """Note a change that was made, to be posted as an Event; with "" it is only counted."""
@@ -95,7 +96,7 @@ class Layers:
         changes, warnings = (
             tuple((reason, self._placed(text)) for reason, text in told) for told in (self._changes, self._warnings)
         )
-        return Report(findings, fields, again, changes, warnings, self._by)
+        return Report(findings, fields, again, changes, warnings, self._by, self._passing)
 
     def _placed(self, text: str) -> str:
         """The text, which says on which instance; ahead of it, because a text may end with a command."""
