@@ -80,6 +80,11 @@ class Ground:
         """The end of what all operators said."""
         return self._log.read_text(errors="replace")[-6000:] if self._log.exists() else ""
 
+    def bugs(self) -> list[str]:
+        """What any operator said that it did not expect."""
+        told = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return [line for line in told if "unexpected error" in line]
+
     def account(self, name: str, namespace: str) -> None:
         """Make the ServiceAccount that may act as a Google account."""
         annotations = {"iam.gke.io/gcp-service-account": _email(name)}

@@ -59,6 +59,7 @@ def test_whenever_the_operator_is_killed_its_restart_ends_as_if_it_had_not_been(
         end(stage)
         assert stage.ground.policy_text() == policy, f"struck {blows}"
         assert stage.ground.access() == found, f"struck {blows}"
+        assert stage.ground.bugs() == [], f"struck {blows}"
         print(", ".join(f"{act} struck {blows[act]}" for act in ACTS if act in fell) or "no act struck", flush=True)
         alive = {act for act in alive if act in fell or blows[act].when == "before"}
         struck = {act: count + (act in fell) for act, count in struck.items()}

@@ -16,7 +16,7 @@ from controlplane.golang import ROOT
 from support.granting.servers import BINARIES, EXPECTED, VERSIONS, CannotFetch, ensure
 from support.granting.setting import EVERY_GROUND
 
-PATTERNS = ("grants/test_*.py", "emulator/test_postgres*.py")
+PATTERNS = ("grants/test_*.py", "users/test_*.py", "emulator/test_postgres*.py")
 """Files of tests/integration that are about SQL."""
 
 

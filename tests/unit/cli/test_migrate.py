@@ -53,6 +53,17 @@ BECOMES = {
         ),
         {"prometheus": "9100"},
     ),
+    "v2 with metrics on the usual port": (v2(IAM, "--prometheus", CONNECTION), {"prometheus": "9090"}),
+    "v2 that the program ends": (v2(IAM, "--quitquitquit", CONNECTION), {"admin-port": "9091"}),
+    "v2 in parameters of a shell": (
+        {
+            "name": "sql",
+            "image": GOOGLE,
+            "command": ["sh", "-c", 'exec /cloud-sql-proxy "$@"', "--"],
+            "args": [IAM, "--port", "6432", CONNECTION],
+        },
+        {"port": "6432"},
+    ),
     "v2 in one shell command": (
         {"name": "sql", "image": GOOGLE, "command": ["sh", "-c", f"exec /cloud-sql-proxy {IAM} -p 6001 {CONNECTION}"]},
         {"port": "6001"},
@@ -168,6 +179,14 @@ STAYS = {
         },
         "does more than start the proxy",
     ),
+    "a program that nobody knows": (
+        {"name": "sql", "image": GOOGLE, "command": ["/kubexit/kubexit", "/cloud-sql-proxy", IAM, CONNECTION]},
+        "container sql is started by /kubexit/kubexit: what else that does would be lost",
+    ),
+    "a script": (
+        v2(command=["/start.sh"], env=[{"name": "INSTANCE_CONNECTION_NAME", "value": CONNECTION}]),
+        "container sql is started by /start.sh",
+    ),
     "one of Google's operator": (
         {**v2(IAM, CONNECTION), "name": "csql-orders-web"},
         "take the workload out of its AuthProxyWorkload",
@@ -186,6 +205,33 @@ def test_what_would_lose_something_stays_and_nothing_is_printed(case: str, migra
     assert "Deployment orders/web: " in done.said
     assert said in done.said
     assert "secret" not in done.said.replace("Secret", "")
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        {"command": ["sh", "-c", "until curl -sf localhost:9100/startup; do sleep 1; done; exec shop"]},
+        {"readinessProbe": {"exec": {"command": ["curl", "-sf", "http://127.0.0.1:9100/readiness"]}}},
+        {"env": [{"name": "PROXY", "value": "http://127.0.0.1:9100"}]},
+    ],
+)
+def test_health_checks_stay_where_another_container_calls_them(caller: dict[str, Any], migrated: Any) -> None:
+    proxy = v2(IAM, "--health-check", "--http-port=9100", CONNECTION)
+
+    called = migrated(deployment(proxy, {"name": "app", "image": "acme/app:1", **caller}))
+    quiet = migrated(deployment(proxy, {"name": "app", "image": "acme/app:1", "args": ["127.0.0.1:91000"]}))
+
+    assert called.annotations == {"inject": "checkout", "http-port": "9100"}
+    assert quiet.annotations == {"inject": "checkout"}
+
+
+def test_a_proxy_whose_process_another_container_looks_for_stays(migrated: Any) -> None:
+    job = {"name": "job", "image": "acme/job:1", "command": ["sh", "-c", "run; kill -INT $(pgrep cloud_sql_proxy)"]}
+
+    done = migrated(deployment(v1(f"-instances={CONNECTION}=tcp:5432"), job, shareProcessNamespace=True))
+
+    assert done.status == 1
+    assert "the command of container job speaks of cloud_sql_proxy, whose process it may not find" in done.said
 
 
 def test_several_proxies_stay(migrated: Any) -> None:

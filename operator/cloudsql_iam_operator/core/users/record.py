@@ -91,6 +91,11 @@ class UserRecord:
         """The record of a user for which these bindings are about to be added."""
         return replace(self, bindings=self.bindings | refs, foreign=self.foreign - refs)
 
+    def inheriting(self, former: "UserRecord") -> "UserRecord":
+        """The record with what another one of the same user leaves: the user, where this has none yet, and roles."""
+        ownership = former.ownership if self.ownership is Ownership.NONE else self.ownership
+        return replace(self, ownership=ownership, roles=self.roles | former.roles)
+
     def unnamed(self) -> "UserRecord":
         """The record of a user of which nothing is left: it lays claim to no name."""
         return UserRecord(admission=self.admission)

@@ -120,10 +120,11 @@ class Lane(Generic[K, W, A]):
         return await parked(waiter.future)
 
     def forget(self, key: K) -> None:
-        """Want nothing for this key any more, and do not act on it."""
+        """Want nothing for this key any more, and do not act on it; who waits for a pass to see it raises Overtaken."""
         self._wants.pop(key, None)
         self._ages.pop(key, None)
         self._known.pop(key, None)
+        self._let_go(key)
 
     def wants(self, key: K) -> bool:
         """Whether something stands for this key."""
@@ -134,11 +135,15 @@ class Lane(Generic[K, W, A]):
 
         They raise Overtaken. Those whose want is in the pass that runs wait for their answer, and hurry it.
         """
-        waiters = self._waiters.pop(key, [])
-        for waiter in waiters:
+        for waiter in self._waiters.get(key, ()):
             waiter.rank = Rank.EDIT
             self._gathering.note(Rank.EDIT, self._loop.time())
             self._stirred.set()
+        self._let_go(key)
+
+    def _let_go(self, key: K) -> None:
+        waiters = self._waiters.pop(key, [])
+        for waiter in waiters:
             if not waiter.seen:
                 settle(waiter.future, Overtaken())
         if seen := [waiter for waiter in waiters if waiter.seen]:

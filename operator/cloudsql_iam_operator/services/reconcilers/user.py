@@ -164,7 +164,7 @@ class UserReconciler:
         await visit.layers.hold(ConditionType.READY, self._serving(instance))
         await self._settled(visit, declared)
         await self._bindings.bring(visit, declared)
-        if spec.database_roles or visit.record.roles:
+        if self._roles.concern(visit, spec):
             asked = self._roles.settle(visit, declared)
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, asked, "the database roles are given")
 
@@ -224,6 +224,8 @@ class UserReconciler:
         except Blocked as blocked:
             if self.handing.loses(visit, blocked.__cause__):
                 await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.release(visit, declared.instance))
+                self.handing.leave_roles(visit)
+                self._systems.forget(visit.live.key)
             raise
 
     async def _settle(self, visit: Visit, declared: Declared) -> None:

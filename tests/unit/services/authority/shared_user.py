@@ -1,13 +1,14 @@
 """Two objects that declare one principal, on the real reconciler and lanes; Google and the cluster are few lines."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
+from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import API_VERSION, FINALIZER, INSTANCE, USER, Key
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.instances import InstanceFacts
@@ -57,6 +58,12 @@ class Google:
         self.users.pop(name, None)  # one that does not exist counts as deleted
         self.note("delete")
 
+    def grant_roles(self, connection: object, name: str, roles: frozenset[str]) -> None:
+        self.note(f"grant {', '.join(sorted(roles))}")
+
+    def leave_roles(self, connection: object, name: str, roles: frozenset[str]) -> None:
+        self.note(f"leave {', '.join(sorted(roles))}")
+
     def get_policy(self, project: str) -> Policy:
         return Policy(self.policy)
 
@@ -74,17 +81,28 @@ class Google:
     def of(self, instance: object) -> Any:
         """All of Google's APIs, as any identity."""
         sqladmin = SimpleNamespace(
-            users=self.listed, insert_user=self.insert_user, delete_user=self.delete_user, instance=self.instance
+            users=self.listed,
+            insert_user=self.insert_user,
+            grant_roles=self.grant_roles,
+            leave_roles=self.leave_roles,
+            delete_user=self.delete_user,
+            instance=self.instance,
         )
-        return SimpleNamespace(sqladmin=sqladmin, resource_manager=self, service_accounts=self)
+        return SimpleNamespace(
+            sqladmin=sqladmin, resource_manager=self, service_accounts=self, username=lambda: "op@acme.iam"
+        )
 
 
 class World:
     """A cluster of stored bodies, and an operator process that may be started anew."""
 
-    def __init__(self, google: Google | None = None, cluster: str = "") -> None:
+    def __init__(
+        self, google: Google | None = None, cluster: str = "", way_in: Callable[[], Access] | None = None
+    ) -> None:
+        """Without a `way_in` nobody gets into a database."""
         self.google = google or Google()
         self._cluster = cluster
+        self._way_in = way_in
         self.bodies: dict[Key, dict[str, Any]] = {}
         self.withdrawal = "Revoke"
         self.namespaces = {"orders", "billing"}
@@ -96,7 +114,10 @@ class World:
         self._threads = Threads(2)
         identities: Any = self.google
         cluster: Any = self
-        self.systems = Systems(cluster, self._threads, identities, SimpleNamespace(), self._cluster)  # type: ignore[arg-type] # nobody gets into a database
+        accesses: Any = (
+            SimpleNamespace(of=lambda instance, facts: self._way_in()) if self._way_in else SimpleNamespace()
+        )
+        self.systems = Systems(cluster, self._threads, identities, accesses, self._cluster)
         principals = Principals(cluster, self._threads, identities, lambda: "pool", lambda: datetime.now(UTC))
         self._users = UserReconciler(self.systems, principals)
         self.systems.announce = self._users.announce

@@ -237,6 +237,24 @@ def test_what_is_forgotten_is_not_wanted_and_not_looked_at() -> None:
     hurried(story())
 
 
+def test_who_waits_for_what_is_forgotten_meanwhile_is_let_go_unless_a_pass_has_it() -> None:
+    async def story() -> None:
+        world = World(seconds=30.0)
+        seen = asyncio.create_task(world.lane.submit("seen", 1))
+        await asyncio.sleep(PACE.longest + 1.0)
+        early = asyncio.create_task(world.lane.submit("early", 1))
+        await asyncio.sleep(1.0)
+        world.lane.forget("seen")
+        world.lane.forget("early")
+
+        with pytest.raises(Overtaken):
+            await early
+        assert (await seen).want == 1
+        assert [set(one.wants) for one in world.passes] == [{"seen"}]
+
+    hurried(story())
+
+
 def test_who_waits_for_an_object_that_is_edited_meanwhile_goes_ahead() -> None:
     async def story() -> None:
         world = World(seconds=0.2, at_most=1)

@@ -145,6 +145,20 @@ def test_a_deletion_ends_when_the_story_has_nothing_left_to_take_back() -> None:
     assert scene.cluster.stored[KEY]["status"]["conditions"][0]["reason"] == "InUse"
 
 
+def test_a_deletion_that_has_ended_is_not_carried_out_again_while_the_finalizer_goes() -> None:
+    story = Told(HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body(deletionTimestamp="2026-01-02T00:00:00Z"))
+        await scene.engine.removed(KEY, "u1")
+        scene.queue.add(KEY)
+        await until(lambda: not scene.queue.under_way)
+
+    play(story, act)
+
+    assert story.asked == ["remove"]
+
+
 def test_a_failing_story_is_tried_again_and_a_bug_in_it_stops_nobody() -> None:
     story = Told(NotYet(Reason.PROGRESSING_WITH_RETRY, "the API server answered 500"), ValueError("a bug"), HOLDS)
 

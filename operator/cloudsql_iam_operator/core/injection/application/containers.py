@@ -1,30 +1,26 @@
 """Which containers are to reach the database, and which of them know another one already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
-from cloudsql_iam_operator.core.injection.application.strings import DEFAULT_PORT, LOCAL, servers_named
+from cloudsql_iam_operator.core.injection.application.customs import holds_a_string, hosts_without_port
+from cloudsql_iam_operator.core.injection.application.strings import DEFAULT_PORT, LOCAL, server_of_uri, servers_named
 from cloudsql_iam_operator.core.injection.application.variables import LOOPBACK, Group
 from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
-from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised
+from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised, works
+from cloudsql_iam_operator.core.injection.neighbours.variables import Variables
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.shelf import kept
 
 LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
 """Variables of libpq that name a server, and that injection never sets."""
 
 OURS = ("$(PGHOST", "${PGHOST", "$PGHOST")
 """How a host is left to the variable of ours: by the kubelet, by a framework or shell."""
-
-URL_NAMES = frozenset(
-    {"DB_URL", "POSTGRES_URL", "POSTGRESQL_URL", "PG_URL", "PGURL", "DATABASE_DSN", "DB_DSN", "DSN", "PG_DSN"}
-    | {"POSTGRES_DSN", "POSTGRES_URI", "POSTGRESQL_URI", "DB_URI", "PG_URI", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"}
-)
-URL_ENDINGS = ("DATABASE_URL", "DATABASE_URI", "DATASOURCE_URL", "JDBC_URL")
-"""Variables that hold a URL by custom, where the value itself comes from a Secret and cannot be seen."""
 
 URI_NAMES = ("DATA_SOURCE_URI",)
 """Variables of exporters that hold the host, the port and the database, without a scheme."""
@@ -37,12 +33,15 @@ _PUNCTUATION = "\"';&|()`"
 
 ARGUMENTS = "its arguments"
 
+MOST_COMPARED = 50
+"""Containers of a pod whose names are compared with one that may be a typing error."""
+
 
 def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
     """Containers that are to reach the database, init containers first; `ours` is the name of the proxy's.
 
     Names that are left out need not exist yet: another webhook may add them later. All means all but known sidecars
-    and proxies of others.
+    and proxies of others; a container that runs the application as well counts as that.
 
     Raises:
         Refusal: a name that no container has.
@@ -57,16 +56,19 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
         )
     if wanted.every:
         left_out = SIDECARS | set(wanted.excluded)
-        return tuple(each for each in candidates if each.name not in left_out and not recognised(each))
+        reached = (each for each in candidates if each.name not in left_out)
+        return tuple(each for each in reached if not recognised(each) or works(each))
     return tuple(container for container in candidates if container.name in wanted.names)
 
 
 def excluded_warnings(wanted: Containers, pod: Pod) -> Iterator[str]:
     """Names that are left out and that are probably typing errors."""
-    known = [container.name for container in pod.containers]
-    for name in wanted.excluded:
-        near = get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and near and near[0] not in wanted.excluded:
+    known = dict.fromkeys(container.name for container in pod.containers)
+    unknown = [name for name in wanted.excluded if name not in known]
+    others = [name for name in islice(known, MOST_COMPARED) if name not in wanted.excluded]
+    for name in unknown[:MOST_COMPARED]:
+        near = get_close_matches(name, others, n=1, cutoff=0.8)
+        if near:
             yield f"{CONTAINERS} leaves out {name}, which the pod does not have: did you mean {near[0]}?"
 
 
@@ -75,33 +77,49 @@ def elsewhere(container: Container, group: Group) -> tuple[str, ...]:
 
     Such a container gets none of the group: half of ours and half of its own lead nowhere, or to the wrong server.
     """
-    env = container.env
+    env = variables(container)
     own = [name for name in group.place if name in env and not is_same(env[name], group.values.get(name))]
     if group.libpq:
         own += _libpq_elsewhere(container, group)
     return tuple(sorted(set(own)))
 
 
+def variables(container: Container) -> Mapping[str, str | None]:
+    """The container's own, with what others of them say put in."""
+    return kept(container, _variables)
+
+
+def _variables(container: Container) -> Mapping[str, str | None]:
+    env = container.env
+    if not any(value and "$(" in value for value in env.values()):
+        return env
+    known = Variables(container)
+    return {name: value if value is None else known.expanded(value) for name, value in env.items()}
+
+
 def is_same(own: str | None, ours: str | None) -> bool:
     """Whether the values lead to the same place: `localhost` is where a proxy of the pod listens too."""
-    return own == ours or (ours == LOOPBACK and own in LOCAL)
+    return own == ours or (ours == LOOPBACK and own is not None and own.lower() in LOCAL)
 
 
 def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
-    env = container.env
-    if "PGHOST" in env and "PGPORT" not in env and group.values["PGPORT"] != DEFAULT_PORT:
-        yield "PGHOST"
+    env, port = variables(container), group.values["PGPORT"]
+    if port != DEFAULT_PORT:
+        # whoever names no port means that of everybody
+        yield from (name for name in ("PGHOST",) if name in env and "PGPORT" not in env)
+        yield from hosts_without_port(env, iter(env))
     yield from (name for name in LIBPQ_PLACES if name in env)
-    port = group.values["PGPORT"]
     for name, value in env.items():
-        if _holds_a_url(name) if value is None else name in URI_NAMES or _names_another(value, port):
+        if holds_a_string(name) if value is None else _leads_elsewhere(name, value, port):
             yield name
     if any(_names_another(word, port) or _calls_a_server(word) for word in _lines(container)):
         yield ARGUMENTS
 
 
-def _holds_a_url(name: str) -> bool:
-    return name in URL_NAMES or name.endswith(URL_ENDINGS)
+def _leads_elsewhere(name: str, value: str, port: str) -> bool:
+    if name in URI_NAMES:
+        return not server_of_uri(value).is_on(LOCAL, port)
+    return _names_another(value, port)
 
 
 def _lines(container: Container) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same
+from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, variables
 from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls, servers_named
 from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
@@ -12,13 +12,13 @@ from cloudsql_iam_operator.core.injection.pod import Container
 from cloudsql_iam_operator.core.injection.shelf import kept
 
 DEMANDS_TLS = {
-    "PGSSLMODE": ("require", "verify-ca", "verify-full"),
+    "PGSSLMODE": ("require", "verify-ca", "verify-full", "no-verify"),
     "PGCHANNELBINDING": ("require",),
     "PGREQUIRESSL": ("1",),
     "PGSSLNEGOTIATION": ("direct",),
     "PGGSSENCMODE": ("require",),
 }
-"""Settings under which libpq refuses a connection that is not encrypted from its own end."""
+"""Settings under which libpq, or node-postgres, refuses a connection that is not encrypted from its own end."""
 
 MOST_NAMES = 4
 
@@ -55,12 +55,13 @@ def warnings(found: Sequence[Fit]) -> Iterator[str]:
     """What the containers say themselves that goes against the variables."""
     for fit in found:
         container = fit.container
-        for own in filter(None, fit.own):
+        for names in filter(None, fit.own):
             yield (
-                f"container {container.name} says where its database is by {_few(own)}: it gets no variables "
+                f"container {container.name} says where its database is by {_few(names)}: it gets no variables "
                 "of the proxy; take that out where the proxy is meant"
             )
-        stays = sorted(n for n, v in fit.values.items() if n in container.env and not is_same(container.env[n], v))
+        own = variables(container)
+        stays = sorted(n for n, v in fit.values.items() if n in own and not is_same(own[n], v))
         if stays:
             yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
         if fit.demands:
@@ -110,6 +111,6 @@ def _demands(container: Container, group: Group) -> Iterator[str]:
     for name, values in DEMANDS_TLS.items():
         if container.env.get(name) in values:
             yield f"{name}={container.env[name]}"
-    for name, value in container.env.items():
+    for name, value in variables(container).items():
         if value and demands_tls(value) and any(s.is_on(LOCAL, group.values["PGPORT"]) for s in servers_named(value)):
             yield name

@@ -3,21 +3,35 @@
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - where others connect to
 """Names of the pod itself."""
 
 DEFAULT_PORT = "5432"
-SCHEMES = ("postgresql:", "postgres:", "pgsql:", "postgresql+", "postgres+")
+SCHEMES = (
+    *("postgresql:", "postgres:", "pgsql:", "psql:", "postgresql+", "postgres+", "postgresql_psycopg2:", "postgis:"),
+    *("timescaledb:", "timescale:", "timescalegis:", "cockroach:", "cockroachdb:", "cockroachdb+"),
+)
 """How URLs begin; the name of a driver may follow, and `jdbc:` or `r2dbc:` stand before."""
+
+_OF_SCHEMES = ("postg", "psql", "pgsql", "timescale", "cockroach")
+"""A part of each of them."""
 
 LONGEST = 4096
 """Characters of a text that are read."""
 
-DEMANDS = ("sslmode=require", "sslmode=verify-", "ssl=true", "channel_binding=require", "channelBinding=require")
+DEMANDS = (
+    *("sslmode=require", "sslmode=verify", "sslmode=no-verify", "ssl=true", "ssl=1", "ssl=require", "ssl=verify"),
+    *("sslnegotiation=direct", "gssencmode=require", "channel_binding=require", "channelbinding=require"),
+)
 """Parts of a string under which a driver refuses a connection that is not TLS from its own end."""
 
-_PLACES = ("host=", "hostaddr=", "service=", "cloudSqlInstance=", "socketFactory=")
+_PLACES = ("hostaddr", "host", "service", "cloudSqlInstance", "socketFactory")
 """Parameters of a URL that say where the server is, when its host does not."""
+
+_OF_OTHERS = frozenset(
+    {"initial catalog", "multipleactiveresultsets", "trustservercertificate", "uid", "allowuservariables"}
+)
+"""Keywords of .NET that other databases have, and PostgreSQL has not."""
 
 _KEYWORDS = ("dbname=", "user=", "password=", "port=", "sslmode=")
 _QUOTES = "'\"`"
@@ -32,14 +46,14 @@ class Server:
 
     def is_on(self, hosts: Set[str], port: str) -> bool:
         """Whether it is one of these hosts, on this port."""
-        return self.host in hosts and self.port == port
+        return self.host.lower() in hosts and self.port == port
 
 
 def servers_named(text: str) -> Iterator[Server]:
     """The servers of the connection strings in the text."""
     text = text[:LONGEST]
     # values are many, and few of them speak of PostgreSQL
-    if "postgres" in text or "pgsql" in text:
+    if any(part in text for part in _OF_SCHEMES):
         yield from (server for scheme in SCHEMES for part in text.split(scheme)[1:] for server in _of_url(part))
     if "host" in text:
         yield from _of_keywords(text)
@@ -49,7 +63,8 @@ def servers_named(text: str) -> Iterator[Server]:
 
 def demands_tls(text: str) -> bool:
     """Whether a string in the text asks for TLS, which a proxy does not offer."""
-    return any(demand in text for demand in DEMANDS)
+    plain = text.lower().replace("ssl mode", "sslmode")
+    return any(demand in plain for demand in DEMANDS)
 
 
 def _of_url(rest: str) -> Iterator[Server]:
@@ -57,14 +72,26 @@ def _of_url(rest: str) -> Iterator[Server]:
     driver, slashes, rest = rest.partition("//")
     if not slashes or (not driver.rstrip(":").isalnum() and driver):
         return
-    place, whole = rest, rest.partition(" ")[0]
-    for end in ("/", "?", " ", *_QUOTES):
+    whole = rest.partition(" ")[0]
+    place = whole
+    for end in ("/", "?", *_QUOTES):
         place = place.partition(end)[0]
     hosts = place.rpartition("@")[2]
-    if not hosts and not any(name in whole for name in _PLACES):
-        return  # whatever the variables say
+    if not hosts:
+        yield from _of_parameters(whole)
+        return
     for one in hosts.split(","):
         yield _server(one)
+
+
+def _of_parameters(url: str) -> Iterator[Server]:
+    """From a URL without a host: a path of sockets, or parameters; nothing where the variables are meant."""
+    said = dict(pair.partition("=")[::2] for pair in url.partition("?")[2].strip(_QUOTES).split("&"))
+    place = next((said[name] for name in _PLACES if name in said), None)
+    if place is not None:
+        yield Server(place, said.get("port") or DEFAULT_PORT)
+    elif "@//" in url:
+        yield Server("", DEFAULT_PORT)
 
 
 def _server(place: str) -> Server:
@@ -74,6 +101,11 @@ def _server(place: str) -> Server:
         return Server(host, rest.removeprefix(":") or DEFAULT_PORT)
     host, _, port = place.partition(":")
     return Server(host, port or DEFAULT_PORT)
+
+
+def server_of_uri(text: str) -> Server:
+    """From what exporters are told: `host:port/database?…`, without a scheme."""
+    return _server(text.strip().partition("/")[0].rpartition("@")[2])
 
 
 def _of_keywords(text: str) -> Iterator[Server]:
@@ -91,5 +123,5 @@ def _of_pairs(text: str) -> Iterator[Server]:
     """From `Host=…;Port=…;Database=…`."""
     pairs = {key.strip().lower(): value for key, _, value in (part.partition("=") for part in text.split(";"))}
     host = pairs.get("host") or pairs.get("server")
-    if host and "database" in pairs:
+    if host and "database" in pairs and _OF_OTHERS.isdisjoint(pairs) and not host.startswith("tcp:"):
         yield Server(host, pairs.get("port") or DEFAULT_PORT)

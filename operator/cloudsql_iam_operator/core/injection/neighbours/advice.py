@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from cloudsql_iam_operator.api.annotations import PREFIX
 from cloudsql_iam_operator.api.injection.access import INJECT, INSTANCES
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
+from cloudsql_iam_operator.core.injection.neighbours.recognition import works
 from cloudsql_iam_operator.core.injection.neighbours.translation import translated
 
 _DECIDED = frozenset({"auto-iam-authn", "ip-type"})
@@ -36,11 +37,12 @@ def _way(twin: OtherProxy, connection: str) -> str:
     if twin.kind is ProxyKind.OPERATOR:
         return f"take the workload out of its AuthProxyWorkload, or take {INJECT} off"
     translation = translated(twin, connection)
+    remove = "take it out of the container's command" if works(twin.container) else "remove it"
     lost = ", ".join(what for what in translation.lost if what not in _DECIDED)
     if lost:
-        return f"remove it (annotations have nothing for: {lost}), or take {INJECT} off"
+        return f"{remove} (annotations have nothing for: {lost}), or take {INJECT} off"
     if len(twin.dialled) > 1:
-        return f"remove it, and name its other instances in {INSTANCES}, or take {INJECT} off"
+        return f"{remove}, and name its other instances in {INSTANCES}, or take {INJECT} off"
     named = ((name.removeprefix(PREFIX), value) for name, value in translation.annotations)
     written = " ".join(f'{name}="{value}"' for name, value in named if name not in _DECIDED)
-    return f"remove it{f', annotate the pod with {PREFIX}… {written}' if written else ''}, or take {INJECT} off"
+    return f"{remove}{f', annotate the pod with {PREFIX}… {written}' if written else ''}, or take {INJECT} off"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy
 from cloudsql_iam_operator.core.injection.neighbours.servers import server_ports
+from cloudsql_iam_operator.core.injection.neighbours.tunnels import listening_ports
 from cloudsql_iam_operator.core.injection.pod import Pod
 
 
@@ -12,6 +13,6 @@ def undeclared(pod: Pod, others: Iterable[OtherProxy]) -> Iterator[tuple[str, fr
     for other in others:
         yield other.container.name, other.ports()
     for container in pod.containers:
-        ports = server_ports(container)
+        ports = server_ports(container) | listening_ports(container)
         if ports:
             yield container.name, ports

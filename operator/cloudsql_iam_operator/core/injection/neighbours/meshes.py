@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from cloudsql_iam_operator.core.injection.pod import Pod
 
-MESH_PROXIES = frozenset({"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"})
+MESH_PROXIES = frozenset(
+    {"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "consul-connect-envoy-sidecar", "envoy"}
+    | {"nginx-mesh-sidecar"}
+)
 """Native sidecars that must run before anything that uses the network, ours included."""
 
 VALIDATORS = frozenset({"istio-validation", "kuma-validation", "linkerd-network-validator"})
@@ -18,9 +21,13 @@ SIDECARS = (
         "kuma-init",
         "linkerd-init",
         "consul-connect-inject-init",
+        "nginx-mesh-init",
+        "osm-init",
+        "proxyinit",
         "vault-agent",
         "vault-agent-init",
         "gke-gcsfuse-sidecar",
+        "gke-gcsfuse-metadata-prefetch",
         "daprd",
         "otc-container",
     }

@@ -45,12 +45,16 @@ class Dialled:
 
 @dataclass(frozen=True, slots=True)
 class OtherProxy:
-    """A proxy that somebody else put into the pod. `dialled` is empty when no instance is to be seen."""
+    """A proxy that somebody else put into the pod. `dialled` is empty when no instance is to be seen.
+
+    `starter` is the program that starts it, "" where it is no other than a shell or the like.
+    """
 
     kind: ProxyKind
     container: Container
     invocation: Invocation
     dialled: tuple[Dialled, ...]
+    starter: str = ""
 
     @property
     def lasts(self) -> bool:
@@ -64,6 +68,15 @@ class OtherProxy:
             return False
         return not self.dialled or any(CONNECTION_NAME.problem(one.name) for one in self.dialled)
 
+    @property
+    def health_port(self) -> int | None:
+        """Where it answers health checks and metrics; None when it does not."""
+        if self.kind is ProxyKind.V1:
+            on = self.invocation.switched("use_http_health_check")
+            return _server(self.invocation, "health_check_port", V1_HEALTH_PORT) if on else None
+        on = self.invocation.switched("health-check", "prometheus")
+        return _server(self.invocation, "http-port", HTTP_PORT) if on else None
+
     def serves(self, connection: str) -> bool:
         """Whether it is told to connect to this instance."""
         return any(one.name == connection for one in self.dialled)
@@ -71,14 +84,12 @@ class OtherProxy:
     def ports(self) -> frozenset[int]:
         """TCP ports that it listens on, or may listen on where that cannot be seen."""
         listening = _v1_ports(self) if self.kind is ProxyKind.V1 else _v2_ports(self)
-        return frozenset(port for port in listening if 0 < port < 65536)
+        return frozenset(port for port in (*listening, self.health_port or 0) if 0 < port < 65536)
 
 
 def _v2_ports(proxy: OtherProxy) -> Iterator[int]:
     flags = proxy.invocation
     yield from _listeners(proxy)
-    if flags.switched("health-check", "prometheus"):
-        yield _server(flags, "http-port", HTTP_PORT)
     if flags.switched("debug", "quitquitquit"):
         yield _server(flags, "admin-port", ADMIN_PORT)
 
@@ -118,8 +129,6 @@ def _v1_ports(proxy: OtherProxy) -> Iterator[int]:
             yield port
         elif tcp is not None or is_open(one.name):
             yield from UNSEEN_PORTS
-    if proxy.invocation.switched("use_http_health_check"):
-        yield _server(proxy.invocation, "health_check_port", V1_HEALTH_PORT)
 
 
 def _server(invocation: Invocation, flag: str, default: int) -> int:

@@ -1,7 +1,7 @@
 """Which containers are Cloud SQL proxies: by what they run, dial and listen on, never by the container's name alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from cloudsql_iam_operator.api.parsing.images import split_image
@@ -25,6 +25,9 @@ PROGRAMS: Mapping[str, ProxyKind] = MappingProxyType(
     }
 )
 """Last steps of the names of the programs, and of images wherever they are mirrored."""
+
+TALKERS = frozenset({"echo", "printf", "logger"})
+"""Programs that only speak of what they are told."""
 
 NOT_SERVING = frozenset({"wait", "shutdown", "help", "completion"})
 """Commands of the proxies that serve no instance."""
@@ -50,12 +53,16 @@ _SPOKEN_OF = "INSTANCE_CONNECTION_NAME"
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A program as it would be run: `program` is its name, or the image's where the container names none."""
+    """A program as it would be run: `program` is its name, or the image's where the container names none.
+
+    `starter` is the program that runs it, when that is one that nobody knows.
+    """
 
     program: str
     arguments: Sequence[str]
     named: bool
     environment: Environment
+    starter: str = ""
 
 
 def other_proxies(pod: Pod, ours: str) -> tuple[OtherProxy, ...]:
@@ -83,6 +90,19 @@ def _recognised(container: Container) -> tuple[OtherProxy, ...]:
     return tuple(proxy for proxy in found if proxy is not None)
 
 
+def works(container: Container) -> bool:
+    """Whether the container's line starts a program that is no proxy: the application, in one container with it."""
+    return kept(container, _works)
+
+
+def _works(container: Container) -> bool:
+    script = shell.script_of(shell.run_by(container.words))
+    if script is None:
+        return False
+    found = (_shown(*each) for each in shell.commands(script, Variables(container).values))
+    return any(_kind(each) is None and each.program not in shell.SMALL for each in found)
+
+
 def is_v1_image(image: str) -> bool:
     """Whether the image is the Cloud SQL proxy v1, whatever mirror it comes from."""
     return PROGRAMS.get(_program(split_image(image).repository)) is ProxyKind.V1
@@ -92,7 +112,7 @@ def _worth_a_look(container: Container) -> bool:
     """Whether anything hints at a proxy: most containers are looked at no further."""
     if _program(split_image(container.image).repository) in PROGRAMS:
         return True
-    if any("proxy" in word or "instances" in word or ":" in word or "$(" in word for word in container.words):
+    if any("proxy" in word or "instances" in word or ":" in word or "$" in word for word in container.words):
         return True
     return _V1_INSTANCES in container.env or any(name.startswith(_INSTANCE_NAMES) for name in container.env)
 
@@ -104,12 +124,31 @@ def _commands(container: Container, words: tuple[str, ...], environment: Environ
     if script is not None:
         for found, variables in shell.commands(script, environment):
             if any("proxy" in word or ":" in word for word in found):
-                yield _Command(_program(found[0]), found[1:], True, variables)
-    elif run and (container.entrypoint or _program(run[0]) in PROGRAMS):
-        program, image = _program(run[0]), _program(split_image(container.image).repository)
-        yield _Command(image if image in PROGRAMS and program not in PROGRAMS else program, run[1:], True, environment)
+                yield _shown(found, variables)
+        return
+    image = _program(split_image(container.image).repository)
+    shown = _shown(run, environment) if run else None
+    if shown is not None and image in PROGRAMS and shown.program not in PROGRAMS:
+        shown = replace(shown, program=image, starter=run[0])
+    if shown is not None and (container.entrypoint or _program(_started(run)[0]) in PROGRAMS):
+        yield shown
     else:
-        yield _Command(_program(split_image(container.image).repository), words, False, environment)
+        yield _Command(image, words, False, environment)
+
+
+def _shown(words: Sequence[str], environment: Environment) -> _Command:
+    started = _started(words)
+    starter = "" if len(started) == len(words) else words[0]
+    return _Command(_program(started[0]), started[1:], True, environment, starter)
+
+
+def _started(words: Sequence[str]) -> Sequence[str]:
+    """The words from the proxy on, where a program that nobody knows starts one for an instance; else all of them."""
+    if not words or _program(words[0]) in PROGRAMS or _program(words[0]) in TALKERS:
+        return words
+    proxies = (index for index, word in enumerate(words) if _program(word) in PROGRAMS)
+    found = next((index for index in proxies if _kind_of(words[index + 1 :], certain=True) is not None), 0)
+    return words[found:]
 
 
 def _program(path: str) -> str:
@@ -171,7 +210,7 @@ def _proxy(kind: ProxyKind, command: _Command, container: Container) -> OtherPro
     if kind is ProxyKind.V2 and _is_operators(container, invocation):
         kind = ProxyKind.OPERATOR
     dialled = _dialled_v1(said, command.environment) if kind is ProxyKind.V1 else _dialled(kind, said, command)
-    return OtherProxy(kind, container, invocation, tuple(dialled))
+    return OtherProxy(kind, container, invocation, tuple(dialled), command.starter)
 
 
 def _is_operators(container: Container, invocation: Invocation) -> bool:

@@ -13,9 +13,10 @@ POOLER_PORT = 6432
 
 SERVERS = frozenset(
     {"postgres", "postgresql", "postgresql-repmgr", "postgis", "pgvector", "timescaledb", "timescaledb-ha", "spilo"}
-    | {"citus", "patroni"}
+    | {"age", "citus", "crunchy-postgres", "crunchy-postgres-gis", "paradedb", "patroni", "pgvecto-rs", "postgres-ha"}
+    | {"vchord-postgres"}
 )
-"""Last steps of the names of images that run a server when they are told nothing else."""
+"""Last steps of the names of images that run a server when they are told nothing else, without a version."""
 
 POOLERS = frozenset({"pgbouncer", "pgpool", "pgpool-ii", "odyssey", "pgcat"})
 """Programs, and last steps of the names of images."""
@@ -23,8 +24,11 @@ POOLERS = frozenset({"pgbouncer", "pgpool", "pgpool-ii", "odyssey", "pgcat"})
 _PROGRAMS = frozenset({"postgres", "postmaster", "patroni", "pg_ctlcluster"})
 """Programs that serve, or start what serves."""
 
-_STARTERS = {"pg_ctl": "start", "service": "postgresql"}
-"""Programs that start a server when they are told this word."""
+_STARTERS = {
+    **dict.fromkeys(("pg_ctl", "postgresql"), "start"),
+    **dict.fromkeys(("service", "systemctl", "rc-service", "invoke-rc.d"), "postgresql"),
+}
+"""Programs that start a server when they are told a word that begins like this."""
 
 _HINTS = ("postgres", "postmaster", "patroni", "pg_ctl", "pgbouncer", "pgpool", "odyssey", "pgcat")
 """A part of each of their names: most containers are looked at no further."""
@@ -46,7 +50,7 @@ def is_server(container: Container) -> bool:
 def _is_server(container: Container) -> bool:
     words = container.words
     told_nothing = not container.entrypoint and (not words or words[0].startswith("-"))
-    if told_nothing and _image(container) in SERVERS:
+    if told_nothing and _without_version(_image(container)) in SERVERS:
         return True
     return any(_serves(command) for command in _started(container))
 
@@ -74,9 +78,18 @@ def _image(container: Container) -> str:
     return shell.basename(split_image(container.image).repository)
 
 
+def _without_version(name: str) -> str:
+    """The name up to its first number: `postgresql` for `postgresql-15-c9s`."""
+    words = name.split("-")
+    end = next((at for at, word in enumerate(words) if word[:1].isdecimal()), len(words))
+    return "-".join(words[:end]).rstrip("0123456789")
+
+
 def _serves(command: Sequence[str]) -> bool:
     program = shell.basename(command[0])
-    return program in _PROGRAMS or (program in _STARTERS and _STARTERS[program] in command)
+    if program in _PROGRAMS:
+        return True
+    return program in _STARTERS and any(word.startswith(_STARTERS[program]) for word in command[1:])
 
 
 def _is_pooler(container: Container) -> bool:
@@ -96,13 +109,15 @@ def _started(container: Container) -> Iterator[Sequence[str]]:
         yield own
     for word in words:
         if " " in word:
-            yield from (command for command, _ in shell.commands(word, Variables(container).values))
+            yield from (command for command, _ in shell.commands(shell.Script(word), Variables(container).values))
 
 
 def _told(container: Container) -> Iterator[int]:
     """Ports that are told by variables or options, those of a shell line included."""
-    said = [container.env.get(name) or "" for name in _PORT_VARIABLES]
-    words = [piece for word in container.words for piece in word.replace("'", " ").replace('"', " ").split()]
+    known = Variables(container)
+    said = [known.values.get(name) or "" for name in _PORT_VARIABLES]
+    expanded = map(known.expanded, container.words)
+    words = [piece for word in expanded for piece in word.replace("'", " ").replace('"', " ").split()]
     for before, word in zip(("", *words), words, strict=False):
         option = next((option for option in _PORT_OPTIONS if word.startswith(option)), "")
         said.append(word if before in _APART else word.removeprefix(option) if option else "")

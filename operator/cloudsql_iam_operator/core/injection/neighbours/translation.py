@@ -8,7 +8,7 @@ from cloudsql_iam_operator.api.annotations import PREFIX
 from cloudsql_iam_operator.api.injection.table import READ
 from cloudsql_iam_operator.core.injection.neighbours.flags import FALSE, TRUE, V2, words
 from cloudsql_iam_operator.core.injection.neighbours.places import Place, places
-from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
+from cloudsql_iam_operator.core.injection.neighbours.proxies import ADMIN_PORT, HTTP_PORT, OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
 
 _SAME_NAME = words(
@@ -29,13 +29,13 @@ _SAME: Mapping[str, str] = MappingProxyType(
 
 _OURS = words(
     "port unix-socket dir instances auto-iam-authn enable_iam_login private-ip psc auto-ip ip_address_types address "
-    "impersonate-service-account credentials-file credential_file prometheus"
+    "impersonate-service-account credentials-file credential_file prometheus quitquitquit admin-port"
 )
 """Flags that are looked at one by one."""
 
 _NEEDLESS = words(
     "structured-logs structured_logs exit-zero-on-sigterm user-agent health-check http-address http-port "
-    "use_http_health_check health_check_port quitquitquit admin-port verbose log_debug_stdout fd_rlimit check_region "
+    "use_http_health_check health_check_port verbose log_debug_stdout fd_rlimit check_region "
     "skip-failed-instance-config skip_failed_instance_config refresh_config_throttle"
 )
 """Flags that every proxy of ours has anyway, that serve the container itself, or that mean nothing for one instance."""
@@ -98,7 +98,9 @@ def _flags(proxy: OtherProxy) -> Iterator[tuple[str, str | None]]:
         if flag in _SAME and value not in (*FALSE, "0s"):
             yield _SAME[flag], TRUE if flag in V2.switches and value in _ON else value
     if proxy.invocation.switched("prometheus"):
-        yield "prometheus", proxy.invocation.flags.get("http-port", TRUE)
+        yield "prometheus", proxy.invocation.flags.get("http-port", str(HTTP_PORT))
+    if proxy.invocation.switched("quitquitquit"):
+        yield "admin-port", proxy.invocation.flags.get("admin-port", str(ADMIN_PORT))
 
 
 def _impersonated(proxy: OtherProxy) -> Iterator[tuple[str, str | None]]:

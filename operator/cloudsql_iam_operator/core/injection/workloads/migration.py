@@ -22,7 +22,7 @@ from cloudsql_iam_operator.core.injection.outcome import Denied
 from cloudsql_iam_operator.core.injection.pod import Pod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
-from cloudsql_iam_operator.core.injection.workloads import leftovers
+from cloudsql_iam_operator.core.injection.workloads import leftovers, mentions
 from cloudsql_iam_operator.core.injection.workloads.found import Found, found
 from cloudsql_iam_operator.core.injection.workloads.logins import NoLogin, annotations, reached
 from cloudsql_iam_operator.core.injection.workloads.rewritten import FactsOf, Rewritten, at, planned_now
@@ -62,6 +62,7 @@ def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
         facts = facts_of(one.namespace or namespace, service_account_name(one.pod))
         try:
             move = _Move(one, pod, _single(proxies), facts)
+            _refuse_entangled(move)
             template = _moved(move)
             done.warnings += (f"{one}: {warning}" for warning in _checked(move, template, settings))
         except Stays as stays:
@@ -91,12 +92,28 @@ def _single(proxies: list[OtherProxy]) -> OtherProxy:
         raise Stays(
             f"for which instance container {names} is cannot be seen: name it in its args as PROJECT:REGION:NAME"
         )
-    script = shell.script_of(shell.run_by(proxy.container.words))
-    if script is not None and sum(1 for _ in shell.commands(script, {})) > 1:
-        raise Stays(
-            f"the shell line of container {names} does more than start the proxy: what else it does would be lost"
-        )
     return proxy
+
+
+def _refuse_entangled(move: _Move) -> None:
+    """Make sure that nothing depends on the very container or process.
+
+    Raises:
+        Stays: something does.
+    """
+    proxy = move.proxy
+    if shell.does_more(proxy.container.words):
+        raise Stays(
+            f"the shell line of container {proxy.container.name} does more than start the proxy: what else it does "
+            "would be lost"
+        )
+    if proxy.starter:
+        raise Stays(
+            f"container {proxy.container.name} is started by {proxy.starter}: what else that does would be lost"
+        )
+    seeker, name = next(mentions.seekers(move.pod, proxy), ("", ""))
+    if seeker:
+        raise Stays(f"the command of container {seeker} speaks of {name}, whose process it may not find: take that out")
 
 
 def _moved(move: _Move) -> dict[str, Any]:
@@ -128,7 +145,8 @@ def _of_proxy(move: _Move, where: Sequence[Place], sockets: Shared) -> dict[str,
     if lost:
         names = ", ".join(dict.fromkeys(lost))
         raise Stays(f"container {move.proxy.container.name} stays, as annotations have nothing for: {names}")
-    return {**dict(said.annotations), **dict(kept.annotations)}
+    called = mentions.annotations(move.one.pod["spec"], move.proxy)
+    return {**dict(said.annotations), **dict(kept.annotations), **called}
 
 
 def _choice(move: _Move, sockets: Shared) -> dict[str, str]:

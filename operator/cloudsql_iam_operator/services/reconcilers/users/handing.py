@@ -43,7 +43,7 @@ class Handing:
         """Has an object reconciled soon; replaced by the queue's."""
 
     async def over(self, visit: Visit) -> None:
-        """Return when nobody is about to take over what the object has.
+        """Return when nobody is about to take over what the object has, and leave the heir what that has by now.
 
         That is so when an heir has it, when only an edit would get the heir there, and after PATIENCE_SECONDS.
 
@@ -53,6 +53,7 @@ class Handing:
         heir = self._heir(visit)
         if heir is None or not _is_about_to(heir):
             self._since.pop(visit.live.uid, None)
+            self.leave_roles(visit)
             return
         self.wake(heir.key)
         since = self._since.setdefault(visit.live.uid, self._clock())
@@ -60,10 +61,17 @@ class Handing:
             text = f"another CloudSQLIAMUser declares database user {visit.record.username} and is taking it over"
             raise NotYet(Reason.PROGRESSING, text, SOON)
         log.warning("%s: its database user was not taken over by %s in time", visit.live.key, heir.key)
+        self.leave_roles(visit)
+
+    def leave_roles(self, visit: Visit) -> None:
+        """Leave to the heir the database roles that it records: they are its own to keep and to take."""
+        heir = self._heir(visit)
+        if heir is not None:
+            visit.record = replace(visit.record, roles=visit.record.roles - record_in(heir.status).roles)
 
     def loses(self, visit: Visit, why: BaseException | None) -> bool:
         """Whether somebody else has the user; a newcomer's name or claim alone could lock out whose it was."""
-        if not isinstance(why, NotOurs) or not visit.record.bindings:
+        if not isinstance(why, NotOurs) or not (visit.record.bindings or visit.record.roles):
             return False
         if why.reason is Reason.MANAGED_BY_OTHER and not isinstance(why, ManagedElsewhere):
             heir = self._heir(visit)
@@ -94,14 +102,13 @@ class Handing:
     async def _bequeath(self, visit: Visit) -> None:
         """Record the user for an heir that has not come to it yet: it must not be nobody's once this object is gone."""
         heir = self._heir(visit)
-        if heir is None or record_in(heir.status).ownership is not Ownership.NONE:
+        if heir is None or record_in(heir.status).inheriting(visit.record) == record_in(heir.status):
             return
         if heir.key not in self._visits:
-            record = replace(record_in(heir.status), ownership=visit.record.ownership)
-            await self._systems.remember(heir, record.fields())
+            await self._systems.remember(heir, record_in(heir.status).inheriting(visit.record).fields())
         theirs = self._visits.get(heir.key)
         if theirs is not None:
-            theirs.record = replace(theirs.record, ownership=visit.record.ownership)
+            theirs.record = theirs.record.inheriting(visit.record)
             await self._systems.remember(theirs.live, theirs.record.fields())
 
     def _heir(self, visit: Visit) -> Live | None:

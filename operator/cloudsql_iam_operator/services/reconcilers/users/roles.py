@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from cloudsql_iam_operator.adapters.postgres.owning.memberships import roles_of
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
+from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
@@ -23,9 +24,13 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant_status import worst
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
+from cloudsql_iam_operator.services.runtime.claims import others_of
 from cloudsql_iam_operator.services.runtime.reports import max_age
 
 READ_SECONDS = 60.0
+
+AGAIN_SECONDS = 10.0
+"""How often to look whether others that declare the user have let go of roles that this one does not declare."""
 
 
 class DatabaseRoles:
@@ -34,21 +39,28 @@ class DatabaseRoles:
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
 
+    def concern(self, visit: Visit, spec: CloudSQLIAMUser) -> bool:
+        """Whether there is anything to do about the user's roles."""
+        return bool(spec.database_roles or visit.record.roles or self._of_others(visit))
+
     async def settle(self, visit: Visit, declared: Declared) -> None:
         """Give what is declared and not held, and take back what was given here and is declared no more.
+
+        Who has the user has what others that declare it gave to it, too: recorded here before they let go of it.
 
         Raises:
             Failure: a role does not exist, may not be given, or cannot be taken back.
         """
-        wanted = frozenset(declared.spec.database_roles)
-        if not wanted and not visit.record.roles:
-            return
+        wanted, of_others = frozenset(declared.spec.database_roles), self._of_others(visit)
+        await self._record(visit, visit.record.roles | of_others)
+        if left := of_others - wanted:
+            visit.interval = min(visit.interval, AGAIN_SECONDS)
         # an administrator could grant itself whatever the database lane would refuse it
         through_api = wanted if wanted & BY_THE_API else frozenset()
-        if through_api or visit.record.roles - wanted:
-            await self._by_the_api(visit, declared.instance, wanted, through_api)
+        if through_api or visit.record.roles - wanted - left:
+            await self._by_the_api(visit, declared.instance, wanted | left, through_api)
         if not through_api:
-            await self._by_sql(visit, declared, wanted)
+            await self._by_sql(visit, declared, wanted, left)
 
     async def take(self, visit: Visit, instance: CloudSQLInstance, roles: frozenset[str]) -> None:
         """Take back these recorded roles, and leave the others.
@@ -66,13 +78,18 @@ class DatabaseRoles:
             if left & visit.record.roles:
                 _raise(answer.problems or (Problem(Reason.REVOKE_BLOCKED, f"{_named(left)} could not be taken back"),))
 
-    async def _by_sql(self, visit: Visit, declared: Declared, wanted: frozenset[str]) -> None:
+    async def _by_sql(self, visit: Visit, declared: Declared, wanted: frozenset[str], left: frozenset[str]) -> None:
+        """Bring the memberships about by SQL, but for those that are left as they are."""
         username, recorded = visit.record.username, visit.record.roles
-        if not wanted and not recorded:
+        if not wanted and not recorded - left:
             return
         rule = next(rule for rule in declared.instance.access if rule.name == declared.allowed.rule)
         want = GrantWant(
-            entries_for(username, wanted), ledger_for(username, recorded), dry=True, listed=listed_roles(rule)
+            entries_for(username, wanted),
+            ledger_for(username, recorded),
+            dry=True,
+            held=ledger_for(username, left),
+            listed=listed_roles(rule),
         )
         seen = await self._applied(visit, declared.instance, want)
         found = roles_in(seen.found)
@@ -84,6 +101,7 @@ class DatabaseRoles:
         self._note(visit, seen, found, recorded)
         if seen.problems:
             _raise(seen.problems)
+        visit.record = replace(visit.record, roles=visit.record.roles & (wanted | left))  # the rest is not held
 
     def _note(
         self, visit: Visit, answer: GrantAnswer, found: frozenset[str], before: frozenset[str] = frozenset()
@@ -100,7 +118,10 @@ class DatabaseRoles:
     async def _by_the_api(
         self, visit: Visit, instance: CloudSQLInstance, wanted: frozenset[str], given: frozenset[str]
     ) -> None:
-        """Give these through the API, and take what came through it and is not wanted, by telling all that stays."""
+        """Give these through the API, and take what came through it and is not wanted, by telling all that stays.
+
+        From who gets its roles through the API all is taken through it, also what SQL gave before.
+        """
         held, recorded = await self._held(visit, instance), visit.record.roles
         lane = await self._systems.users_lane(instance)
         user = visit.record.username, visit.want.type
@@ -108,7 +129,7 @@ class DatabaseRoles:
             await self._record(visit, recorded | missing)
             await lane.make(visit.live.key, GrantRoles(*user, missing))
             visit.layers.changed("DriftCorrected" if missing & recorded else "Granted", self._gave(visit, missing))
-        taken = frozenset(role for role in recorded - wanted if held.get(role) or role in BY_THE_API)
+        taken = frozenset(role for role in recorded - wanted if held.get(role) or given or role in BY_THE_API)
         if taken & held.keys():
             rest = rest_for_the_api(visit.record.username, frozenset(held), taken)
             await lane.make(visit.live.key, LeaveRoles(*user, frozenset(rest)))
@@ -118,6 +139,11 @@ class DatabaseRoles:
     @staticmethod
     def _gave(visit: Visit, roles: frozenset[str]) -> str:
         return f"gave {visit.record.username} {_named(roles)}"
+
+    def _of_others(self, visit: Visit) -> frozenset[str]:
+        """Roles that other objects record as given to the same user."""
+        others = others_of(self._systems.registry, visit.live, visit.record)
+        return frozenset(role for _, other in others for role in other.roles)
 
     async def _held(self, visit: Visit, instance: CloudSQLInstance) -> dict[str, bool]:
         access = await self._systems.way_in(instance)

@@ -1,10 +1,13 @@
 """A container that knows a database already gets all of our variables, or none: never half of each."""
 
+import time
 from typing import Any
 
 import pytest
 
-from support.podshapes import PG, container, environment, injected, pod, warnings
+from cloudsql_iam_operator.core.injection.outcome import Injected
+from cloudsql_iam_operator.core.injection.plan import plan
+from support.podshapes import FACTS, PG, SETTINGS, container, environment, injected, pod, warnings
 
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
 
@@ -45,6 +48,27 @@ ELSEWHERE = [
     own(PGHOST="localhost", PGPORT="6432"),
     own(PGHOST=""),
     own(PGHOST="warehouse.acme.example", PGPASSWORD=None, PGUSER="reporter"),
+    own(DATABASE_URL="postgis://u@warehouse/x"),
+    own(DATABASE_URL="psql://u@warehouse/x"),
+    own(DATABASE_URL="postgresql_psycopg2://u@warehouse/x"),
+    own(DATABASE_URL="cockroachdb+psycopg://u@warehouse:26257/x"),
+    own(DATABASE_URL="postgres://u:p@//cloudsql/p:r:i/x"),
+    own(DATABASE_URL="postgresql://u@/x?host=/cloudsql/p:r:i"),
+    own(DATABASE_URL="postgresql:///x?host=warehouse"),
+    own(DB="warehouse", DATABASE_URL="postgres://u@$(DB):5432/x"),
+    own(DB=None, DATABASE_URL="postgres://u@$(DB):5432/x"),
+    own(H="warehouse", PGHOST="$(H)"),
+    own(DATA_SOURCE_URI="127.0.0.1:6432/x"),
+    own(AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=None),
+    own(AIRFLOW__CELERY__RESULT_BACKEND="db+postgresql://u@warehouse/x"),
+    own(KC_DB_URL=None),
+    own(PGRST_DB_URI=None),
+    own(SPRING_R2DBC_URL=None),
+    own(FLYWAY_URL=None),
+    own(MB_DB_CONNECTION_URI=None),
+    own(POSTGRES_CONNECTION_STRING=None),
+    own(ConnectionStrings__Orders=None),
+    own(jdbc_url=None),
 ]
 SAME = [
     own(PGHOST="localhost"),
@@ -66,6 +90,20 @@ SAME = [
     own(SPRING_DATASOURCE_URL="jdbc:postgresql://${PGHOST:localhost}:${PGPORT:5432}/orders"),
     own(REDIS_URL="redis://cache"),
     own(PGAPPNAME="web", PGCONNECT_TIMEOUT="5"),
+    own(DB="127.0.0.1", DATABASE_URL="postgres://u@$(DB):5432/x"),
+    own(DB_HOST="localhost", DB_PORT="5432", DATABASE_URL="postgres://u@$(DB_HOST):$(DB_PORT)/x"),
+    own(DATABASE_URL="postgresql:///x?host=127.0.0.1"),
+    own(URL="postgres://u@0.0.0.0:5432/x"),
+    own(URL="postgres://u@LOCALHOST/x"),
+    own(DATA_SOURCE_URI="localhost:5432/x?sslmode=disable"),
+    own(MYSQL_DATABASE_URL=None),
+    own(MONGO_DB_URL=None),
+    own(ConnectionStrings__Redis=None),
+    own(DB_MAX_CONN=None),
+    own(CS="Server=mysql;Uid=u;Pwd=p;Database=x"),
+    own(CS="Server=tcp:x.database.windows.net,1433;Database=x;User ID=u"),
+    own(DB_HOST="mysql.acme.example"),
+    own(POSTGRES_HOST="warehouse"),
 ]
 
 
@@ -148,6 +186,38 @@ def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -
     assert list(environment(injected(body))) == ["PGHOST"]
 
 
+@pytest.mark.parametrize(
+    "env",
+    [
+        own(DB_HOST="127.0.0.1"),
+        own(POSTGRES_HOST="postgres", POSTGRES_PASSWORD=None),
+        own(KC_DB_URL_HOST="warehouse"),
+        own(SPRING_DATASOURCE_SERVER="warehouse", OTHER_PORT="1"),
+    ],
+)
+def test_who_names_a_host_and_no_port_means_the_usual_one_where_the_proxy_moved(env: list[dict[str, Any]]) -> None:
+    body = pod(container(env=env), container("db", ports=[{"containerPort": 5432}]))
+
+    assert injected(body)["spec"]["containers"][0]["env"] == env
+    assert environment(injected(body), "db")["PGPORT"] == "5433"
+
+
+@pytest.mark.parametrize(
+    "env", [own(DB_HOST="127.0.0.1", DB_PORT="6432"), own(REDIS_HOST="cache"), own(MYSQL_DB_HOST="m")]
+)
+def test_who_names_a_port_or_another_server_gets_the_variables_where_the_proxy_moved(env: list[dict[str, Any]]) -> None:
+    body = pod(container(env=env), container("db", ports=[{"containerPort": 5432}]))
+
+    assert environment(injected(body))["PGPORT"] == "5433"
+
+
+def test_a_host_from_another_variable_is_kept_without_a_word_when_it_is_the_same() -> None:
+    env = own(H="127.0.0.1", PGHOST="$(H)")
+
+    assert environment(injected(pod(container(env=env)))) == {**PG, "H": "127.0.0.1", "PGHOST": "$(H)"}
+    assert warnings(pod(container(env=env))) == ()
+
+
 def test_a_name_that_is_kept_is_pointed_out() -> None:  # 64
     body = pod(container(env=own(PGUSER="admin")))
 
@@ -161,6 +231,7 @@ def test_a_name_that_is_kept_is_pointed_out() -> None:  # 64
         own(PGSSLMODE="require"),
         own(PGSSLMODE="verify-full"),
         own(PGCHANNELBINDING="require"),
+        own(PGSSLMODE="no-verify"),
         own(PGSSLNEGOTIATION="direct"),
         own(PGGSSENCMODE="require"),
     ],
@@ -174,7 +245,14 @@ def test_a_demand_for_tls_from_the_time_before_is_pointed_out(env: list[dict[str
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres://u:secret@127.0.0.1/x?sslmode=require", "jdbc:postgresql://localhost:5432/x?ssl=true"]
+    "url",
+    [
+        "postgres://u:secret@127.0.0.1/x?sslmode=require",
+        "jdbc:postgresql://localhost:5432/x?ssl=true",
+        "jdbc:postgresql://localhost:5432/x?sslMode=verify-full",
+        "postgresql+asyncpg://u@127.0.0.1/x?ssl=require",
+        "Host=127.0.0.1;Database=x;SSL Mode=Require",
+    ],
 )
 def test_a_url_that_demands_tls_from_the_proxy_is_pointed_out_by_its_name(url: str) -> None:
     (warning,) = warnings(pod(container(env=own(URL=url))))
@@ -226,6 +304,17 @@ def test_a_typing_error_among_those_left_out_is_pointed_out() -> None:
     assert warnings(pod(container("metrics"), container(), annotations={"containers": "!metrcis"})) == (
         "iam.cloudsql.dev/containers leaves out metrcis, which the pod does not have: did you mean metrics?",
     )
+
+
+def test_a_hundred_names_left_out_of_thousands_are_answered_at_once() -> None:
+    many = [container(f"{'c' * 40}{number}") for number in range(4000)]
+    left_out = ",".join(f"!{'c' * 40}{number}x" for number in range(99))
+    began = time.process_time()
+
+    outcome = plan(pod(*many, annotations={"containers": left_out}), FACTS, SETTINGS)
+
+    assert isinstance(outcome, Injected)
+    assert time.process_time() - began < 5
 
 
 def test_a_postgresql_server_in_the_pod_gets_none_of_its_clients_variables() -> None:

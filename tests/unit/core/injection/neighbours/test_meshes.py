@@ -11,7 +11,7 @@ def native(name: str) -> dict[str, Any]:
     return container(name, restartPolicy="Always")
 
 
-@pytest.mark.parametrize("mesh", ["istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"])
+@pytest.mark.parametrize("mesh", ["istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "envoy"])
 def test_the_proxy_starts_right_after_a_native_mesh_proxy(mesh: str) -> None:  # 73, 77
     body = injected(pod(initContainers=[container("istio-init"), native(mesh), container("migrate")]))
 

@@ -36,6 +36,14 @@ SERVERS = [
     (shell("su postgres -c 'postgres -D d'"), "5433"),
     (shell("initdb -D d && pg_ctl -D d start; sleep inf"), "5433"),
     (shell("service postgresql start && sleep inf"), "5433"),
+    (container("db", image="ghcr.io/zalando/spilo-16:3.2"), "5433"),
+    (container("db", image="quay.io/sclorg/postgresql-15-c9s:latest"), "5433"),
+    (container("db", image="crunchydata/crunchy-postgres:ubi8-16"), "5433"),
+    (container("db", image="postgres:17", args=["-p", "$(P)"], env=[{"name": "P", "value": "5433"}]), "5432"),
+    (ported("postgres:17", P="5433", PGPORT="$(P)"), "5432"),
+    (shell("runuser -u postgres -- /usr/lib/postgresql/17/bin/postgres -D d"), "5433"),
+    (shell("/etc/init.d/postgresql start; sleep inf"), "5433"),
+    (shell("systemctl start postgresql@17-main; sleep inf"), "5433"),
     (shell("postgres -D d & psql -p 5433 -h other"), "5434"),  # whose port 5433 is cannot be told
 ]
 NONE = [
@@ -43,6 +51,8 @@ NONE = [
     container("db", image="postgres:17", command=["pg_dump"]),
     container("db", image=PLAIN, args=["--driver", "postgres"]),
     container("db", image=PLAIN, command=["su", "postgres", "-c", "psql -c 'select 1'"]),
+    container("db", image="prometheuscommunity/postgres-exporter:1"),
+    container("db", image="acme/postgresql-client-16:1"),
     shell("pg_ctl status; sleep inf"),
     shell("echo postgres is not here"),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.core.injection.outcome import Code, Unchanged
-from support.podshapes import container, environment, injected, planned, pod, proxy
+from support.podshapes import PG, container, environment, injected, planned, pod, proxy, warnings
 
 OURS = "acme-prod:europe-west1:orders"
 LEGACY = "acme-prod:europe-west1:legacy"
@@ -21,6 +21,19 @@ WRAPPED = {
     "gosu": ["gosu", "65532:65532", "/cloud-sql-proxy"],
     "sudo": ["sudo", "-u", "nobody", "/cloud-sql-proxy"],
     "an entrypoint": ["/entrypoint.sh", "/cloud-sql-proxy"],
+    "a program that nobody knows": ["/kubexit/kubexit", "/cloud-sql-proxy"],
+    "the entrypoint of a pipeline": [
+        "/tekton/bin/entrypoint",
+        "-wait_file",
+        "/w",
+        "-entrypoint",
+        "/cloud-sql-proxy",
+        "--",
+    ],
+    "parameters of a shell": ["sh", "-c", 'exec "$@"', "--", "/cloud-sql-proxy"],
+    "parameters of a shell that names the proxy": ["sh", "-c", 'exec /cloud-sql-proxy "$@"', "--"],
+    "the first parameter as well": ["sh", "-c", 'exec "$0" $*', "/cloud-sql-proxy"],
+    "the end of a shell's options": ["sh", "-c", "--", "exec /cloud-sql-proxy $0"],
 }
 """Words before the proxy's arguments, in a container's command."""
 
@@ -48,6 +61,13 @@ LINES = {
     "eval": "eval cloud-sql-proxy {}",
     "a variable with a default": "cloud-sql-proxy --port=${{PORT:-5432}} {}",
     "a text before": "cat <<EOF\nstarting\nEOF\ncloud-sql-proxy {}",
+    "flags in a variable": 'FLAGS="--structured-logs  --port 5432 {}"; exec cloud-sql-proxy $FLAGS',
+    "all of it in a variable": 'CMD="/cloud-sql-proxy --port=5432 {}"; exec $CMD',
+    "a variable that is empty": "MORE=; cloud-sql-proxy $MORE {}",
+    "a default that is kept": "cloud-sql-proxy --port=${{PORT:=5432}} {}",
+    "parameters that are set": 'set -- --port 5432 {}; cloud-sql-proxy "$@"',
+    "a loop over one": 'for each in {}; do cloud-sql-proxy "$each" & done; wait',
+    "beside the shell": "coproc cloud-sql-proxy {}\nwait",
     "a remark": "# cloud-sql-proxy acme:here:nothing\ncloud-sql-proxy {}",
 }
 """Shell lines, with the instance in place of the braces."""
@@ -86,9 +106,40 @@ def test_a_proxy_that_something_else_starts_keeps_just_its_ports(made: Any, way:
     assert environment(after)["PGPORT"] == "5433"
 
 
+def test_a_loop_over_several_instances_takes_a_port_for_each() -> None:
+    line = f"for each in {LEGACY} acme-prod:europe-west1:audit; do cloud-sql-proxy $each & done; wait"
+
+    after = injected(pod(container(), container("db", image=TOOLS, command=["sh", "-c", line])))
+
+    assert environment(after)["PGPORT"] == "5434"
+
+
+def test_a_line_in_one_word_is_a_line() -> None:
+    command = ["/usr/bin/env", "-S", f"cloud-sql-proxy --port 5432 {OURS}"]
+
+    assert isinstance(planned(pod(container(), container("db", image=TOOLS, command=command))), Unchanged)
+
+
+def test_an_application_that_starts_a_proxy_beside_itself_is_not_to_be_removed() -> None:
+    line = f"cloud-sql-proxy {OURS} & exec gunicorn shop"
+
+    (warning,) = warnings(pod(container(command=["sh", "-c", line])))
+
+    assert "a Cloud SQL Auth Proxy: take it out of the container's command, or take" in warning
+
+
+def test_an_application_that_starts_a_proxy_for_others_beside_itself_gets_the_variables() -> None:
+    line = f"cloud-sql-proxy {LEGACY} & until nc -z 127.0.0.1 5432; do sleep 1; done; exec gunicorn shop"
+
+    after = injected(pod(container(command=["sh", "-c", line])))
+
+    assert environment(after) == {**PG, "PGPORT": "5433"}
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "echo cloud-sql-proxy acme-prod:europe-west1:orders comes later; sleep inf",
         "command -v cloud-sql-proxy || true; sleep inf",
         "which cloud-sql-proxy; sleep inf",
         "while ! nc -z 127.0.0.1 5432; do sleep 1; done; echo cloud-sql-proxy >/ready",

@@ -1,0 +1,43 @@
+"""What names of variables mean by custom: a connection string of PostgreSQL, or the host of a server."""
+
+from collections.abc import Container, Iterator
+
+STRINGS = frozenset({"DSN", "PGURL", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"})
+"""Names of connection strings that no rule tells."""
+
+_ENDS = frozenset({"URL", "URI", "DSN", "CONNECTIONSTRING"})
+_HOSTS = frozenset({"HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS"})
+
+_DATABASES = frozenset(
+    {"ALCHEMY", "DATABASE", "DATASOURCE", "DB", "FLYWAY", "JDBC", "LIQUIBASE", "PG", "PGRST", "POSTGRES", "POSTGRESDB"}
+    | {"POSTGRESQL", "R2DBC", "SQLALCHEMY"}
+)
+"""Words that speak of a database, and where nothing else is said of PostgreSQL."""
+
+_OTHERS = frozenset(
+    {"BIGQUERY", "CASSANDRA", "CLICKHOUSE", "COUCHDB", "ELASTICSEARCH", "INFLUXDB", "MARIADB", "MONGO", "MONGODB"}
+    | {"MSSQL", "MYSQL", "NEO4J", "ORACLE", "REDIS", "SNOWFLAKE", "SQLITE", "SQLSERVER"}
+)
+"""Words that speak of another kind of server."""
+
+
+def holds_a_string(name: str) -> bool:
+    """Whether a variable of this name holds a connection string, where its value cannot be seen."""
+    words = _words(name)
+    said = words[-1] in _ENDS or words[-2:] in (["CONNECTION", "STRING"], ["ALCHEMY", "CONN"])
+    of_dotnet = words[0] == "CONNECTIONSTRINGS"
+    return name in STRINGS or (((said and not _DATABASES.isdisjoint(words)) or of_dotnet) and _OTHERS.isdisjoint(words))
+
+
+def hosts_without_port(names: Container[str], of: Iterator[str]) -> Iterator[str]:
+    """Of the names those of a database's host beside which `names` has no port, so that the usual one is meant."""
+    for name in of:
+        words = _words(name)
+        if words[-1] in _HOSTS and not _DATABASES.isdisjoint(words) and _OTHERS.isdisjoint(words):
+            kin = name[: -len(words[-1])]
+            if f"{kin}PORT" not in names and f"{kin}port" not in names:
+                yield name
+
+
+def _words(name: str) -> list[str]:
+    return name.upper().replace("-", "_").replace(".", "_").split("_")
