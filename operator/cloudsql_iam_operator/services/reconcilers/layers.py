@@ -79,6 +79,14 @@ class Layers:
         """Note a change that was made, to be posted as an Event; with "" it is only counted."""
         self._changes.append((reason, sentence))
 
+    def changed_too(self, reason: str, sentence: str) -> None:
+        """Note a change that goes with the last one: it is counted by itself and told in the same Event."""
+        if not self._changes:
+            self.changed(reason, sentence)
+            return
+        before, told = self._changes[-1]
+        self._changes[-1:] = [(before, f"{told}; {sentence}" if told else sentence), (reason, "")]
+
     def warn(self, reason: str, sentence: str) -> None:
         """Note what somebody must not miss, to be posted as a Warning Event."""
         self._warnings.append((reason, sentence))
