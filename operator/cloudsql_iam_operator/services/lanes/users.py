@@ -78,7 +78,7 @@ class UsersLane:
         self._granted: dict[str, frozenset[str]] = {}
         self._refused: dict[CreateUser, tuple[Refused, float]] = {}
         self._lane: Lane[Key, UserWant, UserAnswer] = Lane(
-            self._in_turn, pace or Pace(), neighbours.tell, neighbours.under_way
+            self._in_turn, pace or Pace(), neighbours.tell, neighbours.coming
         )
         self.observed: tuple[DatabaseUser, ...] | None = None
         """Users as last listed; None before the first pass."""
@@ -118,6 +118,11 @@ class UsersLane:
             failures = await self._made(key, change)
         if failures:
             raise failures[key]
+
+    @property
+    def in_line(self) -> int:
+        """How many objects wait for it."""
+        return self._lane.in_line
 
     def act_as(self, instance: InstanceUsers) -> None:
         """Read and write as another identity from the next pass on."""

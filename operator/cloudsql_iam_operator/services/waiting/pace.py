@@ -20,8 +20,9 @@ CHECKS = 12.0
 class Pace:
     """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`.
 
-    While others are known to be on their way, until nothing came for `wave`. An edit waits for `edit` only, whatever
-    else comes; but who edits, or makes objects, without end causes one pass in `endless` seconds, or in `longest`.
+    While others are known to be on their way, until nothing came for `wave`, and for longer from pass to pass. An edit
+    waits for `edit` only, whatever else comes; but who edits, or makes objects, without end causes one pass in
+    `endless` seconds, or in `longest`.
     """
 
     quiet: float = 0.3
@@ -70,8 +71,8 @@ class Gathering:
             ends.append(max(self._first[Rank.EDIT] + min(quiet, self._pace.edit), self._free(Rank.EDIT)))
         if Rank.FIRST in self._first:
             wider = 2.0**self._stretch
-            pause = max(quiet, self._pace.wave) if coming else quiet
-            gathered = min(self._last + pause * wider, self._first[Rank.FIRST] + longest * wider)
+            pause = max(quiet, self._pace.wave) * wider if coming else quiet
+            gathered = min(self._last + pause, self._first[Rank.FIRST] + longest * wider)
             ends.append(max(gathered, self._free(Rank.FIRST)))
         if Rank.CHECK in self._first:
             ends.append(min(self._last + quiet * CHECKS, self._first[Rank.CHECK] + longest * CHECKS))
