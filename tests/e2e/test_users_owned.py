@@ -10,7 +10,7 @@ from e2e.waiting import eventually
 
 OWNER_OF = "SELECT tableowner FROM pg_tables WHERE tablename = '{}'"
 COMMAND = (
-    "gcloud sql users assign-roles operator@acme-prod.iam --project=acme-prod --instance=orders "
+    "gcloud sql users assign-roles operator@acme-prod.iam --instance=orders --project=acme-prod "
     "--type=CLOUD_IAM_SERVICE_ACCOUNT --database-roles={}"
 )
 

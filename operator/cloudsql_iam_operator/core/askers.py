@@ -3,6 +3,8 @@
 import shlex
 from dataclasses import dataclass
 
+from cloudsql_iam_operator.core.gcloud import bind_on_project, gcloud
+
 UNKNOWN_MEMBER = "MEMBER"
 """Stands in a command for who asks, where nobody knows it."""
 
@@ -119,9 +121,8 @@ def workload_member(pool: str, namespace: str, name: str) -> str:
 
 
 def _on_project(project: str, role: str, condition: str = "None") -> str:
-    command = ["gcloud", "projects", "add-iam-policy-binding", project, f"--role={role}", f"--condition={condition}"]
-    return shlex.join(command)
+    return bind_on_project(project, role, f"--condition={condition}")
 
 
 def _on_account(email: str, role: str) -> str:
-    return shlex.join(["gcloud", "iam", "service-accounts", "add-iam-policy-binding", email, f"--role={role}"])
+    return gcloud("iam", "service-accounts", "add-iam-policy-binding", email, f"--role={role}")

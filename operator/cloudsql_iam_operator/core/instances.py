@@ -19,6 +19,7 @@ class InstanceFacts:
     `state` is Google's word; it stays RUNNABLE when the owner stopped the instance, which `stopped` tells.
     `addresses` are PRIMARY, PRIVATE, OUTGOING, and `hosts` gives the address of each; `server_ca`
     is PEM. `dns_names` are the instance's own, by connection type (PUBLIC, PRIVATE_SERVICES_ACCESS, …; "" for any).
+    `psc`: it is reached by Private Service Connect.
 
     Source: Cloud SQL Admin API v1, DatabaseInstance
     """
@@ -36,6 +37,13 @@ class InstanceFacts:
     connector_enforcement: str = ""
     server_ca_mode: str = ""
     dns_names: tuple[tuple[str, str], ...] = ()
+    psc: bool = False
+
+    @property
+    def ip_types(self) -> tuple[IPType, ...]:
+        """The kinds of address by which it is reached."""
+        found = {IPType.PSC: self.psc, **{kind: name in self.addresses for kind, name in _ADDRESS_TYPES.items()}}
+        return tuple(kind for kind in IPType if found[kind])
 
     def server_name(self, connection_type: str) -> str:
         """The DNS name that the server's certificate must carry for this way in; "" when it carries none.

@@ -12,6 +12,7 @@ STATUSES: dict[str, Json] = {
         "databaseVersion": "POSTGRES_16",
         "state": "RUNNABLE",
         "iamAuthenticationEnabled": True,
+        "ipTypes": ["PUBLIC", "PRIVATE", "PSC"],
         "users": {"managed": 12, "foreign": 4},
         "iamPolicy": {"principals": 213, "limit": 1500},
     },

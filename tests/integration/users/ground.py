@@ -1,18 +1,19 @@
 """A real PostgreSQL with the lanes of a user's reconcile; the Admin API is the superuser, as it is on Cloud SQL."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
-from cloudsql_iam_operator.api.instance import AccessRule
+from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance
 from cloudsql_iam_operator.api.names import INSTANCE, USER, Key
 from cloudsql_iam_operator.api.parsing.objects import parse_instance, parse_user
 from cloudsql_iam_operator.core.access.rules import Allowed
-from cloudsql_iam_operator.core.errors import Refused
+from cloudsql_iam_operator.core.errors import Failure, Refused
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserStanding, UserWant
@@ -22,6 +23,8 @@ from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
 from cloudsql_iam_operator.services.reconcilers.layers import Layers
+from cloudsql_iam_operator.services.reconcilers.users.ending import Ending
+from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -125,3 +128,26 @@ def declared(*roles: str, listed: tuple[str, ...] = ("*",), users: Sequence[str]
 def restarted(visit: Visit) -> UserRecord:
     """The record as a new process reads it from the status."""
     return record_in(visit.record.fields())
+
+
+def ended(
+    place: Place, listed: tuple[str, ...] = ("app_owner",), username: str = "leaver", **spec: Any
+) -> tuple[Lanes, Visit, Failure | None]:
+    """The end of a user: what was asked of the API, what was found, and why it stays."""
+    lanes, seen = Lanes(place), visit(None, **spec)
+    seen.record = replace(seen.record, username=username, member="user:x@acme.com")
+
+    async def to_nobody(visit: Visit, instance: CloudSQLInstance) -> bool:
+        return False
+
+    async def told() -> Failure | None:
+        try:
+            asked = declared(listed=listed, users=["x@acme.com"])
+            await Ending(lanes, DatabaseRoles(lanes)).drop(seen, asked.instance, to_nobody)  # type: ignore[arg-type] # a few lines
+        except Failure as failure:
+            return failure
+        finally:
+            lanes.threads.close()
+        return None
+
+    return lanes, seen, asyncio.run(told())

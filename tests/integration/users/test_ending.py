@@ -1,20 +1,13 @@
 """The end of a user that owns something, by each way of onOwnedObjects, on a real PostgreSQL."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import Ownership
-from cloudsql_iam_operator.services.reconcilers.users.ending import Ending
-from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
-from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
-from integration.users.ground import Lanes, declared, visit
+from integration.users.ground import ended
 from support.granting.setting import Place
 
 REASSIGN: dict[str, Any] = {"onOwnedObjects": "Reassign", "reassignOwnedTo": "app_owner"}
@@ -34,28 +27,6 @@ def leaver(place: Place) -> Iterator[Place]:
     place.sql("alter role op nocreaterole")
     if place.value("select count(*) from pg_roles where rolname = 'leaver'"):
         place.sql("drop owned by leaver; drop role leaver")
-
-
-async def to_nobody(visit: Visit, instance: CloudSQLInstance) -> bool:
-    return False
-
-
-def ended(place: Place, listed: tuple[str, ...] = ("app_owner",), **spec: Any) -> tuple[Lanes, Visit, Failure | None]:
-    """The end of the user: what was asked of the API, what was found, and why it stays."""
-    lanes, seen = Lanes(place), visit(None, **spec)
-    seen.record = replace(seen.record, username="leaver", member="user:x@acme.com")
-
-    async def told() -> Failure | None:
-        try:
-            asked = declared(listed=listed, users=["x@acme.com"])
-            await Ending(lanes, DatabaseRoles(lanes)).drop(seen, asked.instance, to_nobody)  # type: ignore[arg-type] # a few lines
-        except Failure as failure:
-            return failure
-        finally:
-            lanes.threads.close()
-        return None
-
-    return lanes, seen, asyncio.run(told())
 
 
 def exists(place: Place) -> bool:

@@ -64,8 +64,8 @@ def memberships(place: Place) -> int:
 def test_what_stands_in_the_way_is_told_by_database_what_is_owned_first(leaver: Place) -> None:
     (place,) = [one for one in places_of(leaver.access(), "postgres", "leaver") if one.database == leaver.name]
 
-    told = named(leaver.access(), place, "leaver", 2)
-    all_of_it = named(leaver.access(), place, "leaver", 20)
+    told = named(leaver.access(), place.database, place, "leaver", 2)
+    all_of_it = named(leaver.access(), place.database, place, "leaver", 20)
 
     assert (len(told.named), told.count) == (2, len(all_of_it.named))
     assert "table app.ledger (owned)" in all_of_it.named
@@ -77,7 +77,7 @@ def test_a_database_that_lets_nobody_in_is_told_with_its_number(leaver: Place) -
     (place,) = [one for one in places_of(leaver.access(), "postgres", "leaver") if one.database == leaver.name]
     leaver.sql(f"revoke cloudsqlsuperuser from op; revoke connect on database {leaver.name} from public")
 
-    told = named(leaver.access(), place, "leaver", 20)
+    told = named(leaver.access(), place.database, place, "leaver", 20)
 
     leaver.sql(f"grant cloudsqlsuperuser to op; grant connect on database {leaver.name} to public")
     assert told.count == place.count
@@ -133,6 +133,25 @@ def test_an_operator_that_may_not_act_as_the_user_changes_nothing_and_says_what_
     assert (owned(leaver), memberships(leaver)) == before
 
 
+@pytest.mark.parametrize("kind", ["schema", "database"])
+def test_an_heir_that_may_not_create_where_it_is_to_own_is_told_with_the_grant_that_helps(
+    leaver: Place, kind: str
+) -> None:
+    leaver.sql("grant stranger to op")
+    if kind == "database":
+        leaver.sql(f"grant create on schema app to stranger; grant create on database {leaver.name} to leaver")
+        leaver.sql("set role leaver; create publication news; reset role")
+
+    failure = refused(leaver, Handover("leaver", "stranger"))
+
+    name = "app" if kind == "schema" else leaver.name
+    assert failure.message.endswith(f'GRANT CREATE ON {kind.upper()} "{name}" TO "stranger";')
+    leaver.sql(f'GRANT CREATE ON {kind.upper()} "{name}" TO "stranger"')
+    hand_over(leaver.access(), leaver.name, Handover("leaver", "stranger"))
+    assert owned(leaver) == []
+    leaver.sql("drop owned by stranger cascade; revoke stranger from op")
+
+
 def test_an_operator_that_logs_in_with_iam_is_told_the_command_that_makes_it_a_member(leaver: Place) -> None:
     leaver.sql("revoke leaver from op; alter role op nocreaterole")
     leaver.sql('create role "op@acme-prod.iam" login; grant app_owner to "op@acme-prod.iam"')
@@ -147,7 +166,7 @@ def test_an_operator_that_logs_in_with_iam_is_told_the_command_that_makes_it_a_m
     leaver.sql('drop role "op@acme-prod.iam"')
     assert "op@acme-prod.iam is no member of leaver and may not become one" in caught.value.message
     assert caught.value.message.endswith(
-        "gcloud sql users assign-roles op@acme-prod.iam --project=acme.com:acme-prod --instance=orders "
+        "gcloud sql users assign-roles op@acme-prod.iam --instance=orders --project=acme.com:acme-prod "
         "--type=CLOUD_IAM_SERVICE_ACCOUNT --database-roles=leaver"
     )
 

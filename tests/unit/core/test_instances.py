@@ -49,3 +49,11 @@ def test_an_instance_must_be_a_running_postgresql_primary_with_iam_logins(
             met.append(failure.reason)
 
     assert met == ([reason] if reason else [])
+
+
+def test_the_ways_to_an_instance_are_told_in_one_order() -> None:
+    every = replace(RUNNING, addresses=frozenset({"OUTGOING", "PRIVATE", "PRIMARY"}), psc=True)
+
+    assert list(map(str, RUNNING.ip_types)) == ["PUBLIC"]
+    assert sorted(map(str, every.ip_types)) == ["PRIVATE", "PSC", "PUBLIC"]
+    assert replace(RUNNING, addresses=frozenset({"OUTGOING"})).ip_types == ()

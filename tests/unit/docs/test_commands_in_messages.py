@@ -6,6 +6,7 @@ from cloudsql_iam_operator.adapters.google.answers import NARROW_SCOPES, api_dis
 from cloudsql_iam_operator.api.instance import ConditionMode, ConnectionName
 from cloudsql_iam_operator.core import askers
 from cloudsql_iam_operator.core.askers import Asker, Need
+from cloudsql_iam_operator.core.gcloud import assign_role, create_user, set_password
 from cloudsql_iam_operator.core.iam.bindings import Binding, Scope, condition_for
 from cloudsql_iam_operator.core.iam.external import way_to_add
 from support.gcloud_commands import faults
@@ -40,3 +41,15 @@ def test_a_binding_that_somebody_else_makes_is_made_by_a_command_that_gcloud_tak
 @pytest.mark.parametrize("text", [NARROW_SCOPES, api_disabled("iam.googleapis.com", PROJECT), api_disabled("x", "")])
 def test_a_sentence_that_ends_with_a_command_ends_with_one_that_gcloud_takes(text: str) -> None:
     assert faults(text[text.index("gcloud ") :]) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        set_password("o'neil", PROJECT, "orders"),
+        create_user("it's;me@acme.iam", PROJECT, "orders"),
+        assign_role("op@acme.iam", "o'neil@acme.com", PROJECT, "orders"),
+    ],
+)
+def test_a_command_about_database_users_is_one_that_gcloud_takes(command: str) -> None:
+    assert faults(command) == []

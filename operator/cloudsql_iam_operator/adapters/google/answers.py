@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from googleapiclient.errors import HttpError
 from cloudsql_iam_operator.core.askers import Asker, Need, on_quota_project
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
+from cloudsql_iam_operator.core.gcloud import gcloud
 from cloudsql_iam_operator.core.reasons import Reason
 
 QUOTA_SECONDS = 30.0
@@ -199,7 +199,7 @@ def _quoted(answered: Answered) -> str:
 
 
 def _described(asker: Asker) -> str:
-    return shlex.join(["gcloud", "iam", "service-accounts", "describe", asker.email or UNKNOWN_ACCOUNT])
+    return gcloud("iam", "service-accounts", "describe", asker.email or UNKNOWN_ACCOUNT)
 
 
 def _denial(answered: Answered, errand: Errand, asker: Asker) -> tuple[Reason, str]:
@@ -217,7 +217,7 @@ def _denial(answered: Answered, errand: Errand, asker: Asker) -> tuple[Reason, s
                 f"asked as {asker}; {api_disabled(answered.info.service or errand.need.api, charged)}",
             )
         case "BILLING_DISABLED":
-            command = shlex.join(["gcloud", "billing", "projects", "link", charged or "PROJECT"])
+            command = gcloud("billing", "projects", "link", charged or "PROJECT")
             text = f"asked as {asker}; give the project a billing account: {command} --billing-account=ACCOUNT"
             return Reason.BILLING_DISABLED, text
         case "USER_PROJECT_DENIED":
@@ -230,7 +230,7 @@ def _denial(answered: Answered, errand: Errand, asker: Asker) -> tuple[Reason, s
 
 def api_disabled(service: str, project: str) -> str:
     """What to do about an API that is switched off."""
-    command = shlex.join(["gcloud", "services", "enable", service, f"--project={project or 'PROJECT'}"])
+    command = gcloud("services", "enable", service, f"--project={project or 'PROJECT'}")
     return f"{service} is not enabled in the project that the call is charged to; to enable it: {command}"
 
 

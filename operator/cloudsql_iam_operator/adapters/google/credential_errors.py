@@ -11,6 +11,7 @@ from cloudsql_iam_operator.adapters.google.answers import api_disabled
 from cloudsql_iam_operator.adapters.google.metadata import here, metadata_host, workload_pool
 from cloudsql_iam_operator.core.askers import Asker, Need, on_impersonation, on_workload_identity, workload_member
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.gcloud import gcloud
 from cloudsql_iam_operator.core.reasons import Reason
 
 _WORDS = (
@@ -156,13 +157,13 @@ def _from_metadata(asker: Asker, error: BaseException, said: list[str]) -> str:
 def _created(email: str) -> str:
     name, _, domain = email.partition("@")
     project = domain.removesuffix(".iam.gserviceaccount.com")
-    return shlex.join(["gcloud", "iam", "service-accounts", "create", name, f"--project={project}"])
+    return gcloud("iam", "service-accounts", "create", name, f"--project={project}")
 
 
 def _keys(asker: Asker) -> str:
     if not asker.email:
         return ""
-    return ": " + shlex.join(["gcloud", "iam", "service-accounts", "keys", "list", f"--iam-account={asker.email}"])
+    return ": " + gcloud("iam", "service-accounts", "keys", "list", f"--iam-account={asker.email}")
 
 
 def _project(asker: Asker) -> str:

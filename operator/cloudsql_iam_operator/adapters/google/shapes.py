@@ -18,6 +18,7 @@ def is_instance(answer: Mapping[str, Any]) -> bool:
         and _are_objects(answer.get("ipAddresses", []))
         and _are_objects(answer.get("dnsNames", []))
         and isinstance(settings.get("ipConfiguration", {}), Mapping)
+        and isinstance(settings.get("ipConfiguration", {}).get("pscConfig", {}), Mapping)
         and isinstance(answer.get("serverCaCert", {}), Mapping)
     )
 

@@ -196,6 +196,7 @@ def _facts(body: Mapping[str, Any]) -> InstanceFacts:
         connector_enforcement=str(settings.get("connectorEnforcement", "")),
         server_ca_mode=str(network.get("serverCaMode", "")),
         dns_names=_dns_names(body),
+        psc=network.get("pscConfig", {}).get("pscEnabled") is True,
     )
 
 

@@ -1,7 +1,6 @@
 """What it means when there is no connection: what Google's connector died of, or PostgreSQL said to a login."""
 
 import re
-import shlex
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,6 +12,7 @@ from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.core.askers import Asker, on_cloud_sql, on_login
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.excerpts import excerpt
+from cloudsql_iam_operator.core.gcloud import SERVICE_ACCOUNT_TYPE, create_user, set_password
 from cloudsql_iam_operator.core.reasons import Reason
 
 _MISREAD = (KeyError, TypeError, AttributeError, UnboundLocalError)
@@ -146,18 +146,19 @@ def _let_in(login: Login, said: str) -> str:
 
     Source: Cloud SQL says "Cloud SQL IAM … authentication failed" of a user that it has, and otherwise "password …"
     """
-    where = [f"--instance={login.name}", f"--project={login.project}"]
+    where = login.project, login.name
     if login.asker is None:
-        command = shlex.join(["gcloud", "sql", "users", "set-password", login.user, *where, "--prompt-for-password"])
+        command = set_password(login.user, *where)
         return (
             f"the user must exist and its password be that of the Secret, which was used; to set it: {command}, "
             "then write it into the Secret"
         )
     if "Cloud SQL IAM" in said:
         return f"the user exists; {on_login(login.project).lacked_by(login.asker)}, which takes minutes to act"
-    kind = "CLOUD_IAM_SERVICE_ACCOUNT"
-    command = shlex.join(["gcloud", "sql", "users", "create", login.user, *where, f"--type={kind}"])
-    return f"asked as {login.asker}; the instance must have that user, of type {kind}; to make it: {command}"
+    return (
+        f"asked as {login.asker}; the instance must have that user, of type {SERVICE_ACCOUNT_TYPE}; to make it: "
+        f"{create_user(login.user, *where)}"
+    )
 
 
 def _reason(said: str) -> str:

@@ -63,11 +63,13 @@ class Annotation(str, Generic[T]):
 class Wishes:
     """What the annotations of a pod say, parsed; `wishes[PORT]` is the default where it is not said.
 
-    `ignored` are annotations on the Namespace that cannot be defaults.
+    `ignored` are annotations on the Namespace that cannot be defaults; `unread` says which of its defaults cannot be
+    read, and why, of those that the pod has no need of.
     """
 
     said: Mapping[str, Any]
     ignored: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def __getitem__(self, annotation: Annotation[T]) -> T:
         """The value of an annotation, or its default."""

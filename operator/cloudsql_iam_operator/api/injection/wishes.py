@@ -36,10 +36,12 @@ def parse_wishes(annotations: Mapping[str, str] | None, namespace: Mapping[str, 
         _refuse_without_inject(ours)
         return None
     pods = {name: _parsed(READ.get(name, STATUS), value) for name, value in sorted(ours.items())}
-    defaults, ignored = _defaults(namespace)
-    wishes = Wishes({**_fitting(defaults, pods), **pods}, ignored)
+    if pods[INJECT].way is Way.NONE:
+        _check(Wishes(pods), pods)
+        return None
+    wishes = _over(namespace, pods)
     _check(wishes, pods)
-    return wishes if wishes[INJECT].way is not Way.NONE else None
+    return wishes
 
 
 def users_named(wishes: Wishes) -> tuple[str, ...]:
@@ -74,14 +76,21 @@ def _parsed(annotation: Annotation[Any], value: str) -> Any:
     return annotation.parse(annotation, value.strip())
 
 
-def _defaults(namespace: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Defaults that a Namespace sets, and its annotations that can be none."""
+def _over(namespace: Mapping[str, str], pods: Mapping[str, Any]) -> Wishes:
+    """What the pod says, over the defaults that its Namespace sets; one that cannot be read matters where it counts."""
     ours = sorted(name for name in namespace if name.startswith(PREFIX))
     usable = [name for name in ours if name in READ and READ[name].namespaced]
-    try:
-        return {name: _parsed(READ[name], namespace[name]) for name in usable}, tuple(sorted({*ours} - {*usable}))
-    except InvalidObject as invalid:
-        raise InvalidObject(f"{invalid.field} of the Namespace", invalid.problem) from invalid
+    unused = {*pods} | ({*OF_THE_PROXY, ENV} if pods[INJECT].way is Way.CONNECTOR else set())
+    defaults: dict[str, Any] = {}
+    unread: list[str] = []
+    for name in usable:
+        try:
+            defaults[name] = _parsed(READ[name], namespace[name])
+        except InvalidObject as invalid:
+            if name not in unused:
+                raise InvalidObject(f"{invalid.field} of the Namespace", invalid.problem) from invalid
+            unread.append(str(invalid))
+    return Wishes({**_fitting(defaults, pods), **pods}, tuple(sorted({*ours} - {*usable})), tuple(unread))
 
 
 def _fitting(defaults: Mapping[str, Any], pods: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -96,7 +105,8 @@ def _check(wishes: Wishes, pods: Mapping[str, Any]) -> None:
     _check_user(wishes)
     for request, limit in _PAIRS:
         if exceeds(wishes[request], wishes[limit]):
-            raise InvalidObject(request, f"is {shown(wishes[request])}, more than the limit {shown(wishes[limit])}")
+            said = str(request) if {request, limit} & {*pods} else f"{request} of the Namespace"
+            raise InvalidObject(said, f"is {shown(wishes[request])}, more than the limit {shown(wishes[limit])}")
     if wishes[IMPERSONATE_DELEGATES] and not wishes[IMPERSONATE]:
         raise InvalidObject(IMPERSONATE_DELEGATES, f"does nothing without {IMPERSONATE}")
     if PORT in wishes and wishes[UNIX_SOCKET]:

@@ -1,8 +1,8 @@
 """Bindings that somebody else makes: which of those a login needs are missing, and the command that adds one."""
 
-import shlex
 from collections.abc import Iterable
 
+from cloudsql_iam_operator.core.gcloud import bind_on_project
 from cloudsql_iam_operator.core.iam.bindings import Binding, Condition, folded
 
 _AND = " && "
@@ -32,8 +32,7 @@ def serves(found: Binding, wanted: Binding) -> bool:
 
 def way_to_add(binding: Binding, project: str) -> str:
     """The gcloud command that adds a binding, for a shell."""
-    words = ["gcloud", "projects", "add-iam-policy-binding", project, f"--role={binding.role}"]
-    told = " ".join(shlex.quote(word) for word in (*words, f"--member={binding.member}"))
+    told = bind_on_project(project, binding.role, f"--member={binding.member}")
     if binding.condition is None:
         return f"{told} --condition=None"
     title = binding.condition.title.rpartition("/")[2]

@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.injection.facts import Facts, ServiceAccountFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.pod import Frame
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
-from cloudsql_iam_operator.core.injection.targets import Login, Target, database_warnings, targets
+from cloudsql_iam_operator.core.injection.targets import Login, Target, address_warnings, database_warnings, targets
 from cloudsql_iam_operator.core.injection.waiting import wait_of, waiting_warnings
 
 
@@ -51,9 +51,9 @@ def access(pod: Frame, wishes: Wishes, facts: Facts, settings: InjectionSettings
     logins = tuple(_login(user, acting) for user in users)
     if wishes[CREDENTIALS_SECRET] is not None:
         warnings.append(f"the identity behind {CREDENTIALS_SECRET} is not verified: Secrets are not read")
-    return Access(
-        logins, targets(wishes, logins), (*warnings, *database_warnings(wishes, logins), *_ignored(wishes, facts))
-    )
+    found = targets(wishes, logins)
+    warnings += [*address_warnings(found, logins), *database_warnings(wishes, logins), *_ignored(wishes, facts)]
+    return Access(logins, found, tuple(warnings))
 
 
 def _users(wishes: Wishes, account: ServiceAccountFact, facts: Facts) -> Iterator[UserFact]:
@@ -93,7 +93,9 @@ def _warnings(
 
 
 def _ignored(wishes: Wishes, facts: Facts) -> Iterator[str]:
-    """Annotations on the Namespace that do nothing there."""
+    """Annotations on the Namespace that do nothing there, or that cannot be read."""
     if wishes.ignored:
         names = ", ".join(wishes.ignored)
         yield f"{names} on the Namespace {facts.namespace} does nothing there: only defaults for the proxy's form may"
+    for problem in wishes.unread:
+        yield f"a default on the Namespace {facts.namespace} would refuse pods that do not say it themselves: {problem}"

@@ -30,11 +30,15 @@ class ServiceAccountFact:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFact:
-    """A CloudSQLInstance: `connection` is `project:region:instance`."""
+    """A CloudSQLInstance: `connection` is `project:region:instance`.
+
+    `has` are the kinds of address that its status names, in capitals; none when that is not known.
+    """
 
     name: str
     connection: str
     ip_type: IPType
+    has: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,11 @@ def user_of(named: str, account: ServiceAccountFact, facts: Facts) -> UserFact:
     """
     user = _named(named, facts) if named else _only(account, facts)
     if user.deleting:
-        raise forbidden(Code.USER, f"CloudSQLIAMUser {facts.namespace}/{user.name} is being deleted")
+        raise forbidden(
+            Code.USER,
+            f"CloudSQLIAMUser {facts.namespace}/{user.name} is being deleted: create it again when it is gone, or name "
+            f"another one in {INJECT}",
+        )
     return user
 
 

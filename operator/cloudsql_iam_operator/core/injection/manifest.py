@@ -135,7 +135,8 @@ def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:
 def _is_windows(spec: Mapping[str, Any]) -> bool:
     """Whether the pod says so in one of the ways there are; the label with `beta` is that of old clusters."""
     selector = _mapping(spec.get("nodeSelector"))
-    if WINDOWS_BUILD in selector:
+    # the API server has put the selector of the class in; a template has only its name
+    if WINDOWS_BUILD in selector or _text(spec.get("runtimeClassName")).startswith(WINDOWS):
         return True
     named = (_mapping(spec.get("os")).get("name"), *(selector.get(label) for label in OS_LABELS))
     return WINDOWS in [_text(name) for name in named] or _has_windows_options(spec) or _goes_to_windows(spec)

@@ -76,6 +76,18 @@ def database_warnings(wishes: Wishes, logins: Sequence[Login]) -> Iterator[str]:
             yield f"PGDATABASE is not set, as CloudSQLIAMUser {name} {text}: set {DATABASE}"
 
 
+def address_warnings(found: Sequence[Target], logins: Sequence[Login]) -> Iterator[str]:
+    """That an instance has no address of the kind by which it is dialled, where its status says which it has."""
+    for target, login in zip(found, logins, strict=False):
+        instance = login.instance
+        if instance.has and target.address is not Address.AUTO and str(target.address).upper() not in instance.has:
+            there = ", ".join(instance.has).lower()
+            yield (
+                f"CloudSQLInstance {instance.name} has no {target.address} address, and the proxy dials that: set "
+                f"{IP_TYPE} to what it has ({there}), or ask for ipType in the CloudSQLInstance"
+            )
+
+
 def _of_login(wishes: Wishes, login: Login, wish: InstanceWish | None) -> Target:
     address = Address(login.instance.ip_type.lower())
     granted = login.user.databases

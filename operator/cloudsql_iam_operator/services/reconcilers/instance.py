@@ -168,6 +168,7 @@ def _shown(facts: InstanceFacts) -> dict[str, Any]:
         "databaseVersion": facts.database_version,
         "state": "STOPPED" if facts.stopped else facts.state,
         "iamAuthenticationEnabled": facts.iam_authentication,
+        "ipTypes": list(map(str, facts.ip_types)),
     }
 
 
@@ -178,6 +179,7 @@ def _kept(live: Live) -> dict[str, Any]:
             "databaseVersion",
             "state",
             "iamAuthenticationEnabled",
+            "ipTypes",
             "users",
             "iamPolicy",
             "orphans",

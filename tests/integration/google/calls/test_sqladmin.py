@@ -31,7 +31,11 @@ def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> No
             "settings": {
                 "activationPolicy": "NEVER",
                 "databaseFlags": [{"name": "cloudsql.iam_authentication", "value": "on"}],
-                "ipConfiguration": {"sslMode": "ENCRYPTED_ONLY", "serverCaMode": "GOOGLE_MANAGED_CAS_CA"},
+                "ipConfiguration": {
+                    "sslMode": "ENCRYPTED_ONLY",
+                    "serverCaMode": "GOOGLE_MANAGED_CAS_CA",
+                    "pscConfig": {"pscEnabled": True},
+                },
             },
             "dnsName": "a.sql.goog.",
             "dnsNames": [
@@ -55,6 +59,7 @@ def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> No
         hosts=(("PRIMARY", "203.0.113.7"),),
         server_ca_mode="GOOGLE_MANAGED_CAS_CA",
         dns_names=(("", "a.sql.goog"), ("PUBLIC", "b.sql.goog")),
+        psc=True,
     )
     assert stand_in.asked == [("GET", "/v1/projects/acme-prod/instances/orders?alt=json", None)]
     assert stand_in.calls == [("sqladmin", "instances.get", 200)]

@@ -123,6 +123,24 @@ def test_a_namespace_asks_for_no_injection() -> None:
     assert parse_wishes({}, ours(inject="checkout")) is None
 
 
+@pytest.mark.parametrize("given", [{"cpu_request": "100m"}, {"inject": "env"}])
+def test_a_default_that_cannot_be_meant_hurts_no_pod_that_has_no_need_of_it(given: dict[str, str]) -> None:
+    wishes = wished(ours(**{"inject": "checkout", **given}), ours(cpu_request="64mb", memory_limit="1Gi"))
+
+    (problem,) = wishes.unread
+    assert problem.startswith(f"{D}cpu-request: is '64mb'; write a quantity")
+
+
+def test_a_default_that_cannot_be_meant_hurts_no_pod_that_opts_out() -> None:
+    assert parse_wishes(ours(inject="false"), ours(cpu_request="64mb")) is None
+
+
+def test_defaults_that_go_against_one_another_name_the_namespace() -> None:
+    told = refusal(ours(inject="checkout"), ours(cpu_request="2", cpu_limit="1"))
+
+    assert told == f"{D}cpu-request of the Namespace: is '2', more than the limit '1'"
+
+
 def test_a_default_that_cannot_be_meant_names_the_namespace() -> None:
     told = refusal(ours(inject="checkout"), ours(cpu_request="64mb"))
 

@@ -13,6 +13,7 @@ from support.podshapes import (
     ACCOUNT,
     CHECKOUT,
     FACTS,
+    ORDERS,
     PG,
     SETTINGS,
     container,
@@ -48,6 +49,30 @@ def test_a_pod_may_not_act_as_an_account_before_the_users_is_known() -> None:
     fresh = replace(CHECKOUT, member="", username="", login=Login.WAITS)
 
     assert "is not known yet" in denied(pod(annotations={"impersonate": OTHER}), users(fresh))
+
+
+@pytest.mark.parametrize(
+    ("has", "annotations", "wanted"),
+    [
+        (("PUBLIC",), {}, "private"),
+        (("PUBLIC", "PRIVATE"), {"ip-type": "psc"}, "psc"),
+        (("PSC",), {"ip-type": "public"}, "public"),
+        (("PUBLIC",), {"ip-type": "auto"}, ""),
+        (("PRIVATE",), {}, ""),
+        ((), {"ip-type": "psc"}, ""),
+    ],
+)
+def test_an_address_that_the_instance_lacks_is_pointed_out(  # 61
+    has: tuple[str, ...], annotations: dict[str, str], wanted: str
+) -> None:
+    facts = users(replace(CHECKOUT, instance=replace(ORDERS, has=has)))
+
+    there = ", ".join(has).lower()
+    expected = (
+        f"CloudSQLInstance orders-prod has no {wanted} address, and the proxy dials that: "
+        f"set {D}ip-type to what it has ({there}), or ask for ipType in the CloudSQLInstance"
+    )
+    assert warnings(pod(annotations=annotations), facts) == ((expected,) if wanted else ())
 
 
 def test_a_key_is_not_compared_with_the_service_account() -> None:
@@ -134,6 +159,18 @@ def test_defaults_of_the_namespace_hold_where_the_pod_says_nothing() -> None:
     assert [c["name"] for c in body["spec"]["containers"]] == ["web", "cloudsql-proxy"]
 
 
+def test_a_default_of_the_namespace_that_the_pod_overrides_is_pointed_out_when_it_cannot_be_meant() -> None:
+    facts = replace(FACTS, about=NamespaceFact(annotations={f"{D}cpu-request": "64mb"}))
+
+    (warning,) = warnings(pod(annotations={"cpu-request": "100m"}), facts)
+
+    assert warning == (
+        "a default on the Namespace orders would refuse pods that do not say it themselves: "
+        f"{D}cpu-request: is '64mb'; write a quantity such as 50m, 0.5, 64Mi or 1G"
+    )
+    assert f"422 {D}cpu-request of the Namespace: is '64mb'" in denied(pod(), facts)
+
+
 def test_other_annotations_of_the_namespace_are_pointed_out() -> None:
     facts = replace(FACTS, about=NamespaceFact(annotations={f"{D}user": "admin"}))
 
@@ -162,6 +199,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"nodeSelector": {"kubernetes.io/os": "windows"}},
     {"nodeSelector": {"beta.kubernetes.io/os": "windows"}},
     {"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}},
+    {"runtimeClassName": "windows-2022"},
     required({"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}),
     required({"key": "node.kubernetes.io/windows-build", "operator": "Exists"}),
     {"initContainers": [container("i", securityContext={"windowsOptions": {"runAsUserName": "x"}})]},

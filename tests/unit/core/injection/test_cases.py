@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
+from cloudsql_iam_operator.api.instance import ConnectionName
+from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.injection.facts import Login
 from cloudsql_iam_operator.core.injection.outcome import Injected
+from cloudsql_iam_operator.core.instances import InstanceFacts, require_engine
 from support.podshapes import (
+    CHECKOUT,
     FACTS,
     PG,
     SETTINGS,
@@ -19,6 +24,7 @@ from support.podshapes import (
     planned,
     pod,
     proxy,
+    users,
     warnings,
 )
 
@@ -78,12 +84,14 @@ CASES = {
     51: "test_true_with_two_users_is_refused_with_both",
     52: "test_a_pod_may_act_as_the_users_account_with_another_of_its_own",
     53: "test_e_mails_are_compared_without_regard_to_case",
+    54: "test_a_user_on_another_engine_is_refused_with_a_word",
     55: "test_a_name_longer_than_postgresql_keeps_is_cut_with_a_warning",
     56: "test_a_value_that_cannot_be_meant_is_refused_by_name_in_one_short_line",
     57: "test_resources_that_cannot_be_are_refused",
     58: "test_a_duration_without_a_unit_is_refused_with_the_one_that_is_meant",
     59: "test_a_typing_error_is_refused_with_the_name_that_was_meant",
     60: "test_an_instance_carries_no_options_of_the_proxy",
+    61: "test_an_address_that_the_instance_lacks_is_pointed_out",
     62: "test_only_the_chosen_containers_reach_the_socket",
     63: "test_a_directory_that_a_container_has_is_refused",
     64: "test_a_name_that_is_kept_is_pointed_out",
@@ -121,20 +129,28 @@ CASES = {
     96: "test_an_api_server_that_is_slow_does_not_hold_the_answer_back",
 }
 
-PENDING = {
-    54: "MySQL and SQL Server have no kinds yet",
-    61: "which addresses an instance has is in no status yet",
-}
-"""Cases without a test of that number here, and where they belong."""
 
-
-def test_every_case_has_a_test_that_exists_or_says_where_it_belongs() -> None:
+def test_every_case_has_a_test_that_exists() -> None:
     written = "\n".join(path.read_text() for path in TESTS.rglob("test_*.py"))
     names = set(re.findall(r"^(?:async )?def (test_\w+)", written, re.MULTILINE))
 
-    assert {*CASES, *PENDING} == set(range(1, 97))
-    assert not {*CASES} & {*PENDING}
+    assert {*CASES} == set(range(1, 97))
     assert {number: name for number, name in CASES.items() if name not in names} == {}
+
+
+@pytest.mark.parametrize("engine", ["MYSQL_8_0", "SQLSERVER_2022_STANDARD"])
+def test_a_user_on_another_engine_is_refused_with_a_word(engine: str) -> None:
+    facts = InstanceFacts("RUNNABLE", False, engine, True, "CLOUD_SQL_INSTANCE", "europe-west1", frozenset())
+    with pytest.raises(Failure) as met:
+        require_engine(ConnectionName("acme-prod", "europe-west1", "orders"), facts)
+    told = f"{met.value.reason}: {met.value.message}"
+
+    refusal = denied(pod(), users(replace(CHECKOUT, login=Login.STALLED, problem=told)))
+
+    assert refusal == (
+        "403 CloudSQLIAMUser checkout cannot log in: UnsupportedEngine: instance acme-prod:europe-west1:orders runs "
+        f"{engine}; only PostgreSQL is served"
+    )
 
 
 @pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "DaemonSet", "Rollout", "Revision", "Job"])

@@ -118,7 +118,8 @@ def test_a_user_that_has_expired_is_refused() -> None:
 
 def test_a_user_that_is_being_deleted_is_refused() -> None:  # 50
     assert denied(pod(), users(replace(CHECKOUT, deleting=True))) == (
-        "403 CloudSQLIAMUser orders/checkout is being deleted"
+        "403 CloudSQLIAMUser orders/checkout is being deleted: create it again when it is gone, or name another one in "
+        "iam.cloudsql.dev/inject"
     )
 
 

@@ -31,10 +31,14 @@ def places_of(access: Access, database: str, role: str) -> tuple[Dependents, ...
     return tuple(Dependents(name, count) for name, count in rows(access, database, query("dependents"), {"role": role}))
 
 
-def named(access: Access, place: Dependents, role: str, most: int) -> Dependents:
-    """The same place with the names of at most so many things; it may be closed to the operator, and then says so."""
+def named(access: Access, database: str, place: Dependents, role: str, most: int) -> Dependents:
+    """The same place with the names of at most so many things; it may be closed to the operator, and then says so.
+
+    Asked in that database, or in any one about what all share.
+    """
+    asked = {"role": role, "database": place.database, "limit": most}
     try:
-        found = rows(access, place.database, query("dependents_here"), {"role": role, "limit": most})
+        found = rows(access, database, query("dependents_here"), asked)
     except NotYet as failure:
         return Dependents(place.database, place.count, why=failure.message)
     words = tuple(legible(f"{what or 'an object'} ({'owned' if owned else 'privileges'})") for what, owned in found)

@@ -1,6 +1,5 @@
 """Giving all that a role owns in one database to another role, in one transaction that leaves no membership behind."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from cloudsql_iam_operator.adapters.postgres.session import require_trusted, wri
 from cloudsql_iam_operator.adapters.postgres.startup import Connection
 from cloudsql_iam_operator.adapters.postgres.statements import encoded
 from cloudsql_iam_operator.core.errors import NotYet
+from cloudsql_iam_operator.core.gcloud import assign_role
 from cloudsql_iam_operator.core.grants.changes.statements import MembershipStatement
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -69,8 +69,7 @@ def hand_over(access: Access, database: str, handover: Handover) -> None:
                 require_trusted(connection.execute(query("ddl_triggers")))
         except psycopg.errors.InsufficientPrivilege as error:
             text = f"could not give its objects to {handover.heir}: {failure(error, access, database).message}"
-            remedy = f"have a role that may do it run there: {_by_hand(handover)}"
-            raise NotYet(Reason.SQL_PERMISSION_DENIED, f"{text}; {remedy}") from error
+            raise NotYet(Reason.SQL_PERMISSION_DENIED, f"{text}; {_remedy(error, handover)}") from error
         except psycopg.errors.LockNotAvailable as error:
             text = f"{failure(error, access, database).message}: it is tried again"
             raise NotYet(Reason.DELETION_BLOCKED, text) from error
@@ -123,9 +122,20 @@ def _not_joined(joining: MembershipStatement, hold: _Hold, handover: Handover, p
     where = place.rsplit(":", 2)
     if not hold.login.endswith(IAM_LOGIN) or len(where) != PARTS:
         return f"{text}; have a role that may act as both run in each database: {_by_hand(handover)}"
-    words = ("gcloud", "sql", "users", "assign-roles", hold.login, f"--project={where[0]}", f"--instance={where[2]}")
-    command = shlex.join((*words, "--type=CLOUD_IAM_SERVICE_ACCOUNT", f"--database-roles={joining.role}"))
+    project, _, instance = where
+    command = assign_role(hold.login, joining.role, project, instance)
     return f"{text}; the Admin API makes it one until the user is deleted: {command}"
+
+
+def _remedy(error: psycopg.Error, handover: Handover) -> str:
+    """What helps: an owner of tables and the like must be allowed to create such in their schema."""
+    said = error.diag.message_primary or ""
+    for kind, place in (("schema", sql.SQL("SCHEMA")), ("database", sql.SQL("DATABASE"))):
+        _, found, name = said.partition(f"permission denied for {kind} ")
+        if found:
+            words = sql.SQL("GRANT CREATE ON {} {} TO {}").format(place, *map(sql.Identifier, (name, handover.heir)))
+            return f"who is to own something there, and the operator, need CREATE on it: {words.as_string()};"
+    return f"have a role that may do it run there: {_by_hand(handover)}"
 
 
 def _by_hand(handover: Handover) -> str:

@@ -1,4 +1,4 @@
--- What depends on a role in this database or in all of them; what it owns comes first.
+-- What depends on a role in this database, or with '' what all share; what it owns comes first.
 select pg_describe_object(s.classid, s.objid, s.objsubid), s.deptype = 'o'
 from pg_shdepend s
 join pg_roles u on u.oid = s.refobjid
@@ -7,6 +7,6 @@ where
     s.refclassid = 'pg_authid'::regclass
     and s.deptype in ('o', 'a')
     and u.rolname = %(role)s
-    and (s.dbid = 0 or d.datname = current_database())
+    and coalesce(d.datname, '') = %(database)s
 order by 2 desc, 1
 limit %(limit)s

@@ -80,7 +80,8 @@ def instance(body: Mapping[str, Any]) -> InstanceFact | None:
         parsed = parse_instance(body)
     except InvalidObject:
         return None
-    return InstanceFact(parsed.metadata.key.name, str(parsed.connection), parsed.admin.database.ip_type)
+    has = (body.get("status") or {}).get("ipTypes") or ()
+    return InstanceFact(parsed.metadata.key.name, str(parsed.connection), parsed.admin.database.ip_type, tuple(has))
 
 
 def user(body: Mapping[str, Any]) -> SeenUser | None:

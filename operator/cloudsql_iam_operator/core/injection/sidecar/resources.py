@@ -148,7 +148,8 @@ def _sum(running: Sequence[SetAside], which: str, name: str) -> Decimal:
 
 
 def _written(name: str, amount: Decimal, rounding: str = ROUND_CEILING) -> str:
-    """The amount as a quantity, rounded up unless said: thousandths for CPU, whole bytes else."""
+    """The amount as a quantity, rounded up unless said: thousandths for CPU, whole bytes else, or MiB."""
     if name == CPU:
         return f"{int((amount * 1000).to_integral_value(rounding))}m"
-    return str(int(amount.to_integral_value(rounding)))
+    whole, rest = divmod(int(amount.to_integral_value(rounding)), 1024 * 1024)
+    return f"{whole}Mi" if whole and not rest else str(whole * 1024 * 1024 + rest)

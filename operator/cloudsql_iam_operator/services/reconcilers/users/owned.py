@@ -67,8 +67,9 @@ class OwnedThings:
     async def _named(self, access: Access, places: tuple[Dependents, ...], username: str) -> str:
         left, told = LISTED, []
         for place in places:
-            if left > 0 and place.database:
-                place = await self._call(named, access, place, username, left)  # noqa: PLW2901 - the same, with names
+            if left > 0:
+                asked = named, access, place.database or MAINTENANCE, place, username, left
+                place = await self._call(*asked)  # noqa: PLW2901 - the same, with names
                 left -= len(place.named)
             told.append(_told(place))
         return "; ".join(told) or "something of it was there when Google was asked"
@@ -98,10 +99,11 @@ async def known_heir(spec: CloudSQLIAMUser, instance: CloudSQLInstance, allowed:
 
 def _told(place: Dependents) -> str:
     where = f"database {place.database}" if place.database else "all databases"
+    things = "1 thing" if place.count == 1 else f"{place.count} things"
     if place.why:
-        return f"{where}: {place.count} things ({place.why})"
+        return f"{where}: {things} ({place.why})"
     more = place.count - len(place.named)
     listed = ", ".join(place.named)
     if not listed:
-        return f"{where}: {place.count} things"
+        return f"{where}: {things}"
     return f"{where}: {listed}" + (f" and {more} more" if more > 0 else "")

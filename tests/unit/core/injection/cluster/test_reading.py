@@ -47,6 +47,8 @@ def test_an_instance_is_read_with_its_address_type() -> None:
     }
 
     assert reading.instance(body) == InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PSC)
+    known = InstanceFact("orders-prod", "acme-prod:europe-west1:orders", IPType.PSC, ("PUBLIC", "PSC"))
+    assert reading.instance({**body, "status": {"ipTypes": ["PUBLIC", "PSC"]}}) == known
 
 
 def test_an_object_that_cannot_be_read_is_left_out() -> None:

@@ -42,7 +42,7 @@ def got(facts: Facts, annotations: dict[str, str] | None = None, **spec: Any) ->
         (ruled(limits("memory", most="200Mi")), USUAL["requests"], {"memory": "200Mi"}),
         (ruled(limits("memory", most="32Mi")), {"cpu": "50m", "memory": "32Mi"}, {"memory": "32Mi"}),
         (ruled(limits("memory", least="512Mi")), {"cpu": "50m", "memory": "512Mi"}, {"memory": "512Mi"}),
-        (ruled(limits("memory", ratio="2")), {"cpu": "50m", "memory": "134217728"}, USUAL["limits"]),
+        (ruled(limits("memory", ratio="2")), {"cpu": "50m", "memory": "128Mi"}, USUAL["limits"]),
         (ruled(limits("memory", ratio="3")), {"cpu": "50m", "memory": "89478486"}, USUAL["limits"]),
         (
             ruled(replace(limits("cpu", most="1"), ratio={"cpu": "1500m"})),
@@ -99,7 +99,7 @@ def test_a_rule_for_the_whole_pod_counts_all_its_containers() -> None:
         ),
         (
             {"limits": {"memory": "512Mi", "cpu": "1"}, "requests": {"memory": "32Mi", "cpu": "20m"}},
-            {"requests": {"cpu": "20m", "memory": "33554432"}, "limits": {"memory": "256Mi"}},
+            {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_containers_share_what_the_pod_requests_as_a_whole() -> None:  # 29
     beside = container(resources={"requests": {"memory": "90Mi"}})
     body = pod(beside, resources={"requests": {"memory": "100Mi"}})
 
-    assert proxy(injected(body))["resources"]["requests"]["memory"] == str(10 * 2**20)
+    assert proxy(injected(body))["resources"]["requests"]["memory"] == "10Mi"
 
 
 def test_a_limit_above_the_pods_own_is_told() -> None:  # 29
