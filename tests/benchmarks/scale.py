@@ -9,10 +9,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.figures import Figure, percentile
+from benchmarks.figures import Figure, percentile, table
+from benchmarks.floor import floor
 from benchmarks.memory import resident, used
 from controlplane import binaries
 from controlplane.addresses import FIRST_INSTANCE
@@ -29,6 +30,9 @@ PROJECTS, INSTANCES = 2, 6
 
 PROJECT_USERS = 700
 """With two bindings each: a policy holds 1,500 principals."""
+
+FLOORS = 4.0
+"""How many times longer a wave may take than the API server needs for it when nothing else runs."""
 
 EDITS = 20
 LIMIT = 3600.0
@@ -49,8 +53,11 @@ def measure() -> Sequence[Figure]:
         namespaces = [f"fleet-of-{size}" for size in sizes]
         for name in namespaces:
             stage.chain.kubectl.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        each = floor(stage, places)
+        _say(f"{1000 * each:.1f} ms of the machine for what the API server alone does for an object")
         rounds = [
-            _Round(stage, Fleet(stage, name, size // 2, places)) for name, size in zip(namespaces, sizes, strict=True)
+            _Round(stage, Fleet(stage, name, size // 2, places), each)
+            for name, size in zip(namespaces, sizes, strict=True)
         ]
         figures = [figure for each in rounds for figure in each.play()]
         return [*figures, *_growth(rounds[0], rounds[-1])]
@@ -61,8 +68,9 @@ def measure() -> Sequence[Figure]:
 class _Round:
     """One fleet from apply to gone."""
 
-    def __init__(self, stage: Stage, fleet: Fleet) -> None:
+    def __init__(self, stage: Stage, fleet: Fleet, floor_each: float) -> None:
         self.stage = stage
+        self.floor = floor_each * 2 * fleet.size
         self.fleet = fleet
         self.objects = 2 * fleet.size
         self.interval = max(30, self.objects // 25)
@@ -72,8 +80,11 @@ class _Round:
     def play(self) -> Sequence[Figure]:
         """Measure, and leave nothing behind."""
         declare_instances(self.stage, self.interval, self.fleet.places)
-        figures = [*self._wave(), *self._rest(), *self._edits(), *self._restart(), self._memory(), self._deletion()]
+        figures = [figure for part in self._parts() for figure in _shown(part())]
         return [Figure(f"{self.objects}: {f.what}", f.value, f.unit, f.limit) for f in figures]
+
+    def _parts(self) -> Sequence[Callable[[], Sequence[Figure]]]:
+        return self._wave, self._rest, self._edits, self._restart, self._memory, self._deletion
 
     def _wave(self) -> Sequence[Figure]:
         start, began, processor = self.fleet.position(), time.monotonic(), used(os.getpid(), OPERATOR)
@@ -85,6 +96,8 @@ class _Round:
         _say(f"{self.objects} objects Ready after {self.seconds:.1f} s")
         return [
             Figure("apply to all Ready", self.seconds, "s", max(10.0, 0.03 * self.objects)),
+            Figure("of that, what the API server alone needs", self.floor, "s"),
+            Figure("apply to all Ready, in times of that", self.seconds / self.floor, "times", FLOORS),
             Figure("the operator's processor time until then", self.processor, "s"),
             Figure("users.list on the way, most of an instance", calls.most(LIST), "calls", 10),
             Figure("getIamPolicy on the way, most of a project", calls.most(GET), "calls", 6),
@@ -141,14 +154,20 @@ class _Round:
             Figure("writes after a restart", calls.writes, "writes", 0),
         ]
 
-    def _memory(self) -> Figure:
+    def _memory(self) -> Sequence[Figure]:
         limit = 200.0 if self.objects <= 2000 else 300.0
-        return Figure("RSS of the operator", max(resident(os.getpid(), OPERATOR)), "MiB", limit)
+        return [Figure("RSS of the operator", max(resident(os.getpid(), OPERATOR)), "MiB", limit)]
 
-    def _deletion(self) -> Figure:
+    def _deletion(self) -> Sequence[Figure]:
         began = time.monotonic()
         self.fleet.delete(LIMIT)
-        return Figure("delete all", time.monotonic() - began, "s", max(10.0, 0.0225 * self.objects))
+        return [Figure("delete all", time.monotonic() - began, "s", max(10.0, 0.0225 * self.objects))]
+
+
+def _shown(figures: Sequence[Figure]) -> Sequence[Figure]:
+    """The same, which are on the screen too: a run takes long, and what breaks later must not take them away."""
+    print(table("scale, so far", figures), file=sys.stderr, flush=True)
+    return figures
 
 
 def _places(users: int) -> Sequence[Place]:

@@ -74,13 +74,15 @@ class Fleet:
 
     def declare_at_once(self) -> None:
         """Declare all while no operator runs: to the next one they are all there at once, however slow kubectl is."""
-        self._operators(0)
-        eventually(lambda: not self.kubectl.list("pods", world.NAMESPACE, labels=OPERATOR), "the operator is gone")
+        self.operators(0)
         self.declare()
-        self._operators(1)
+        self.operators(1)
 
-    def _operators(self, count: int) -> None:
+    def operators(self, count: int) -> None:
+        """Have so many operators, and return when the others are gone."""
         self.kubectl("scale", "deployment", "cloudsql-iam-operator", "-n", world.NAMESPACE, f"--replicas={count}")
+        if not count:
+            eventually(lambda: not self.kubectl.list("pods", world.NAMESPACE, labels=OPERATOR), "the operator is gone")
 
     def ready(self, limit: float) -> None:
         """Return when all are Ready."""

@@ -63,8 +63,12 @@ class Objects:
 
     def annotate(self, kind: str, name: str, namespace: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations; one that is None is taken off."""
-        body = {"metadata": {"annotations": annotations}}
-        _asked(lambda: self._api.patch(f"{_place(kind, namespace)}/{name}", body))
+        self.patch(kind, name, namespace, {"metadata": {"annotations": annotations}})
+
+    def patch(self, kind: str, name: str, namespace: str, body: Mapping[str, Any], part: str = "") -> None:
+        """Merge into an object, or into a part of it such as `status`."""
+        place = f"{_place(kind, namespace)}/{name}{'/' if part else ''}{part}"
+        _asked(lambda: self._api.patch(place, body))
 
     def delete(self, kind: str, *names: str, namespace: str = "", wait: bool = True) -> None:
         """Delete objects as far as there are any, and return when they are gone unless told not to wait."""

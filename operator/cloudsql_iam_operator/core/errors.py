@@ -42,8 +42,14 @@ class Withdrawn(Failure):
 
 
 class NotYet(Failure):
-    """Waiting helps. Tried again after `retry_after` seconds, or with backoff when that is None."""
+    """Waiting helps. Tried again after `retry_after` seconds, or with backoff when that is None.
 
-    def __init__(self, reason: Reason, message: str, retry_after: float | None = None) -> None:
+    `passing`: what it waits for is being looked at, and wakes it; a new object need not say so in the meantime.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, retry_after: float | None = None, *, passing: bool = False
+    ) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
+        self.passing = passing

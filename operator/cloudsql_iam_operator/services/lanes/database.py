@@ -24,15 +24,15 @@ PASS_SECONDS = 180.0
 class Passes:
     """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before.
 
-    `tell` is called for objects of which a pass that they did not ask for found something else, and `under_way` is how
-    many objects are looked at.
+    `tell` is called for objects of which a pass that they did not ask for found something else, and `coming` is how
+    many objects may come.
     """
 
     threads: Threads
     sessions: Sessions
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[Key], None] = nobody
-    under_way: Callable[[], int] = none
+    coming: Callable[[], int] = none
 
 
 class DatabaseLane:
@@ -60,7 +60,7 @@ class DatabaseLane:
         self._held: Held | None = None
         self._drift: dict[Key, Drift] = {}
         self._tried: dict[Key, GrantWant] = {}
-        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell, passes.under_way)
+        self._lane: Lane[Key, GrantWant, GrantAnswer] = Lane(self._pass, passes.pace, passes.tell, passes.coming)
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
         """How the database stands to the want, after what could be done was done.
@@ -76,6 +76,11 @@ class DatabaseLane:
         """Whether another pass is: somebody waits, or was shown by this one what it comes again to have done."""
         shown = any(want.dry for key, want in standing.items() if self._lane.rank(key) is not Rank.CHECK)
         return lambda: shown or self._lane.awaited
+
+    @property
+    def in_line(self) -> int:
+        """How many objects wait for it."""
+        return self._lane.in_line
 
     def press(self, key: Key) -> None:
         """Let who waits for the object go ahead as an edit does."""

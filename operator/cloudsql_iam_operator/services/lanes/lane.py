@@ -62,7 +62,7 @@ def nobody(key: object) -> None:
 
 
 def none() -> int:
-    """Know of none that may come."""
+    """Expect nobody."""
     return 0
 
 
@@ -80,12 +80,12 @@ class Lane(Generic[K, W, A]):
         run: RunPass[K, W, A],
         pace: Pace,
         tell: Callable[[K], None] = nobody,
-        under_way: Callable[[], int] = none,
+        coming: Callable[[], int] = none,
     ) -> None:
-        """`under_way` is how many are looked at anywhere: while some do not wait here yet, they may come."""
+        """`coming` is how many are looked at that may come here: while some may, more is gathered."""
         self._run = run
         self._tell = tell
-        self._under_way = under_way
+        self._coming = coming
         self._loop = asyncio.get_running_loop()
         self._gathering = Gathering(pace)
         self._stirred = asyncio.Event()
@@ -148,6 +148,11 @@ class Lane(Generic[K, W, A]):
                 settle(waiter.future, Overtaken())
         if seen := [waiter for waiter in waiters if waiter.seen]:
             self._waiters[key] = seen
+
+    @property
+    def in_line(self) -> int:
+        """How many keys somebody waits for."""
+        return len(self._waiters)
 
     @property
     def awaited(self) -> bool:
@@ -215,7 +220,7 @@ class Lane(Generic[K, W, A]):
                     await self._stirred.wait()
 
     def _due(self) -> float:
-        return self._gathering.due(coming=self._under_way() > len(self._waiters))
+        return self._gathering.due(coming=self._coming() > 0)
 
     def _plan_look(self, seconds: float) -> None:
         if self._timer is not None:

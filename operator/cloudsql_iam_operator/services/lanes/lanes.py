@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
@@ -21,7 +22,8 @@ from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.lane import nobody, none
-from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane, PolicyShare
+from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
+from cloudsql_iam_operator.services.lanes.policies.share import PolicyShare
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced, PolicyNeighbours, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
@@ -39,6 +41,11 @@ Place = tuple[str, ConnectionName]
 
 Announce = Callable[[Mapping[Key, str]], Awaitable[None]]
 Record = Callable[[Announced], Awaitable[Mapping[Key, Failure]]]
+
+
+class _Awaited(Protocol):
+    @property
+    def in_line(self) -> int: ...
 
 
 class Lanes:
@@ -72,7 +79,7 @@ class Lanes:
                 lambda: self._consents(project),
                 self._record,
                 self._told,
-                self._looked_at,
+                lambda: self._coming(self._policies, self._databases),
             )
             threads = self._threads.of(project)
             self._policies[project] = PolicyLane(project, google.resource_manager, threads, neighbours)
@@ -87,7 +94,7 @@ class Lanes:
                 self._announce,
                 self._told,
                 lambda: owned_on(self._registry, instance.connection),
-                self._looked_at,
+                lambda: self._coming(self._users, self._policies, self._databases),
             )
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())
             threads = self._threads.of(str(instance.connection))
@@ -100,12 +107,13 @@ class Lanes:
         connection, place = instance.connection, _place(instance)
         self._ways[place] = access
         if (place, name) not in self._databases:
+            threads = self._threads.of(str(connection))
             sessions = self._sessions.setdefault(connection, Sessions(self.sessions))
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(self._threads.of(str(connection)), sessions, tell=self._told, under_way=self._looked_at),
+                Passes(threads, sessions, tell=self._told, coming=lambda: self._coming(self._databases)),
                 lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
@@ -143,8 +151,9 @@ class Lanes:
     def _told(self, key: Key) -> None:
         self.tell(key)
 
-    def _looked_at(self) -> int:
-        return self.under_way()
+    def _coming(self, *lanes: Mapping[Any, _Awaited]) -> int:
+        """How many that are looked at wait in none of these lanes: those that others' turn comes before may come."""
+        return self.under_way() - sum(lane.in_line for those in lanes for lane in those.values())
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""

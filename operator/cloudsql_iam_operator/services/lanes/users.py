@@ -28,7 +28,7 @@ from cloudsql_iam_operator.core.users.plan import (
 from cloudsql_iam_operator.core.users.principals import kept
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
 from cloudsql_iam_operator.services.lanes.retry import Circuit, Retry
-from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, UserAnswer, UserNeighbours, in_turns
+from cloudsql_iam_operator.services.lanes.user_wants import InstanceUsers, Turns, UserAnswer, UserNeighbours
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 
@@ -73,11 +73,12 @@ class UsersLane:
         self._busy = busy
         self._turn = turn or asyncio.Lock()
         self._circuit = Circuit()
+        self._turns = Turns()
         self._ours: dict[str, Ownership] = {}
         self._granted: dict[str, frozenset[str]] = {}
         self._refused: dict[CreateUser, tuple[Refused, float]] = {}
         self._lane: Lane[Key, UserWant, UserAnswer] = Lane(
-            self._in_turn, pace or Pace(), neighbours.tell, neighbours.under_way
+            self._in_turn, pace or Pace(), neighbours.tell, neighbours.coming
         )
         self.observed: tuple[DatabaseUser, ...] | None = None
         """Users as last listed; None before the first pass."""
@@ -117,6 +118,11 @@ class UsersLane:
             failures = await self._made(key, change)
         if failures:
             raise failures[key]
+
+    @property
+    def in_line(self) -> int:
+        """How many objects wait for it."""
+        return self._lane.in_line
 
     def act_as(self, instance: InstanceUsers) -> None:
         """Read and write as another identity from the next pass on."""
@@ -165,7 +171,7 @@ class UsersLane:
         failures = self._still_refused(planned.changes)
         for key, failure in failures.items():
             self._lane.answer(key, failure)
-        due = in_turns(planned.changes.keys() - failures.keys(), self._lane.rank)
+        due = self._turns.of(planned.changes.keys() - failures.keys(), self._lane.rank)
         end = asyncio.get_running_loop().time() + PASS_SECONDS
         for position, first in enumerate(due):
             if position % AT_ONCE == 0:
@@ -174,6 +180,7 @@ class UsersLane:
                 chunk = due[position : position + AT_ONCE]
                 failures |= await self._announced({k: planned.changes[k] for k in chunk if k in unknown})
             if first not in failures:
+                self._turns.served(first, self._lane.rank(first))
                 failures |= await self._made(first, planned.changes[first])
             self._conclude(wants, planned, first, failures.get(first))
         return frozenset()

@@ -16,7 +16,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.instances import require_iam_authentication, require_usable
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named
-from cloudsql_iam_operator.services.reconcilers.grantees import named
+from cloudsql_iam_operator.services.reconcilers.grantees import NEW_SECONDS, are_new, named
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import instance_named, tenant_of
 from cloudsql_iam_operator.services.runtime.registry import Live
@@ -59,7 +59,10 @@ class GrantChecks:
         """
         found = named(spec, self._systems.registry, ledger)
         if found.missing and not found.roles and not ledger:
-            raise NotYet(found.missing[0].reason, "; ".join(problem.message for problem in found.missing))
+            text = "; ".join(problem.message for problem in found.missing)
+            if are_new(spec, self._systems.registry, datetime.now(UTC)):
+                raise NotYet(found.missing[0].reason, text, NEW_SECONDS, passing=True)
+            raise NotYet(found.missing[0].reason, text)
         if found.missing and ledger and await self._systems.kind_is_going(USER):
             text = "the definition of CloudSQLIAMUser is being deleted; what its objects hold is left as it is"
             raise NotYet(Reason.USER_NOT_READY, text)

@@ -1,6 +1,7 @@
 """The roles of a grant's grantees, as far as they are known and let in."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
@@ -15,6 +16,9 @@ from cloudsql_iam_operator.core.users.principals import is_cut
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+
+NEW_SECONDS = 60.0
+"""How long a grant need not say that it waits for its new users."""
 
 
 class Admission(Enum):
@@ -81,6 +85,20 @@ def _admission(live: Live | None) -> Admission:
     if shut_out(live):
         return Admission.SHUT_OUT
     return Admission.LET_IN if live is not None and live.ready else Admission.UNKNOWN
+
+
+def are_new(spec: DatabaseGrant, registry: Registry, now: datetime) -> bool:
+    """Whether the users among the grantees are there and were made lately, and it is told of none how it stands.
+
+    The first word about one of them wakes the grant.
+    """
+    users = [registry.user(spec.metadata.key.namespace, g.name) for g in spec.grantees if isinstance(g, UserRef)]
+    return bool(users) and all(live is not None and not live.told and _age(live, now) < NEW_SECONDS for live in users)
+
+
+def _age(live: Live, now: datetime) -> float:
+    created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
+    return (now - created).total_seconds()
 
 
 def shut_out(user: Live | None) -> bool:

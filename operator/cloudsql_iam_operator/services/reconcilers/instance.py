@@ -18,7 +18,7 @@ from cloudsql_iam_operator.core.instances import (
 )
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.services.lanes.policies.policy import PolicyShare
+from cloudsql_iam_operator.services.lanes.policies.share import PolicyShare
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.runtime.objects import lays_claim, readable

@@ -35,6 +35,7 @@ class Layers:
         self._warnings: list[tuple[str, str]] = []
         self._retry_after: float | None = None
         self._by: float | None = None
+        self._passing = False
 
     async def hold(self, layer: ConditionType, step: Awaitable[T], message: str = "") -> T:
         """What the step gives, noting that the layer holds; with no message, only a failure is noted.
@@ -72,11 +73,19 @@ class Layers:
         """Note a verdict, and when it wants to be tried again."""
         self.note(layer, failure.reason, failure.message + self._advice)
         if isinstance(failure, NotYet):
-            self._retry_after = failure.retry_after
+            self._retry_after, self._passing = failure.retry_after, failure.passing
 
     def changed(self, reason: str, sentence: str) -> None:
         """Note a change that was made, to be posted as an Event; with "" it is only counted."""
         self._changes.append((reason, sentence))
+
+    def changed_too(self, reason: str, sentence: str) -> None:
+        """Note a change that goes with the last one: it is counted by itself and told in the same Event."""
+        if not self._changes:
+            self.changed(reason, sentence)
+            return
+        before, told = self._changes[-1]
+        self._changes[-1:] = [(before, f"{told}; {sentence}" if told else sentence), (reason, "")]
 
     def warn(self, reason: str, sentence: str) -> None:
         """Note what somebody must not miss, to be posted as a Warning Event."""
@@ -95,7 +104,7 @@ class Layers:
         changes, warnings = (
             tuple((reason, self._placed(text)) for reason, text in told) for told in (self._changes, self._warnings)
         )
-        return Report(findings, fields, again, changes, warnings, self._by)
+        return Report(findings, fields, again, changes, warnings, self._by, self._passing)
 
     def _placed(self, text: str) -> str:
         """The text, which says on which instance; ahead of it, because a text may end with a command."""

@@ -17,7 +17,7 @@ from cloudsql_iam_operator.services.identities.google import Google, Identities
 from cloudsql_iam_operator.services.identities.logins import Logins
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane
 from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes, Record
-from cloudsql_iam_operator.services.lanes.policies.policy import PolicyShare
+from cloudsql_iam_operator.services.lanes.policies.share import PolicyShare
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced, nothing_unrecorded
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS

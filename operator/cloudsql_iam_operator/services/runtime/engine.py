@@ -242,7 +242,7 @@ class Engine:
         if live.deleting and report.holds:
             await self._post(warnings_of(live, report))
             return
-        if status == stored_now.status:
+        if status == stored_now.status or (report.passing and not stored_now.told):
             return
         if live.departed:
             self._registry.depart(live, status)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -11,13 +12,17 @@ from cloudsql_iam_operator.services.runtime.turns import parked
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+DROPPED = 8
+"""Old readings that go, at most, when a new one comes: more than come, so that none stay."""
+
 
 class Readings(Generic[K, V]):
-    """The latest reading of each thing. Belongs to one event loop."""
+    """The latest reading of each thing, for as long as anybody takes one so old. Belongs to one event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._latest: dict[K, tuple[V, float]] = {}
+        self._longest = 0.0
         self._running: dict[K, tuple[asyncio.Task[V], float]] = {}
 
     async def read(self, what: K, read: Callable[[], Awaitable[V]], *, max_age: float) -> V:
@@ -26,6 +31,7 @@ class Readings(Generic[K, V]):
         What the reading raises is raised to all who waited for it, and then an older one does not speak for it.
         """
         came = self._clock()
+        self._longest = max(self._longest, max_age)
         latest = self._latest.get(what)
         if latest is not None and came - latest[1] < max_age:
             return latest[0]
@@ -44,6 +50,7 @@ class Readings(Generic[K, V]):
             try:
                 value = await read()
                 self._latest[what] = value, began
+                self._drop_old()
             finally:
                 del self._running[what]
             return value
@@ -52,3 +59,14 @@ class Readings(Generic[K, V]):
         task = asyncio.get_running_loop().create_task(reading(), context=contextvars.Context())
         self._running[what] = task, began
         return task
+
+    def __len__(self) -> int:
+        """How many readings are kept."""
+        return len(self._latest)
+
+    def _drop_old(self) -> None:
+        """Drop what nobody takes any more; the oldest stand first, or nearly so."""
+        for what, (_, began) in list(itertools.islice(self._latest.items(), DROPPED)):
+            if self._clock() - began <= self._longest:
+                return
+            del self._latest[what]

@@ -86,6 +86,11 @@ class Live:
         return named_by(self.key, self.spec, self.status, (self.instance, declared_instance(self.body)))
 
     @property
+    def told(self) -> bool:
+        """Whether its status ever said how it stands."""
+        return bool(self.status.get("conditions"))
+
+    @property
     def ready(self) -> bool:
         """Whether its Ready condition is True for the generation seen."""
         return self.status.get("observedGeneration") == self.generation and any(

@@ -25,7 +25,7 @@ class Report:
     backoff.
     `changes` are past-tense sentences, each an Event; one with no words is only counted. `warnings` are
     Events that somebody must not miss, posted for an object that goes too. `by` is seconds within which to reconcile
-    again whatever `again` and backoff say, because an end comes then.
+    again whatever `again` and backoff say, because an end comes then. `passing`: a new object need not tell of it.
     """
 
     findings: tuple[Finding, ...]
@@ -34,6 +34,7 @@ class Report:
     changes: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     by: float | None = None
+    passing: bool = False
 
     @property
     def holds(self) -> bool:

@@ -9,6 +9,9 @@ WAVE = 8
 """New wants in one pass from which more are expected."""
 
 STRETCHES = 2
+BURST = 8
+"""Passes in a row that wait for their company only, for edits and for new wants each: what a few people cause."""
+
 CHECKS = 12.0
 """How much longer is gathered for periodic checks, which nobody waits for, so that one pass serves all of them."""
 
@@ -17,14 +20,16 @@ CHECKS = 12.0
 class Pace:
     """How long a lane gathers before a pass, in seconds: until nothing came for `quiet`, at most `longest`.
 
-    While others are known to be on their way, until nothing came for `wave`. An edit waits for `edit` only, whatever
-    else comes.
+    While others are known to be on their way, until nothing came for `wave`, and for longer from pass to pass. An edit
+    waits for `edit` only, whatever else comes; but who edits, or makes objects, without end causes one pass in
+    `endless` seconds, or in `longest`.
     """
 
     quiet: float = 0.3
     longest: float = 5.0
     edit: float = 0.3
     wave: float = 1.0
+    endless: float = 2.0
 
 
 class Gathering:
@@ -36,6 +41,9 @@ class Gathering:
         self._last = 0.0
         self._stretch = 0
         self._rested = float("-inf")
+        self._paid = dict.fromkeys((Rank.EDIT, Rank.FIRST), float("-inf"))
+        """Until when the passes that began for a rank would take if each took its time."""
+        self._each = min(pace.endless, pace.longest)
 
     def note(self, rank: Rank, came: float) -> None:
         """Somebody came."""
@@ -60,11 +68,12 @@ class Gathering:
         quiet, longest = self._pace.quiet, self._pace.longest
         ends = [float("inf")]
         if Rank.EDIT in self._first:
-            ends.append(self._first[Rank.EDIT] + min(quiet, self._pace.edit))
+            ends.append(max(self._first[Rank.EDIT] + min(quiet, self._pace.edit), self._free(Rank.EDIT)))
         if Rank.FIRST in self._first:
             wider = 2.0**self._stretch
-            pause = max(quiet, self._pace.wave) if coming else quiet
-            ends.append(min(self._last + pause * wider, self._first[Rank.FIRST] + longest * wider))
+            pause = max(quiet, self._pace.wave) * wider if coming else quiet
+            gathered = min(self._last + pause, self._first[Rank.FIRST] + longest * wider)
+            ends.append(max(gathered, self._free(Rank.FIRST)))
         if Rank.CHECK in self._first:
             ends.append(min(self._last + quiet * CHECKS, self._first[Rank.CHECK] + longest * CHECKS))
         return min(ends)
@@ -75,6 +84,9 @@ class Gathering:
             self._stretch = 0
         elif waiting >= WAVE:
             self._stretch = min(self._stretch + 1, STRETCHES)
+        rank = min(self._first, default=Rank.CHECK)
+        if rank in self._paid:
+            self._paid[rank] = max(self._paid[rank], now) + self._each
         self._first = {}
 
     def end(self, now: float, waiting: Iterable[tuple[Rank, float]]) -> None:
@@ -84,3 +96,7 @@ class Gathering:
         for rank, came in waiting:
             self._first[rank] = min(came, self._first.get(rank, came))
             self._last = max(self._last, came)
+
+    def _free(self, rank: Rank) -> float:
+        """When a pass may begin for the rank again."""
+        return self._paid[rank] - BURST * self._each

@@ -50,7 +50,10 @@ class World:
     under_way: int = 0
 
     def __post_init__(self) -> None:
-        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append, lambda: self.under_way)
+        self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append, self._coming)
+
+    def _coming(self) -> int:
+        return self.under_way - self.lane.in_line
 
     async def run(self, wants: Mapping[str, int]) -> PassResult[str, Said]:
         loop = asyncio.get_running_loop()

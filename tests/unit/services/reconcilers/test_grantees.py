@@ -11,7 +11,7 @@ from cloudsql_iam_operator.core.errors import Refused
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, GranteeRole
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named, status_fields
-from cloudsql_iam_operator.services.reconcilers.grantees import named
+from cloudsql_iam_operator.services.reconcilers.grantees import are_new, named
 from cloudsql_iam_operator.services.runtime.registry import Registry
 
 CUT = "orders-checkout-web-shop-team1@acme-production-environment-01.i"
@@ -88,6 +88,45 @@ def test_two_objects_for_one_account_are_no_collision() -> None:
 
     assert found.roles == {UserRef("a"): CUT}
     assert [problem.reason for problem in found.missing] == [Reason.USER_NOT_READY]
+
+
+@pytest.mark.parametrize(
+    ("created", "status", "is_new"),
+    [
+        ("2026-01-02T00:00:00Z", {"observedGeneration": -1}, True),
+        ("2026-01-02T00:00:00Z", {"observedGeneration": 1, "created": True}, True),
+        ("2026-01-02T00:00:00Z", {"conditions": [{"type": "Ready", "status": "False"}]}, False),
+        ("2026-01-01T23:50:00Z", {"observedGeneration": -1}, False),
+    ],
+    ids=["never reconciled", "being made", "told of", "made long ago"],
+)
+def test_a_user_is_new_until_its_status_says_how_it_stands_for_a_minute_at_most(
+    created: str, status: dict[str, Any], is_new: bool
+) -> None:
+    registry = Registry()
+    grantees = [{"userRef": {"name": "a"}}]
+    grant = {"instanceRef": {"name": "i"}, "database": "d", "grantees": grantees, "preset": "read", "schemas": ["app"]}
+    registry.put(Key(GRANT.name, "team", "reads"), body(GRANT.name, "reads", grant))
+    user = body(USER.name, "a", {"instanceRef": {"name": "i"}, "principal": {"user": "ann@acme.com"}})
+    user["metadata"]["creationTimestamp"] = created
+    registry.put(Key(USER.name, "team", "a"), {**user, "status": status})
+    live = registry.get(Key(GRANT.name, "team", "reads"))
+    assert live is not None
+    assert isinstance(live.spec, DatabaseGrant)
+
+    assert are_new(live.spec, registry, datetime(2026, 1, 2, tzinfo=UTC)) is is_new
+
+
+def test_a_user_that_is_not_there_is_not_new() -> None:
+    registry = Registry()
+    spec = {"instanceRef": {"name": "i"}, "database": "d", "preset": "read", "schemas": ["app"]}
+    key, stored = Key(GRANT.name, "team", "reads"), body(GRANT.name, "reads", spec)
+    registry.put(key, {**stored, "spec": {**spec, "grantees": [{"userRef": {"name": "a"}}]}})
+    live = registry.get(key)
+    assert live is not None
+    assert isinstance(live.spec, DatabaseGrant)
+
+    assert not are_new(live.spec, registry, datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def test_the_status_tells_of_a_cut_name() -> None:

@@ -59,6 +59,24 @@ def test_that_a_new_object_waits_for_what_goes_on_by_itself_is_in_its_status_and
     assert scene.cluster.notices == ["Succeeded", "UserNotReady"]
 
 
+def test_a_new_object_that_waits_for_what_wakes_it_costs_no_write_until_there_is_something_to_say() -> None:
+    waits = Report((Finding(ConditionType.READY, Reason.USER_NOT_READY, "user a is not ready"),), passing=True)
+    story = Told(waits, waits, HOLDS, waits)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body())
+        await until(lambda: len(scene.counts.seen) == 2)  # its backoff, too, has it looked at again
+        assert scene.cluster.writes == 0
+        await until(lambda: scene.cluster.writes == 1)
+        scene.queue.add(KEY)
+        await until(lambda: scene.cluster.writes == 2)
+
+    scene = play(story, act)
+
+    assert scene.counts.seen[:3] == ["UserNotReady", "UserNotReady", "Succeeded"]
+    assert scene.cluster.notices == ["Succeeded", "UserNotReady"]
+
+
 def test_a_change_without_words_is_counted_and_no_event() -> None:
     story = Told(replace(HOLDS, changes=(("DriftCorrected", ""),)))
 

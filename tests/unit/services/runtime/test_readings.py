@@ -67,3 +67,21 @@ def test_a_reading_that_fails_fails_all_who_waited_and_an_older_one_does_not_spe
             await readings.read("a", fails, max_age=60.0)
 
     asyncio.run(story())
+
+
+def test_what_nobody_takes_any_more_is_not_kept() -> None:
+    async def story() -> list[int]:
+        clock = [0.0]
+        readings: Readings[str, int] = Readings(lambda: clock[0])
+        kept = []
+
+        async def one() -> int:
+            return 1
+
+        for number in range(500):
+            clock[0] += 1.0
+            await readings.read(f"namespace-{number}", one, max_age=5.0)
+            kept.append(len(readings))
+        return kept
+
+    assert max(asyncio.run(story())) <= 6

@@ -131,21 +131,24 @@ def _mask(cell: Cell, key: Key, standing: Standing) -> int:
 def _memberships(
     entries: Entries, records: Iterable[Record], snapshot: Snapshot, reach: Reach
 ) -> frozenset[tuple[int, int]]:
+    wanted = _pairs(entries, snapshot)
+    if not wanted:
+        return wanted
     edges = Edges(snapshot, reach)
     there = frozenset((grant.role, grant.member) for grant in snapshot.role_grants if edges.own(grant))
     caused: frozenset[tuple[int, int]] = frozenset()
     for applied, exceptions in records:
         caused |= _pairs(applied, snapshot) - _pairs(exceptions, snapshot)
-    return (_pairs(entries, snapshot) & there) - caused
+    return (wanted & there) - caused
 
 
 def _pairs(entries: Entries, snapshot: Snapshot) -> frozenset[tuple[int, int]]:
-    oid = {name: role.oid for name, role in snapshot.roles.items()}
+    roles = snapshot.roles
     return frozenset(
-        (oid[entry.role], oid[member])
+        (roles[entry.role].oid, roles[member].oid)
         for entry in entries.memberships
         for member in entry.members
-        if entry.role in oid and member in oid
+        if entry.role in roles and member in roles
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE, Key
@@ -52,7 +52,7 @@ class PolicyLane:
         self._writers: dict[int, PolicyWriter] = {}
         self._brake = Brake()
         self._lane: Lane[Key, PolicyWant, BindingsAnswer] = Lane(
-            self._pass, pace or PACE, neighbours.tell, neighbours.under_way
+            self._pass, pace or PACE, neighbours.tell, neighbours.coming
         )
         self._told: Mapping[Key, BindingsAnswer | Exception] = {}
         self.principals: int | None = None
@@ -91,6 +91,11 @@ class PolicyLane:
         """
         await self._lane.submit(key, PolicyWant(owned=owned, policies=policies))
         self._lane.forget(key)
+
+    @property
+    def in_line(self) -> int:
+        """How many objects wait for it."""
+        return self._lane.in_line
 
     def press(self, key: Key) -> None:
         """Let who waits for the object go ahead as an edit does."""
@@ -251,49 +256,6 @@ class PolicyLane:
             text = f"no room for {binding} in the IAM policy of project {self._project}: it holds {limit} already"
             failures[binding] = Refused(Reason.IAM_POLICY_FULL, text)
         return failures
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyShare:
-    """A project's policy as one instance's identity reads and writes it: the lane for that identity's objects."""
-
-    lane: PolicyLane
-    policies: Policies
-
-    @property
-    def principals(self) -> int | None:
-        """Principals in the policy by occurrence, as last seen."""
-        return self.lane.principals
-
-    @property
-    def orphans(self) -> frozenset[BindingRef] | None:
-        """Bindings under a title of ours that no object wants, as last seen."""
-        return self.lane.orphans
-
-    @property
-    def signed(self) -> frozenset[Binding]:
-        """Bindings under a title of ours or of another cluster's operator, as last seen."""
-        return self.lane.signed
-
-    def waiting(self, instance: str) -> Waiting:
-        """As the lane's."""
-        return self.lane.waiting(instance)
-
-    def consent_used(self, instance: str) -> str:
-        """As the lane's."""
-        return self.lane.consent_used(instance)
-
-    async def bind(self, key: Key, want: PolicyWant, *, max_age: float = 0.0) -> BindingsAnswer:
-        """As the lane's."""
-        return await self.lane.bind(key, replace(want, policies=self.policies), max_age=max_age)
-
-    async def release(self, key: Key, owned: frozenset[BindingRef]) -> None:
-        """As the lane's."""
-        await self.lane.release(key, owned, self.policies)
-
-    def forget(self, key: Key) -> None:
-        """As the lane's."""
-        self.lane.forget(key)
 
 
 def _now() -> float:

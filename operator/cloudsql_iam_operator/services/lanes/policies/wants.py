@@ -74,7 +74,7 @@ class PolicyNeighbours:
     `claims` are the recorded bindings of live objects; `listed` is whether all objects were seen once. `loser` is why
     an object loses bindings, and `consents` what people allow, by CloudSQLInstance. `announce` is called before a write
     and answers which objects could not record what is about to be added for them. `tell` is called for objects of which
-    a pass that they did not ask for found something else, and `under_way` is how many are looked at.
+    a pass that they did not ask for found something else, and `coming` is how many may come.
     """
 
     claims: Callable[[], Mapping[Key, frozenset[BindingRef]]]
@@ -83,7 +83,7 @@ class PolicyNeighbours:
     consents: Callable[[], Mapping[str, Consent]] = dict
     announce: Callable[[Announced], Awaitable[Mapping[Key, Failure]]] = nothing_unrecorded
     tell: Callable[[Key], None] = nobody
-    under_way: Callable[[], int] = none
+    coming: Callable[[], int] = none
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,11 @@ class Bindings:
         answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
         ours = frozenset(binding.ref for binding in answer.owned)
         if answer.changed_at is not None and answer.changed_at >= began:
-            reason = "DriftCorrected" if record_in(visit.live.status).bindings & ours else "Bound"
-            visit.layers.changed(reason, f"bound {_roles(ours)} for {visit.record.member}")
+            text = f"bound {_roles(ours)} for {visit.record.member}"
+            if record_in(visit.live.status).bindings & ours:
+                visit.layers.changed("DriftCorrected", text)
+            else:
+                visit.layers.changed_too("Bound", text)
         until = visit.record.propagation_until
         if answer.changed_at is not None:
             until = instant_text(answer.changed_at + PROPAGATION)
