@@ -10,6 +10,7 @@ from cloudsql_iam_operator.api.names import API_VERSION, GRANT, INSTANCE, USER, 
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
 from cloudsql_iam_operator.core.injection.cluster import reading, surroundings
+from cloudsql_iam_operator.core.injection.cluster.roster import Roster
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, KubeletFact, NamespaceFact, UserFact
 
 Body = Mapping[str, Any]
@@ -128,9 +129,8 @@ class Known:
 
     def _read(self, namespace: str) -> tuple[UserFact, ...]:
         users = [seen for body in self._all(USER, namespace) if (seen := reading.user(body)) is not None]
-        grants = [grant for body in self._all(GRANT, namespace) if (grant := reading.grant(body)) is not None]
-        listed = sorted(users, key=lambda user: user.spec.metadata.key.name)
-        return tuple(reading.fact(user, self._instance(user.spec.instance), grants, self._now) for user in listed)
+        grants = reading.by_name(g for body in self._all(GRANT, namespace) if (g := reading.grant(body)) is not None)
+        return Roster().users(users, grants, self._instance, self._now)
 
     def _all(self, kind: Kind, namespace: str) -> list[Body]:
         """Objects of the kind: those of the manifests, each with its stored status, and others that are stored."""

@@ -10,15 +10,15 @@ from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER
 from cloudsql_iam_operator.core.injection.cluster import reading
-from cloudsql_iam_operator.core.injection.cluster.reading import SeenGrant, SeenUser
-from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, UserFact
+from cloudsql_iam_operator.core.injection.cluster.roster import Roster
+from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact
 from cloudsql_iam_operator.webhook import metrics
 
 T = TypeVar("T")
 
 
 MOST_KNOWN = 10_000
-"""ServiceAccounts for which facts are kept ready."""
+"""ServiceAccounts for which facts are kept ready; and namespaces whose users are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Knowledge:
         self._accounts = Watched("serviceaccounts", cluster.all_service_accounts(), reading.service_account)
         self._copies: tuple[Watched[Any], ...] = (self._users, self._instances, self._grants, self._accounts)
         self._known: dict[tuple[str, str], _Known] = {}
+        self._rosters: dict[str, Roster] = {}
 
     def start(self, stop: threading.Event) -> None:
         """Begin to watch."""
@@ -68,8 +69,8 @@ class Knowledge:
         known, now = self._known.get((namespace, account)), datetime.now(UTC)
         if known is not None and known.holds(sources, now):
             return known.facts
-        instances = {user.spec.instance: self._instance(user.spec.instance) for user in users.values()}
-        facts = Facts(namespace, found, _joined(users.values(), grants.values(), instances))
+        roster = self._roster(namespace) if users else Roster()
+        facts = Facts(namespace, found, roster.users(users.values(), grants, self._instance, now))
         self._keep((namespace, account), _Known(sources, _end(facts), facts))
         return facts
 
@@ -81,13 +82,19 @@ class Knowledge:
         """
         found = self._cluster.service_account_now(namespace, account)
         users = _read(reading.user, self._cluster.objects_now(USER, namespace))
-        grants = _read(reading.grant, self._cluster.objects_now(GRANT, namespace))
+        grants = reading.by_name(_read(reading.grant, self._cluster.objects_now(GRANT, namespace)))
         names = {user.spec.instance for user in users}
+        instances = {name: self._instance(name) or self._instance_now(name) for name in names}
         return Facts(
             namespace=namespace,
             service_account=None if found is None else reading.service_account(found),
-            users=_joined(users, grants, {name: self._instance(name) or self._instance_now(name) for name in names}),
+            users=Roster().users(users, grants, instances.get, datetime.now(UTC)),
         )
+
+    def _roster(self, namespace: str) -> Roster:
+        if len(self._rosters) >= MOST_KNOWN:
+            self._rosters.clear()
+        return self._rosters.setdefault(namespace, Roster())
 
     def _keep(self, key: tuple[str, str], known: _Known) -> None:
         """Keep them for the next pod, unless nobody knows of the account: a caller can name what it likes."""
@@ -111,11 +118,3 @@ def _end(facts: Facts) -> datetime | None:
 
 def _read(reader: Callable[[Mapping[str, Any]], T | None], bodies: Iterable[Mapping[str, Any]]) -> list[T]:
     return [kept for kept in map(reader, bodies) if kept is not None]
-
-
-def _joined(
-    users: Iterable[SeenUser], grants: Iterable[SeenGrant], instances: Mapping[str, InstanceFact | None]
-) -> tuple[UserFact, ...]:
-    listed, opened = sorted(users, key=lambda user: user.spec.metadata.key.name), tuple(grants)
-    now = datetime.now(UTC)
-    return tuple(reading.fact(user, instances[user.spec.instance], opened, now) for user in listed)

@@ -11,6 +11,8 @@ from cloudsql_iam_operator.core.injection.outcome import Denied, Unchanged
 
 def discreet(outcome: Denied | Unchanged, facts: Facts) -> Denied | Unchanged:
     """The outcome with what the caller may not know replaced by where those who may can read it."""
+    if isinstance(outcome, Unchanged) and not outcome.warnings:
+        return outcome
     # a longer value first: a user name can be the begin of an account's e-mail
     known = sorted(_known(facts), key=lambda pair: -len(pair[0]))
 

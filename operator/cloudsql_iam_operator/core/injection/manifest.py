@@ -6,6 +6,7 @@ extract are one.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 WINDOWS_BUILD = "node.kubernetes.io/windows-build"
 """On nodes that run Windows only. Source: Kubernetes, "Well-Known Labels"."""
 
+_MOUNT_PATH = itemgetter("mountPath")
 _TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}")
 """Name of the volume with the pod's token: each has its own. Source: Kubernetes, admission plugin ServiceAccount."""
 
@@ -42,8 +44,10 @@ def parsed(pod: Mapping[str, Any], shelf: Shelf | None = None) -> Pod:
     """
     extract = _frame_extract(pod)
     spec = _mapping(pod.get("spec"))
-    frame = _frame(extract) if shelf is None else shelf.part(_written("", 0, extract), lambda: _frame(extract))
-    return Pod(frame, *(tuple(_containers(spec, place, shelf)) for place in (INIT, MAIN, EPHEMERAL)))
+    frame = _frame(extract) if shelf is None else shelf.part(_written(extract), _frame, extract)
+    return Pod(
+        frame, _containers(spec, INIT, shelf), _containers(spec, MAIN, shelf), _containers(spec, EPHEMERAL, shelf)
+    )
 
 
 def _frame_extract(pod: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -92,26 +96,37 @@ def service_account_name(pod: Mapping[str, Any]) -> str:
     return _text(spec.get("serviceAccountName")) or _text(spec.get("serviceAccount")) or DEFAULT_SERVICE_ACCOUNT
 
 
-def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> Iterator[Container]:
-    for index, raw in enumerate(_list(spec.get(place))):
-        extract = _container_extract(_mapping(raw))
-        if shelf is None:
-            yield _container(place, index, extract)
-        else:
-            yield shelf.part(_written(place, index, extract), lambda at=index, of=extract: _container(place, at, of))  # type: ignore[misc]
+def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> tuple[Container, ...]:
+    listed = _list(spec.get(place))
+    if not listed:
+        return ()
+    extracts = [_container_extract(_mapping(raw)) for raw in listed]
+    if shelf is None:
+        return tuple(_container(place, index, extract) for index, extract in enumerate(extracts))
+    return tuple(
+        shelf.part(_written((place, index, extract)), _container, place, index, extract)
+        for index, extract in enumerate(extracts)
+    )
 
 
-def _written(place: str, index: int, extract: Mapping[str, Any]) -> bytes:
+def _written(extract: object) -> bytes:
     """All that a part is made from; b"" for what an API server does not send, such as numbers beyond all bounds."""
     try:
-        return b"%s %d %s" % (place.encode(), index, orjson.dumps(extract))
+        return orjson.dumps(extract)
     except TypeError:
         return b""
 
 
 def _container_extract(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """All of it, but of its mounts only where they are: the volume with the token has another name in each pod."""
-    return {**raw, "volumeMounts": [mount.get("mountPath") for mount in map(_mapping, _list(raw.get("volumeMounts")))]}
+    return {**raw, "volumeMounts": _places(_list(raw.get("volumeMounts")))}
+
+
+def _places(mounts: Sequence[Any]) -> list[Any]:
+    try:
+        return list(map(_MOUNT_PATH, mounts))  # in nearly all pods each has one
+    except (KeyError, TypeError):
+        return [mount.get("mountPath") for mount in map(_mapping, mounts)]
 
 
 def _container(place: str, index: int, raw: Mapping[str, Any]) -> Container:

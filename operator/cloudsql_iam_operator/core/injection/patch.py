@@ -1,5 +1,6 @@
 """JSON Patch operations, written by hand in the one shape that injection needs. Applying them is not done here."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 JSON = Any
@@ -20,6 +21,7 @@ class Add(NamedTuple):
         return {"op": "add", "path": self.path, "value": self.value}
 
 
+@lru_cache(maxsize=512)
 def pointer(*steps: str | int) -> str:
     """JSON Pointer to the place that the steps lead to, each escaped.
 

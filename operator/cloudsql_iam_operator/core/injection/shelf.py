@@ -32,13 +32,13 @@ class Shelf:
         self._parts: OrderedDict[bytes, Any] = OrderedDict()
         self.held = 0
 
-    def part(self, key: bytes, make: Callable[[], P]) -> P:
+    def part(self, key: bytes, make: Callable[Rest, P], *rest: Rest.args, **named: Rest.kwargs) -> P:
         """The part that `key` says everything about; one that b"" stands for is made anew each time."""
         found: P | None = self._parts.get(key)
         if found is not None:
             self._parts.move_to_end(key)
             return found
-        made = make()
+        made = make(*rest, **named)
         if 0 < len(key) <= LARGEST:
             self._keep(key, made)
         return made

@@ -1,13 +1,20 @@
 """Which containers are to reach the database, and which of them know another one already."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import islice, pairwise
 
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.customs import holds_a_string, hosts_without_port
-from cloudsql_iam_operator.core.injection.application.strings import DEFAULT_PORT, LOCAL, server_of_uri, servers_named
+from cloudsql_iam_operator.core.injection.application.strings import (
+    DEFAULT_PORT,
+    LOCAL,
+    Server,
+    may_name_servers,
+    server_of_uri,
+    servers_named,
+)
 from cloudsql_iam_operator.core.injection.application.variables import LOOPBACK, Group
 from cloudsql_iam_operator.core.injection.neighbours.meshes import SIDECARS
 from cloudsql_iam_operator.core.injection.neighbours.recognition import recognised, works
@@ -63,6 +70,8 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
 
 def excluded_warnings(wanted: Containers, pod: Pod) -> Iterator[str]:
     """Names that are left out and that are probably typing errors."""
+    if not wanted.excluded:
+        return
     known = dict.fromkeys(container.name for container in pod.containers)
     unknown = [name for name in wanted.excluded if name not in known]
     others = [name for name in islice(known, MOST_COMPARED) if name not in wanted.excluded]
@@ -91,10 +100,28 @@ def variables(container: Container) -> Mapping[str, str | None]:
 
 def _variables(container: Container) -> Mapping[str, str | None]:
     env = container.env
-    if not any(value and "$(" in value for value in env.values()):
+    if "$(" not in _literals(env):
         return env
     known = Variables(container)
     return {name: value if value is None else known.expanded(value) for name, value in env.items()}
+
+
+def servers_of(container: Container) -> Mapping[str, tuple[Server, ...]]:
+    """The servers of connection strings among the container's variables, by the variable; those without left out."""
+    return kept(container, _servers_of)
+
+
+def _servers_of(container: Container) -> Mapping[str, tuple[Server, ...]]:
+    env = variables(container)
+    if not may_name_servers(_literals(env)):
+        return {}
+    found = ((name, tuple(servers_named(value))) for name, value in env.items() if value)
+    return {name: servers for name, servers in found if servers}
+
+
+def _literals(env: Mapping[str, str | None]) -> str:
+    """All values, a line each: one search tells whether any of them holds a word."""
+    return "\n".join(filter(None, env.values()))
 
 
 def is_same(own: str | None, ours: str | None) -> bool:
@@ -109,17 +136,17 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
         yield from (name for name in ("PGHOST",) if name in env and "PGPORT" not in env)
         yield from hosts_without_port(env, iter(env))
     yield from (name for name in LIBPQ_PLACES if name in env)
-    for name, value in env.items():
-        if holds_a_string(name) if value is None else _leads_elsewhere(name, value, port):
-            yield name
-    if any(_names_another(word, port) or _calls_a_server(word) for word in _lines(container)):
+    yield from (name for name, value in env.items() if value is None and holds_a_string(name))
+    said = ((name, env.get(name)) for name in URI_NAMES)
+    yield from (name for name, uri in said if uri is not None and not server_of_uri(uri).is_on(LOCAL, port))
+    found = ((name, servers) for name, servers in servers_of(container).items() if name not in URI_NAMES)
+    yield from (name for name, servers in found if _is_another(servers, port))
+    if container.words and any(_leads_elsewhere(line, port) for line in _lines(container)):
         yield ARGUMENTS
 
 
-def _leads_elsewhere(name: str, value: str, port: str) -> bool:
-    if name in URI_NAMES:
-        return not server_of_uri(value).is_on(LOCAL, port)
-    return _names_another(value, port)
+def _leads_elsewhere(line: str, port: str) -> bool:
+    return _is_another(servers_named(line), port) or _calls_a_server(line)
 
 
 def _lines(container: Container) -> Iterator[str]:
@@ -128,9 +155,9 @@ def _lines(container: Container) -> Iterator[str]:
     yield from (word for word in container.words if " " in word)
 
 
-def _names_another(text: str, port: str) -> bool:
-    """Whether a connection string is in the text, to a server that does not listen on this port of the pod."""
-    return any(not server.host.startswith(OURS) and not server.is_on(LOCAL, port) for server in servers_named(text))
+def _is_another(servers: Iterable[Server], port: str) -> bool:
+    """Whether one of the servers of connection strings does not listen on this port of the pod."""
+    return any(not server.host.startswith(OURS) and not server.is_on(LOCAL, port) for server in servers)
 
 
 def _calls_a_server(line: str) -> bool:

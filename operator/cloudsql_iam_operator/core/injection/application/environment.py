@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, variables
-from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls, servers_named
+from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, servers_of, variables
+from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls
 from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
@@ -27,14 +27,12 @@ MOST_NAMES = 4
 class Fit:
     """What one container gets: `values` are its variables, or those that it has from an earlier time.
 
-    `own` are the container's variables by which it says that its database is another one, for each group in turn.
-    `demands` are settings of its own under which a connection through the proxy fails.
+    `warnings` are what the container says itself that goes against them.
     """
 
     container: Container
     values: Mapping[str, str]
-    own: tuple[tuple[str, ...], ...]
-    demands: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def fits(containers: Sequence[Container], groups: Sequence[Group]) -> tuple[Fit, ...]:
@@ -53,20 +51,7 @@ def operations(found: Sequence[Fit], always: Mapping[str, str]) -> list[Add]:
 
 def warnings(found: Sequence[Fit]) -> Iterator[str]:
     """What the containers say themselves that goes against the variables."""
-    for fit in found:
-        container = fit.container
-        for names in filter(None, fit.own):
-            yield (
-                f"container {container.name} says where its database is by {_few(names)}: it gets no variables "
-                "of the proxy; take that out where the proxy is meant"
-            )
-        own = variables(container)
-        stays = sorted(n for n, v in fit.values.items() if n in own and not is_same(own[n], v))
-        if stays:
-            yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
-        if fit.demands:
-            what = _few(fit.demands)
-            yield f"container {container.name} demands TLS by {what}, which ends in the proxy: take that out"
+    return (warning for fit in found for warning in fit.warnings)
 
 
 def _few(names: Sequence[str]) -> str:
@@ -100,7 +85,27 @@ def _fit(container: Container, groups: Sequence[Group]) -> Fit:
         if not own[-1]:
             values |= group.values
             demands += tuple(_demands(container, group)) if group.libpq else ()
-    return Fit(container, values, tuple(own), demands)
+    return Fit(container, values, tuple(_warnings(container, values, own, demands)))
+
+
+def _warnings(
+    container: Container, values: Mapping[str, str], elsewhere: Sequence[Sequence[str]], demands: Sequence[str]
+) -> Iterator[str]:
+    """`elsewhere` are variables by which the container says that its database is another one, for each group in turn.
+
+    `demands` are settings of its own under which a connection through the proxy fails.
+    """
+    for names in filter(None, elsewhere):
+        yield (
+            f"container {container.name} says where its database is by {_few(names)}: it gets no variables "
+            "of the proxy; take that out where the proxy is meant"
+        )
+    own = variables(container)
+    stays = sorted(n for n, v in values.items() if n in own and not is_same(own[n], v))
+    if stays:
+        yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
+    if demands:
+        yield f"container {container.name} demands TLS by {_few(demands)}, which ends in the proxy: take that out"
 
 
 def _demands(container: Container, group: Group) -> Iterator[str]:
@@ -111,6 +116,7 @@ def _demands(container: Container, group: Group) -> Iterator[str]:
     for name, values in DEMANDS_TLS.items():
         if container.env.get(name) in values:
             yield f"{name}={container.env[name]}"
-    for name, value in variables(container).items():
-        if value and demands_tls(value) and any(s.is_on(LOCAL, group.values["PGPORT"]) for s in servers_named(value)):
+    port = group.values["PGPORT"]
+    for name, servers in servers_of(container).items():
+        if any(server.is_on(LOCAL, port) for server in servers) and demands_tls(variables(container)[name] or ""):
             yield name

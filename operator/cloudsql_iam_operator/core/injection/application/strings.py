@@ -16,6 +16,9 @@ SCHEMES = (
 _OF_SCHEMES = ("postg", "psql", "pgsql", "timescale", "cockroach")
 """A part of each of them."""
 
+_HINTS = (*_OF_SCHEMES, "host", ";")
+"""One of them is in every text that names a server."""
+
 LONGEST = 4096
 """Characters of a text that are read."""
 
@@ -49,10 +52,14 @@ class Server:
         return self.host.lower() in hosts and self.port == port
 
 
+def may_name_servers(text: str) -> bool:
+    """Whether the text, or a line of it, may name a server: values are many, and few of them speak of PostgreSQL."""
+    return any(hint in text for hint in _HINTS)
+
+
 def servers_named(text: str) -> Iterator[Server]:
-    """The servers of the connection strings in the text."""
+    """The servers of the connection strings in the text; none where it may name none."""
     text = text[:LONGEST]
-    # values are many, and few of them speak of PostgreSQL
     if any(part in text for part in _OF_SCHEMES):
         yield from (server for scheme in SCHEMES for part in text.split(scheme)[1:] for server in _of_url(part))
     if "host" in text:

@@ -118,6 +118,11 @@ def grant(body: Mapping[str, Any]) -> SeenGrant | None:
     return SeenGrant(spec, unseen=_unseen(spec, status))
 
 
+def by_name(grants: Iterable[SeenGrant]) -> Mapping[str, SeenGrant]:
+    """The grants of one namespace by their names."""
+    return {grant.spec.metadata.key.name: grant for grant in grants}
+
+
 def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[SeenGrant], now: datetime) -> UserFact:
     """All about one user, together with its instance and the grants of its namespace."""
     spec, name = seen.spec, seen.spec.metadata.key.name

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy
 from cloudsql_iam_operator.core.injection.neighbours.servers import server_ports
 from cloudsql_iam_operator.core.injection.neighbours.tunnels import listening_ports
-from cloudsql_iam_operator.core.injection.pod import Pod
+from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.shelf import kept
 
 
 def undeclared(pod: Pod, others: Iterable[OtherProxy]) -> Iterator[tuple[str, frozenset[int]]]:
@@ -13,6 +14,10 @@ def undeclared(pod: Pod, others: Iterable[OtherProxy]) -> Iterator[tuple[str, fr
     for other in others:
         yield other.container.name, other.ports()
     for container in pod.containers:
-        ports = server_ports(container) | listening_ports(container)
+        ports = kept(container, _ports)
         if ports:
             yield container.name, ports
+
+
+def _ports(container: Container) -> frozenset[int]:
+    return server_ports(container) | listening_ports(container)

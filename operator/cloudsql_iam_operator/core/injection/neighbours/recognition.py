@@ -46,6 +46,9 @@ _IN_ENVIRONMENT: Mapping[ProxyKind, str] = MappingProxyType(
 )
 _INSTANCE_NAMES = tuple(_IN_ENVIRONMENT.values())
 _V1_INSTANCES = "INSTANCES"
+_HINTS = ("proxy", "instances", ":", "$")
+"""One of them is in the words of every container that starts a proxy by its words."""
+
 _SPOKEN_OF = "INSTANCE_CONNECTION_NAME"
 """A name in many examples, for scripts that start a proxy, and for applications that need none."""
 
@@ -111,9 +114,10 @@ def _worth_a_look(container: Container) -> bool:
     """Whether anything hints at a proxy: most containers are looked at no further."""
     if _program(split_image(container.image).repository) in PROGRAMS:
         return True
-    if any("proxy" in word or "instances" in word or ":" in word or "$" in word for word in container.words):
+    line, names = " ".join(container.words).lower(), "\n".join(container.env)
+    if any(hint in line for hint in _HINTS):
         return True
-    return _V1_INSTANCES in container.env or any(name.startswith(_INSTANCE_NAMES) for name in container.env)
+    return _V1_INSTANCES in container.env or any(name in names for name in _INSTANCE_NAMES)
 
 
 def _commands(container: Container, words: tuple[str, ...], environment: Environment) -> Iterator[_Command]:

@@ -61,10 +61,6 @@ def server_ports(container: Container) -> frozenset[int]:
     Where it is told none, those are the usual ones; so is one more where a shell line may mean a client by its port.
     What a pooler declares is known already.
     """
-    return kept(container, _server_ports)
-
-
-def _server_ports(container: Container) -> frozenset[int]:
     if is_server(container):
         told = frozenset(_told(container))
         return told if told and not any(" " in word for word in container.words) else told | {PORT}
@@ -102,7 +98,7 @@ def _started(container: Container) -> Iterator[Sequence[str]]:
     """Commands among the words, each of which may be a shell line as well."""
     words = container.words
     line = " ".join(words)
-    if not any(hint in line for hint in _HINTS):
+    if not line or not any(hint in line for hint in _HINTS):
         return
     own = () if words[0].startswith("-") else shell.run_by(words)
     if own:

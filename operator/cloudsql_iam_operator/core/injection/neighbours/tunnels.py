@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from cloudsql_iam_operator.core.injection.neighbours import shell
 from cloudsql_iam_operator.core.injection.neighbours.variables import Variables
 from cloudsql_iam_operator.core.injection.pod import Container
-from cloudsql_iam_operator.core.injection.shelf import kept
 
 _LISTENING = ("listen", "bind", "local-port", "local-host-port")
 """Parts of an option's name under which its value is where the program listens."""
@@ -24,10 +23,6 @@ _HINTS = (*_LISTENING, _PORT_FORWARD, "LISTEN", "L", ":")
 
 def listening_ports(container: Container) -> frozenset[int]:
     """TCP ports that its command and arguments, or a shell line of them, say that it listens on."""
-    return kept(container, _listening_ports)
-
-
-def _listening_ports(container: Container) -> frozenset[int]:
     if not any(hint in word for word in container.words for hint in _HINTS):
         return frozenset()
     known = Variables(container)

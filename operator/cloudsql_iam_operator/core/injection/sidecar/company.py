@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.core.injection.pod import Container, Pod
+from cloudsql_iam_operator.core.injection.shelf import kept
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
 from cloudsql_iam_operator.core.injection.sidecar.ports import Taken, taken_by
 
@@ -36,9 +37,13 @@ def company(pod: Pod, others: Iterator[tuple[str, Set[int]]]) -> Company:
     running = (*(one for one in pod.init if one.native), *pod.main)
     return Company(
         taken_by(pod.containers, others),
-        tuple(SetAside(one.requests, one.limits) for one in running if one.name != NAME),
+        tuple(kept(one, _set_aside) for one in running if one.name != NAME),
         tuple(_web_proxy(pod.main)),
     )
+
+
+def _set_aside(container: Container) -> SetAside:
+    return SetAside(container.requests, container.limits)
 
 
 def _web_proxy(application: tuple[Container, ...]) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,8 @@ def taken_by(containers: Iterator[Container], others: Iterator[tuple[str, Set[in
     """Ports that the containers declare, and those that `others` (name, ports) are known to use."""
     by_port: dict[int, str] = {}
     for container in containers:
-        by_port.update(dict.fromkeys(container.ports, container.name))
+        if container.ports:
+            by_port.update(dict.fromkeys(container.ports, container.name))
     for name, ports in others:
         by_port.update(dict.fromkeys(ports, name))
     return Taken(by_port)
