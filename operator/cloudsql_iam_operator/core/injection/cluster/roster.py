@@ -46,7 +46,7 @@ class Roster:
         instance: Callable[[str], InstanceFact | None],
         now: datetime,
     ) -> tuple[UserFact, ...]:
-        """All about the users; one that stands as before is the same object. The same `grants`, by name, are read once."""
+        """All about the users; one that stands as before is the same object. `grants`, by name, are read once."""
         if grants is not self._listed:
             self._grants, self._listed = _by_user(grants.values()), grants
         found: dict[str, _Joined] = {}
