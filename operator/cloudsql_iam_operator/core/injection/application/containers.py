@@ -40,7 +40,7 @@ _PUNCTUATION = "\"';&|()`"
 
 ARGUMENTS = "its arguments"
 
-MOST_COMPARED = 50
+MOST_COMPARED = 20
 """Containers of a pod whose names are compared with one that may be a typing error."""
 
 
