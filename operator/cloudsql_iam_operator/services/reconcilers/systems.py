@@ -46,6 +46,7 @@ class Systems:
         self.record: Record = nothing_unrecorded
         self.lanes = Lanes(self.registry, threads, self._announce, self._record)
         self._facts: Readings[tuple[ConnectionName, str], InstanceFacts] = Readings()
+        self._going: Readings[Kind, bool] = Readings()
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
@@ -146,8 +147,14 @@ class Systems:
         return ""
 
     async def kind_is_going(self, kind: Kind) -> bool:
-        """Whether the kind's definition is being deleted: uninstalling revokes nothing."""
-        return await self.threads.call(self.cluster.kind_is_going, kind, timeout=CLUSTER_SECONDS)
+        """Whether the kind's definition is being deleted: uninstalling revokes nothing.
+
+        Read now, once for all who ask before that begins: what was read before an object's deletion says nothing.
+        """
+        asked = self.cluster.kind_is_going
+        return await self._going.read(
+            kind, lambda: self.threads.call(asked, kind, timeout=CLUSTER_SECONDS), max_age=0.0
+        )
 
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:
         """Store part of an object's status before a write that it must outlive.
