@@ -87,14 +87,24 @@ class Lanes:
     async def make(self, key: Key, change: GrantRoles | LeaveRoles) -> None:
         """What users.update does."""
         self.made.append(str(change))
-        member = sql.Identifier(change.name)
         if isinstance(change, LeaveRoles):
-            where = f"where member = '{change.name}'::regrole"
-            held = self.place.value(f"select array(select roleid::regrole::text from pg_auth_members {where})")
-            for role in set(held) - change.roles:
-                self.place.sql(sql.SQL("revoke {} from {}").format(sql.Identifier(role), member).as_string(None))
+            leave(self.place, change.name, change.roles)
         for role in change.roles:
-            self.place.sql(sql.SQL("grant {} to {}").format(sql.Identifier(role), member).as_string(None))
+            self.place.sql(sql.SQL("grant {} to {}").format(*map(sql.Identifier, (role, change.name))).as_string(None))
+
+
+def leave(place: Place, username: str, roles: frozenset[str]) -> None:
+    """Take all roles but these from a user as Google does, whoever granted them."""
+    found = (
+        "select roleid::regrole::text, grantor::regrole::text "
+        "from pg_auth_members m join pg_roles r on r.oid = m.member"
+    )
+    with psycopg.connect(place.cluster.dsn(), autocommit=True) as connection:
+        for role, grantor in connection.execute(f"{found} where rolname = %s".encode(), (username,)).fetchall():
+            if role not in roles:
+                words = sql.SQL("revoke {} from {}").format(*map(sql.Identifier, (role, username)))
+                by = sql.SQL(" granted by {}").format(sql.Identifier(grantor)) if place.version >= 16 else sql.SQL("")
+                connection.execute(words + by)
 
 
 def visit(record: UserRecord | None = None, **more: Any) -> Visit:

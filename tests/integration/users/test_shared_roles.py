@@ -17,6 +17,7 @@ from psycopg import sql
 
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.names import Key
+from integration.users.ground import leave
 from support.granting.setting import CLOUD_SQL, EVERY_GROUND, Place, Setting
 from unit.services.authority.shared_user import Google, World
 
@@ -49,10 +50,7 @@ class Instance(Google):
         super().grant_roles(connection, name, roles)
 
     def leave_roles(self, connection: object, name: str, roles: frozenset[str]) -> None:
-        for role in set(held(self._place, name)) - roles:
-            self._run("revoke {} from {}", role, name)
-            if self._place.version >= 16:
-                self._run("revoke {} from {} granted by op", role, name)
+        leave(self._place, name, roles)
         super().leave_roles(connection, name, roles)
 
     def grant(self, name: str, roles: frozenset[str]) -> None:

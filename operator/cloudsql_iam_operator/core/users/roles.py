@@ -1,6 +1,6 @@
 """Database roles of a user: which way each is given, as entries and ledgers of the database lane."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from cloudsql_iam_operator.core.access.provider_roles import SUPERUSER
 from cloudsql_iam_operator.core.errors import Refused
@@ -35,7 +35,7 @@ def roles_in(ledger: Ledger) -> frozenset[str]:
     return frozenset(role for entry in of_the_memberships(granted(ledger)) for role in entry.names)
 
 
-def rest_for_the_api(username: str, held: frozenset[str], taken: frozenset[str]) -> tuple[str, ...]:
+def rest_for_the_api(username: str, held: Set[str], taken: frozenset[str]) -> tuple[str, ...]:
     """All that a user keeps when the API takes `taken` from it, which it only can by being told all the others.
 
     The markers of IAM users are Cloud SQL's own matter and are not told.

@@ -252,8 +252,8 @@ class _Pass:
 
     def _with_plan(self, answer: GrantAnswer, left: Plan, snapshot: Snapshot, reach: Reach) -> GrantAnswer:
         statements = self._statements(left, snapshot, reach)
-        texts = tuple(self._database.shown(statement) for statement in statements)
-        return replace(answer, planned=texts, plan_hash=digest(statements, snapshot.server.identity))
+        texts, joins = tuple(map(self._database.shown, statements)), left.joins(snapshot)
+        return replace(answer, planned=texts, plan_hash=digest(statements, snapshot.server.identity), joins=joins)
 
     def _approvals(self, snapshot: Snapshot, found: Plan, reach: Reach) -> frozenset[Key]:
         """Dry wants whose plan is, as this observation shows it, the very one that was approved."""

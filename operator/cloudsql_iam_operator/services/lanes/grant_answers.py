@@ -36,7 +36,8 @@ class GrantAnswer:
     `ledger` is to be recorded in its status; () with no entries means that nothing is left to take back. `executed`
     are the statements of this pass that it had a share in, with the privileges they gave and took, and `notices` what
     stood in their way in vain; `drift` is what of that had been held and was taken by somebody. `planned` and
-    `plan_hash` are filled for dry wants: what is left to do. `notes` say what holds beyond what is declared.
+    `plan_hash` are filled for dry wants: what is left to do, `joins` the roles that are left to give.
+    `notes` say what holds beyond what is declared.
     `approved`: its plan was approved, and was executed. `found` is what was there before, to be recorded too, and
     `found_privileges` how much.
     """
@@ -52,6 +53,7 @@ class GrantAnswer:
     residual: tuple[Residual, ...] = ()
     planned: tuple[str, ...] = ()
     plan_hash: str = ""
+    joins: frozenset[str] = frozenset()
     advice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     approved: bool = False

@@ -114,6 +114,11 @@ class Plan:
             memberships=tuple(op for op in self.memberships if op.give),
         )
 
+    def joins(self, snapshot: Snapshot) -> frozenset[str]:
+        """Names of the roles that it grants to somebody."""
+        names = snapshot.role_names()
+        return frozenset(names[operation.role] for operation in self.memberships if operation.give)
+
     def size_of(self, key: Key) -> int:
         """How many privileges and memberships of a key it changes."""
         mine = self.caused_by(key)

@@ -92,16 +92,17 @@ class DatabaseRoles:
             listed=listed_roles(rule),
         )
         seen = await self._applied(visit, declared.instance, want)
-        found = roles_in(seen.found)
+        found, given = roles_in(seen.found), recorded
         if seen.planned:
-            given = recorded | (wanted - found)
+            given = recorded | (seen.joins - found)  # what others gave is in neither
             await self._record(visit, given)
             want = replace(want, dry=False, ledger=ledger_for(username, given))
             seen = await self._applied(visit, declared.instance, want)
         self._note(visit, seen, found, recorded)
         if seen.problems:
             _raise(seen.problems)
-        visit.record = replace(visit.record, roles=visit.record.roles & (wanted | left))  # the rest is not held
+        # the rest is not held, or others gave it
+        visit.record = replace(visit.record, roles=visit.record.roles & given & (wanted | left))
 
     def _note(
         self, visit: Visit, answer: GrantAnswer, found: frozenset[str], before: frozenset[str] = frozenset()
@@ -120,7 +121,7 @@ class DatabaseRoles:
     ) -> None:
         """Give these through the API, and take what came through it and is not wanted, by telling all that stays.
 
-        From who gets its roles through the API all is taken through it, also what SQL gave before.
+        Where the API takes anything, or gives, all is taken through it, also what SQL gave: it grants anew what stays.
         """
         held, recorded = await self._held(visit, instance), visit.record.roles
         lane = await self._systems.users_lane(instance)
@@ -129,9 +130,10 @@ class DatabaseRoles:
             await self._record(visit, recorded | missing)
             await lane.make(visit.live.key, GrantRoles(*user, missing))
             visit.layers.changed("DriftCorrected" if missing & recorded else "Granted", self._gave(visit, missing))
-        taken = frozenset(role for role in recorded - wanted if held.get(role) or given or role in BY_THE_API)
+        due = recorded - wanted
+        taken = due if given or any(held.get(role) or role in BY_THE_API for role in due) else frozenset()
         if taken & held.keys():
-            rest = rest_for_the_api(visit.record.username, frozenset(held), taken)
+            rest = rest_for_the_api(visit.record.username, held.keys() | missing, taken)
             await lane.make(visit.live.key, LeaveRoles(*user, frozenset(rest)))
             visit.layers.changed("Revoked", f"took {_named(taken)} from {visit.record.username}")
         visit.record = replace(visit.record, roles=visit.record.roles - taken)
