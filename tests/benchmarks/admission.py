@@ -19,7 +19,7 @@ from benchmarks.admitting.reviews import CHANGING, large_pod, review
 from benchmarks.admitting.sending import sent
 from benchmarks.figures import Figure, percentile, table
 
-REVIEWS = 8_000
+REVIEWS, FEW = 8_000, 800
 WARM_UP = 400
 CLIENTS = (1, 8)
 RATE, P99, FIRST, MEMORY = 3_000.0, 5.0, 20.0, 100.0
@@ -69,6 +69,9 @@ def _servers() -> Sequence[Figure]:
         bare.answers(review(large_pod(CHANGING)), 8, WARM_UP)
         floor, found = _measured(bare, "bare uvicorn and orjson", review(large_pod(CHANGING)), 8)
         figures += found
+    with _serving("usual") as usual:
+        usual.answers(review(large_pod(CHANGING)), 8, FEW // 10)
+        figures += _measured(usual, "kopf's webhook server", review(large_pod(CHANGING)), 8, FEW)[1]
     with _serving("webhook") as server:
         first = server.answers(review(large_pod("first")), 1, 1).each[0] * 1000
         figures.append(Figure("first review after a start", first, "ms", FIRST))
@@ -84,13 +87,13 @@ def _servers() -> Sequence[Figure]:
     return figures
 
 
-def _measured(server: Server, what: str, body: str, clients: int) -> tuple[float, list[Figure]]:
+def _measured(server: Server, what: str, body: str, clients: int, count: int = REVIEWS) -> tuple[float, list[Figure]]:
     before = server.used()
-    sent = server.answers(body, clients, REVIEWS)
+    sent = server.answers(body, clients, count)
     after = server.used()
     rate = len(sent.each) / (after.cpu - before.cpu)
     times = [taken * 1000 for taken in sent.each]
-    limit = None if what.startswith("bare") else P99
+    limit = P99 if what.startswith("webhook") else None
     who = f"{what}, {clients} client{'s' if clients > 1 else ''}"
     return rate, [
         Figure(f"{who}: per core", rate, "/s"),

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PATIENCE = 300.0
+ALLOWED = (b'"allowed":true', b'"allowed": true')
 CHANGING = b"@@@@@"
 """What is a number in each request, another in every one."""
 
@@ -78,12 +79,12 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, _, body = self._buffer.partition(b"\r\n\r\n")
-        at = head.find(b"content-length: ")
+        at = head.lower().find(b"content-length: ")
         if at < 0 or len(body) < int(head[at + 16 :].split(b"\r\n", 1)[0]):
             return
         self._times.append(time.perf_counter() - self._began)
         self._left -= 1
-        if not head.startswith(b"HTTP/1.1 200 ") or b'"allowed":true' not in body:
+        if not head.startswith(b"HTTP/1.1 200 ") or not any(yes in body for yes in ALLOWED):
             self.done.set_exception(RuntimeError(self._buffer.decode()[:500]))
             return
         self._buffer = b""

@@ -40,6 +40,7 @@ def review(body: dict[str, Any], namespace: str = FACTS.namespace) -> str:
     asked = {
         "uid": "0b7c9a3e-5a4e-4f5e-9d2a-3f6f1d2c4b5a",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
         "operation": "CREATE",
         "namespace": namespace,
         "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},

@@ -1,7 +1,7 @@
-"""A server for the load, in a process of its own: the webhook's, or a bare one that answers the same bytes.
+"""A server for the load, in a process of its own: the webhook's, kopf's, or a bare one that answers the same bytes.
 
-`python -m benchmarks.admitting.serving webhook|bare` prints a line of JSON with its port and trust, and after each line
-that it reads, what it has used so far.
+`python -m benchmarks.admitting.serving webhook|usual|bare` prints a line of JSON with its port and trust, and after
+each line that it reads, what it has used so far.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import uvicorn
 
+from benchmarks.admitting.usual import serve_usual
 from cloudsql_iam_operator.webhook.certificates.certificate import issued
 from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from cloudsql_iam_operator.webhook.collector import spare_what_stands
@@ -77,6 +78,8 @@ def main(which: str) -> None:
     """Serve until standard input ends."""
     if which == "bare":
         port, bundle = serve_bare(json.loads(sys.stdin.readline()))
+    elif which == "usual":
+        port, bundle = serve_usual()
     else:
         running = Running()
         port, bundle = running.port, running.certificates.bundle

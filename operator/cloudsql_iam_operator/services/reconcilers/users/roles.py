@@ -91,16 +91,17 @@ class DatabaseRoles:
             held=ledger_for(username, left),
             listed=listed_roles(rule),
         )
-        seen = await self._applied(visit, declared.instance, want)
+        seen = done = await self._applied(visit, declared.instance, want)
         found, given = roles_in(seen.found), recorded
         if seen.planned:
             given = recorded | (seen.joins - found)  # what others gave is in neither
             await self._record(visit, given)
-            want = replace(want, dry=False, ledger=ledger_for(username, given))
-            seen = await self._applied(visit, declared.instance, want)
-        self._note(visit, seen, found, recorded)
-        if seen.problems:
-            _raise(seen.problems)
+            ours = entries_for(username, wanted & given)  # nothing is given that is not on record
+            want = replace(want, entries=ours, dry=False, ledger=ledger_for(username, given))
+            done = await self._applied(visit, declared.instance, want)
+        self._note(visit, done, found, recorded)
+        if problems := done.problems or seen.problems:
+            _raise(problems)
         # the rest is not held, or others gave it
         visit.record = replace(visit.record, roles=visit.record.roles & given & (wanted | left))
 
