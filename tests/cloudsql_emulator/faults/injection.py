@@ -35,6 +35,7 @@ async def _answered(fault: Fault, status: int, request: web.Request, place: Plac
     answer = fault.answer(place)
     if not fault.half:
         return web.Response(body=answer.content, status=status, headers=answer.headers)
+    await request.read()  # a connection that is closed with something unread is reset, and the answer lost
     promised = {**answer.headers, "Content-Length": str(len(answer.content))}
     response = web.StreamResponse(status=status, headers=promised)
     await response.prepare(request)
