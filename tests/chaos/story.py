@@ -9,7 +9,7 @@ from chaos.fate import Blow
 from chaos.stage import BILLING, SHOP, Stage
 
 BRIEFLY = (5, 20, 80, 320)
-"""Seconds from when a grant is made, and a user is given an end, until both end: the first of which a third is left then."""
+"""Seconds from when a grant is made, and a user is given an end, until both end: the first with a third left then."""
 
 USAGE: dict[str, Any] = {"kind": "Schema", "schemas": ["app"], "privileges": ["USAGE"]}
 
