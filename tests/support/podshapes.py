@@ -115,6 +115,14 @@ def denied(body: JSON, facts: Facts = FACTS, settings: InjectionSettings = SETTI
     return f"{outcome.status} {outcome.message.removeprefix('cannot inject a proxy into pod orders/web-1: ')}"
 
 
+SECRET = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+
+
+def own(**values: str | None) -> list[dict[str, Any]]:
+    """Variables as a container has them; None for one whose value is in a Secret."""
+    return [{"name": n, "value": v} if v is not None else {"name": n, **SECRET} for n, v in values.items()]
+
+
 def environment(body: JSON, name: str = "web") -> dict[str, str]:
     """The variables of a container that have literal values."""
     found = [c for c in (*(body["spec"].get("initContainers") or ()), *body["spec"]["containers"]) if c["name"] == name]

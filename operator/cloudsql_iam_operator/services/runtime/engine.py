@@ -182,7 +182,9 @@ class Engine:
 
     async def _reconcile(self, key: Key) -> None:
         live = self._registry.get(key)
-        if live is None or not live.held or self._is_released(live.uid):
+        if live is None or not live.held:
+            return
+        if live.uid in self._gone and self._gone[live.uid].is_set():  # only its finalizer is left to go
             return
         began = asyncio.get_running_loop().time()
         report = await self._report(live)
@@ -199,10 +201,6 @@ class Engine:
             self._released(live)
         else:
             self._plan(live, report)
-
-    def _is_released(self, uid: str) -> bool:
-        """Whether nothing is left to do for an object but to take its finalizer off."""
-        return uid in self._gone and self._gone[uid].is_set()
 
     def _released(self, live: Live) -> None:
         """Nothing is left of what the object caused: let it go."""

@@ -4,14 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.podshapes import PG, container, environment, injected, pod, warnings
-
-SECRET = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
-
-
-def own(**values: str | None) -> list[dict[str, Any]]:
-    return [{"name": n, "value": v} if v is not None else {"name": n, **SECRET} for n, v in values.items()]
-
+from support.podshapes import PG, container, environment, injected, own, pod, warnings
 
 ELSEWHERE = [
     own(PGHOST="warehouse.acme.example"),
@@ -177,44 +170,6 @@ def test_a_warning_lists_a_few_of_many_names() -> None:
     (warning,) = warnings(pod(container(env=env)))
 
     assert "by URL_A, URL_B, URL_C, URL_D and 4 more: it gets" in warning
-
-
-def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -> None:
-    body = pod(container(env=own(PGHOST="127.0.0.1")), container("db", ports=[{"containerPort": 5432}]))
-
-    assert list(environment(injected(body))) == ["PGHOST"]
-
-
-@pytest.mark.parametrize(
-    "env",
-    [
-        own(DB_HOST="127.0.0.1"),
-        own(DBHOST="127.0.0.1", DBPASS=None),
-        own(POSTGRES_HOST="postgres", POSTGRES_PASSWORD=None),
-        own(KC_DB_URL_HOST="warehouse"),
-        own(SPRING_DATASOURCE_SERVER="warehouse", OTHER_PORT="1"),
-    ],
-)
-def test_who_names_a_host_and_no_port_means_the_usual_one_where_the_proxy_moved(env: list[dict[str, Any]]) -> None:
-    body = pod(container(env=env), container("db", ports=[{"containerPort": 5432}]))
-
-    assert injected(body)["spec"]["containers"][0]["env"] == env
-    assert environment(injected(body), "db")["PGPORT"] == "5433"
-
-
-@pytest.mark.parametrize(
-    "env",
-    [
-        own(DB_HOST="127.0.0.1", DB_PORT="6432"),
-        own(DBHOST="a", DBPORT="1"),
-        own(REDIS_HOST="cache"),
-        own(MYSQL_DB_HOST="m"),
-    ],
-)
-def test_who_names_a_port_or_another_server_gets_the_variables_where_the_proxy_moved(env: list[dict[str, Any]]) -> None:
-    body = pod(container(env=env), container("db", ports=[{"containerPort": 5432}]))
-
-    assert environment(injected(body))["PGPORT"] == "5433"
 
 
 def test_a_host_from_another_variable_is_kept_without_a_word_when_it_is_the_same() -> None:

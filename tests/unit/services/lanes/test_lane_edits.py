@@ -1,0 +1,115 @@
+"""Lanes under edits: who goes ahead of whom, and what edits and new objects without end cost the others."""
+
+import asyncio
+
+import pytest
+
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
+from support.hurry import hurried
+from unit.services.lanes.calls import PACE, Call, Said, World, played
+
+
+def test_who_waits_for_an_object_that_is_edited_meanwhile_goes_ahead() -> None:
+    async def story() -> None:
+        world = World(seconds=0.2, at_most=1)
+        calls = [Call(f"{number}", 1, Rank.FIRST, 450.0) for number in range(50)]
+        waiting = [asyncio.create_task(call.make(world)) for call in calls]
+        await asyncio.sleep(1.0)
+        world.lane.press("49")
+        await asyncio.gather(*waiting)
+
+        assert sum(call.answered < calls[49].answered for call in calls) <= 6
+
+    hurried(story())
+
+
+def test_who_waits_for_a_pass_to_begin_makes_way_for_an_edit_and_the_next_pass_has_only_that() -> None:
+    async def story() -> None:
+        world = World(seconds=30.0)
+        running = asyncio.create_task(Call("other", 1, Rank.FIRST, 450.0).make(world))
+        await asyncio.sleep(PACE.longest + 1.0)
+        early = asyncio.create_task(world.lane.submit("a", 1))
+        await asyncio.sleep(1.0)
+        began = asyncio.get_running_loop().time()
+
+        world.lane.press("a")
+        with pytest.raises(Overtaken):
+            await early
+        assert asyncio.get_running_loop().time() == began
+        edited = await world.lane.submit("a", 2)
+        await running
+
+        assert (edited.want, [one.wants.get("a") for one in world.passes]) == (2, [None, 2])
+
+    hurried(story())
+
+
+def test_an_object_that_is_edited_all_the_time_is_looked_at_all_the_same() -> None:
+    async def story() -> None:
+        world = World(seconds=1.0)
+        answered: list[Said] = []
+
+        async def reconciles() -> None:
+            for want in range(1000):
+                try:
+                    answered.append(await world.lane.submit("a", want))
+                except Overtaken:
+                    continue
+
+        reconciling = asyncio.create_task(reconciles())
+        for _ in range(300):
+            await asyncio.sleep(0.1)
+            world.lane.press("a")
+        reconciling.cancel()
+
+        assert len(answered) >= 10
+        assert len(world.passes) >= 10
+
+    hurried(story())
+
+
+def test_edits_without_end_cost_one_pass_in_two_seconds_and_a_later_one_is_quick_again() -> None:
+    async def story() -> tuple[int, float]:
+        world = World(seconds=0.07)
+        edits = [(0.1, Call("a", number, Rank.EDIT, 450.0, edited=0.05)) for number in range(600)]
+        await played(world, edits, [], after=0.0)
+        seconds, passes = asyncio.get_running_loop().time(), len(world.passes)
+        assert passes <= 8 + seconds / 2.0 + 1
+
+        await asyncio.sleep(30.0)
+        lone = Call("b", 1, Rank.EDIT, 450.0)
+        await lone.make(world)
+        return passes, lone.answered - lone.came
+
+    passes, quick = hurried(story())
+
+    assert passes > 8
+    assert quick <= 0.3 + 0.07 + 0.1
+
+
+def test_a_handful_of_edits_in_a_row_are_each_quick() -> None:
+    async def story() -> list[float]:
+        world = World(seconds=0.07)
+        calls = [Call("a", number, Rank.EDIT, 450.0) for number in range(8)]
+        for call in calls:
+            await call.make(world)
+        return [call.answered - call.came for call in calls]
+
+    assert max(hurried(story())) <= 0.3 + 0.07 + 0.1
+
+
+def test_new_objects_without_end_cost_one_pass_in_two_seconds_and_hold_up_no_edit() -> None:
+    async def story() -> tuple[float, float]:
+        world = World(seconds=0.07)
+        calls = [(0.4, Call(f"{number}", 1, Rank.FIRST, 450.0)) for number in range(300)]
+        stream = asyncio.create_task(played(world, calls, [], after=0.0))
+        await asyncio.sleep(100.0)
+        edit = Call("edit", 1, Rank.EDIT, 450.0)
+        await edit.make(world)
+        await stream
+        return len(world.passes) / asyncio.get_running_loop().time(), edit.answered - edit.came
+
+    often, quick = hurried(story())
+
+    assert often <= 0.6
+    assert quick <= 0.3 + 2 * 0.07 + 0.1
