@@ -16,34 +16,33 @@ from cloudsql_iam_operator.core.users.principals import UserType
 from integration.google.calls.orders import CHECKOUT, DONE, ORDERS
 from integration.google.stand_in import Google, failure_of, identity
 
+INSTANCE = {
+    "kind": "sql#instance",
+    "name": "orders",
+    "state": "RUNNABLE",
+    "databaseVersion": "POSTGRES_16",
+    "instanceType": "CLOUD_SQL_INSTANCE",
+    "region": "europe-west1",
+    "ipAddresses": [{"type": "PRIMARY", "ipAddress": "203.0.113.7"}],
+    "settings": {
+        "activationPolicy": "NEVER",
+        "databaseFlags": [{"name": "cloudsql.iam_authentication", "value": "on"}],
+        "ipConfiguration": {
+            "sslMode": "ENCRYPTED_ONLY",
+            "serverCaMode": "GOOGLE_MANAGED_CAS_CA",
+            "pscConfig": {"pscEnabled": True},
+        },
+    },
+    "dnsName": "a.sql.goog.",
+    "dnsNames": [
+        {"name": "b.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "INSTANCE"},
+        {"name": "c.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "CLUSTER"},
+    ],
+}
+
 
 def test_an_instance_is_read_into_facts(stand_in: Google, admin: SQLAdmin) -> None:
-    stand_in.says(
-        200,
-        {
-            "kind": "sql#instance",
-            "name": "orders",
-            "state": "RUNNABLE",
-            "databaseVersion": "POSTGRES_16",
-            "instanceType": "CLOUD_SQL_INSTANCE",
-            "region": "europe-west1",
-            "ipAddresses": [{"type": "PRIMARY", "ipAddress": "203.0.113.7"}],
-            "settings": {
-                "activationPolicy": "NEVER",
-                "databaseFlags": [{"name": "cloudsql.iam_authentication", "value": "on"}],
-                "ipConfiguration": {
-                    "sslMode": "ENCRYPTED_ONLY",
-                    "serverCaMode": "GOOGLE_MANAGED_CAS_CA",
-                    "pscConfig": {"pscEnabled": True},
-                },
-            },
-            "dnsName": "a.sql.goog.",
-            "dnsNames": [
-                {"name": "b.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "INSTANCE"},
-                {"name": "c.sql.goog.", "connectionType": "PUBLIC", "dnsScope": "CLUSTER"},
-            ],
-        },
-    )
+    stand_in.says(200, INSTANCE)
 
     facts = admin.instance(ORDERS)
 
