@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.memory import used
+from cloudsql_iam_operator.api.names import FINALIZER
 from e2e.fleet import KINDS, Fleet, Place
 from e2e.scenes import Stage
 
@@ -17,7 +18,6 @@ SIZE = 100
 """Users, with a grant each."""
 
 SERVERS = ("kube-apiserver", "etcd --data-dir")
-FINALIZER = "iam.cloudsql.dev/finalizer"
 SINCE = "2026-01-01T00:00:00Z"
 
 

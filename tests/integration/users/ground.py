@@ -93,6 +93,14 @@ class Lanes:
             self.place.sql(sql.SQL("grant {} to {}").format(*map(sql.Identifier, (role, change.name))).as_string(None))
 
 
+def held(place: Place, username: str = USERNAME) -> list[str]:
+    """Roles that a user is a member of, by whoever granted them, sorted."""
+    found = "select r.rolname::text from pg_auth_members m join pg_roles r on r.oid = m.roleid"
+    with psycopg.connect(place.cluster.dsn()) as connection:
+        asked = f"{found} join pg_roles u on u.oid = m.member where u.rolname = %s".encode()
+        return sorted({role for (role,) in connection.execute(asked, (username,))})
+
+
 def leave(place: Place, username: str, roles: frozenset[str]) -> None:
     """Take all roles but these from a user as Google does, whoever granted them."""
     found = (

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.names import Key
-from integration.users.ground import leave
+from integration.users.ground import held, leave
 from support.granting.setting import CLOUD_SQL, EVERY_GROUND, Place, Setting
 from unit.services.authority.shared_user import Google, World
 
@@ -60,14 +60,6 @@ class Instance(Google):
     def _run(self, words: LiteralString, *names: str) -> None:
         with psycopg.connect(self._place.cluster.dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL(words).format(*map(sql.Identifier, names)))
-
-
-def held(place: Place, name: str) -> list[str]:
-    """Roles that a user is a member of."""
-    found = "select r.rolname::text from pg_auth_members m join pg_roles r on r.oid = m.roleid"
-    with psycopg.connect(place.cluster.dsn()) as connection:
-        of = connection.execute(f"{found} join pg_roles u on u.oid = m.member where u.rolname = %s".encode(), (name,))
-        return sorted({row[0] for row in of})
 
 
 def deleted(world: World, key: Key) -> None:

@@ -133,8 +133,9 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
     env, port = variables(container), group.values["PGPORT"]
     if port != DEFAULT_PORT:
         # whoever names no port means that of everybody
-        yield from (name for name in ("PGHOST",) if name in env and "PGPORT" not in env)
-        yield from hosts_without_port(env, iter(env))
+        if "PGHOST" in env and "PGPORT" not in env:
+            yield "PGHOST"
+        yield from hosts_without_port(env)
     yield from (name for name in LIBPQ_PLACES if name in env)
     yield from (name for name, value in env.items() if value is None and holds_a_string(name))
     said = ((name, env.get(name)) for name in URI_NAMES)

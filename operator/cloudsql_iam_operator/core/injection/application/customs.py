@@ -1,6 +1,6 @@
 """What names of variables mean by custom: a connection string of PostgreSQL, or the host of a server."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 
 STRINGS = frozenset({"DSN", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"})
 """Names of connection strings that no rule tells."""
@@ -29,9 +29,9 @@ def holds_a_string(name: str) -> bool:
     return name in STRINGS or (((said and not _DATABASES.isdisjoint(words)) or of_dotnet) and _OTHERS.isdisjoint(words))
 
 
-def hosts_without_port(names: Container[str], of: Iterator[str]) -> Iterator[str]:
-    """Of the names those of a database's host beside which `names` has no port, so that the usual one is meant."""
-    for name in of:
+def hosts_without_port(names: Collection[str]) -> Iterator[str]:
+    """Of the names those of a database's host beside which none is its port, so that the usual one is meant."""
+    for name in names:
         words = _words(name)
         if words[-1] in _HOSTS and not _DATABASES.isdisjoint(words) and _OTHERS.isdisjoint(words):
             kin = name[: -len(words[-1])]

@@ -45,6 +45,12 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def port_number(text: str | None) -> int | None:
+    """The number that the text is, None when it is none that a port may have."""
+    plain = text is not None and text.isascii() and text.isdecimal() and len(text) <= len("65535")
+    return int(text) if text is not None and plain else None
+
+
 OF_A_PROXY = words(
     "auto-iam-authn auto-ip exit-zero-on-sigterm impersonate-service-account lazy-refresh private-ip psc quitquitquit "
     "structured-logs unix-socket"

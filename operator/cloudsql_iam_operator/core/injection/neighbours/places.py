@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.instance import IPType
-from cloudsql_iam_operator.core.injection.neighbours.flags import FALSE
+from cloudsql_iam_operator.core.injection.neighbours.flags import FALSE, port_number
 from cloudsql_iam_operator.core.injection.neighbours.proxies import Dialled, OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
 
@@ -70,7 +70,8 @@ def _of_v2(proxy: OtherProxy) -> Iterator[Place]:
 def _counted(first: str | None, number: int) -> str:
     if not first:
         return str(ENGINE_PORT + number) if first is not None else "$"
-    return str(int(first) + number) if first.isascii() and first.isdecimal() and len(first) <= 5 else "$"
+    known = port_number(first)
+    return "$" if known is None else str(known + number)
 
 
 def _socket(one: Dialled, proxy: OtherProxy) -> str:

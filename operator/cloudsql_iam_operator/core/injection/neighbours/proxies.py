@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cloudsql_iam_operator.api.parsing.texts import CONNECTION_NAME
-from cloudsql_iam_operator.core.injection.neighbours.flags import Invocation
+from cloudsql_iam_operator.core.injection.neighbours.flags import Invocation, port_number
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
 from cloudsql_iam_operator.core.injection.pod import Container
 
@@ -100,14 +100,14 @@ def _listeners(proxy: OtherProxy) -> Iterator[int]:
     Source: Cloud SQL Auth Proxy 2.27, internal/proxy, newSocketMount
     """
     own = [one.option("port") for one in proxy.dialled]
-    yield from (number for port in own if (number := _number(port)) is not None)
+    yield from (number for port in own if (number := port_number(port)) is not None)
     counted = sum(one.option("port") is None and not _on_socket(one, proxy) for one in proxy.dialled)
     flags = proxy.invocation.flags
-    hidden = any(port is not None and _number(port) is None for port in own) or "config-file" in flags
+    hidden = any(port is not None and port_number(port) is None for port in own) or "config-file" in flags
     if hidden or not proxy.dialled:
         yield from UNSEEN_PORTS
     if "port" in flags:
-        first = _number(flags["port"])
+        first = port_number(flags["port"])
         yield from UNSEEN_PORTS if first is None else range(first, first + max(counted, 1))
     else:
         engines = ENGINE_PORTS[:1] if proxy.kind is ProxyKind.ALLOYDB else ENGINE_PORTS
@@ -124,7 +124,7 @@ def _on_socket(one: Dialled, proxy: OtherProxy) -> bool:
 def _v1_ports(proxy: OtherProxy) -> Iterator[int]:
     for one in proxy.dialled:
         tcp = one.option("tcp")
-        port = _number(tcp)
+        port = port_number(tcp)
         if port is not None:
             yield port
         elif tcp is not None or is_open(one.name):
@@ -132,9 +132,4 @@ def _v1_ports(proxy: OtherProxy) -> Iterator[int]:
 
 
 def _server(invocation: Invocation, flag: str, default: int) -> int:
-    return _number(invocation.flags.get(flag)) or default
-
-
-def _number(text: str | None) -> int | None:
-    plain = text is not None and text.isascii() and text.isdecimal() and len(text) <= len("65535")
-    return int(text) if text is not None and plain else None
+    return port_number(invocation.flags.get(flag)) or default

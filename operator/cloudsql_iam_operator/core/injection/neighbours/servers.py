@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from cloudsql_iam_operator.api.parsing.images import split_image
 from cloudsql_iam_operator.core.injection.neighbours import shell
+from cloudsql_iam_operator.core.injection.neighbours.flags import port_number
 from cloudsql_iam_operator.core.injection.neighbours.variables import Variables
 from cloudsql_iam_operator.core.injection.pod import Container
 from cloudsql_iam_operator.core.injection.shelf import kept
@@ -117,4 +118,4 @@ def _told(container: Container) -> Iterator[int]:
     for before, word in zip(("", *words), words, strict=False):
         option = next((option for option in _PORT_OPTIONS if word.startswith(option)), "")
         said.append(word if before in _APART else word.removeprefix(option) if option else "")
-    yield from (int(text) for text in said if text.isascii() and text.isdecimal() and len(text) <= 5)
+    yield from (number for number in map(port_number, said) if number is not None)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from cloudsql_iam_operator.core.injection.neighbours import flags
 from cloudsql_iam_operator.core.injection.neighbours.variables import BUDGET, Environment
 
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
@@ -17,59 +18,10 @@ WRAPPERS = frozenset(
 )
 """Words before the command that is run."""
 
-SMALL = frozenset(
-    {
-        "",
-        ":",
-        "[",
-        "[[",
-        "break",
-        "cat",
-        "cd",
-        "chmod",
-        "continue",
-        "cp",
-        "curl",
-        "date",
-        "done",
-        "echo",
-        "esac",
-        "exit",
-    }
-    | {
-        "false",
-        "fi",
-        "for",
-        "kill",
-        "ln",
-        "logger",
-        "ls",
-        "mkdir",
-        "mv",
-        "nc",
-        "pgrep",
-        "pkill",
-        "printf",
-        "ps",
-        "read",
-    }
-    | {
-        "rm",
-        "sed",
-        "set",
-        "shift",
-        "sleep",
-        "source",
-        "tail",
-        "tee",
-        "test",
-        "touch",
-        "trap",
-        "true",
-        "ulimit",
-        "umask",
-    }
-    | {"unset", "wait", "wget", "}", ".", "case", "inotifywait", "which"}
+SMALL = {""} | flags.words(
+    ". : [ [[ break case cat cd chmod continue cp curl date done echo esac exit false fi for inotifywait "
+    "kill ln logger ls mkdir mv nc pgrep pkill printf ps read rm sed set shift sleep source tail tee test "
+    "touch trap true ulimit umask unset wait wget which }"
 )
 """Programs that serve whoever starts others, and work for nobody themselves."""
 

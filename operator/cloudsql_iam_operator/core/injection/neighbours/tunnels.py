@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cloudsql_iam_operator.core.injection.neighbours import shell
+from cloudsql_iam_operator.core.injection.neighbours.flags import port_number
 from cloudsql_iam_operator.core.injection.neighbours.variables import Variables
 from cloudsql_iam_operator.core.injection.pod import Container
 
@@ -29,38 +30,35 @@ def listening_ports(container: Container) -> frozenset[int]:
     words = tuple(known.expanded(word) for word in container.words)
     script = shell.script_of(shell.run_by(words))
     lines = (words,) if script is None else (found for found, _ in shell.commands(script, known.values))
-    return frozenset(port for line in lines for port in _ports(line))
+    told = (port_number(text) for line in lines for text in _ports(line))
+    return frozenset(number for number in told if number is not None)
 
 
-def _ports(words: Sequence[str]) -> Iterator[int]:
+def _ports(words: Sequence[str]) -> Iterator[str]:
+    """Texts that are ports where they are numbers."""
     forwards = False
     for before, word in zip(("", *words), words, strict=False):
         yield from _told(before, word)
-        yield from _local_forward(before, word)
+        yield _local_forward(before, word)
         if forwards:
-            yield from _number(word.partition(":")[0])
+            yield word.partition(":")[0]
         forwards = forwards or word == _PORT_FORWARD
 
 
-def _told(before: str, word: str) -> Iterator[int]:
+def _told(before: str, word: str) -> Iterator[str]:
     option, equals, value = word.partition("=")
     if not word.startswith("-"):
         option, value = ("" if "=" in before else before), word
-        yield from _number(word.lower().partition(_FORWARDED)[2].partition(",")[0])
+        yield word.lower().partition(_FORWARDED)[2].partition(",")[0]
     elif not equals:
         return
     named = option.startswith("-") and any(part in option for part in _LISTENING)
     if named or (option.startswith("-") and value.startswith(_EVERYWHERE)):
-        yield from _number(value.rpartition(":")[2])
+        yield value.rpartition(":")[2]
 
 
-def _local_forward(before: str, word: str) -> Iterator[int]:
+def _local_forward(before: str, word: str) -> str:
     """From `-L [address:]port:host:port` of ssh, the option at the end of a cluster, or with its value in one word."""
     apart = before.startswith("-") and not before.startswith("--") and before.endswith("L")
     value = word if apart else word.removeprefix("-L") if word.startswith("-L") else ""
-    yield from _number("".join(value.split(":")[-3:-2]))
-
-
-def _number(text: str) -> Iterator[int]:
-    if text.isascii() and text.isdecimal() and len(text) <= 5:
-        yield int(text)
+    return "".join(value.split(":")[-3:-2])

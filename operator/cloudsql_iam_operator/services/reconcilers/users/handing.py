@@ -51,16 +51,15 @@ class Handing:
             NotYet: an heir is about to.
         """
         heir = self._heir(visit)
-        if heir is None or not _is_about_to(heir):
+        if heir is not None and _is_about_to(heir):
+            self.wake(heir.key)
+            since = self._since.setdefault(visit.live.uid, self._clock())
+            if self._clock() - since < PATIENCE_SECONDS:
+                text = f"another CloudSQLIAMUser declares database user {visit.record.username} and is taking it over"
+                raise NotYet(Reason.PROGRESSING, text, SOON)
+            log.warning("%s: its database user was not taken over by %s in time", visit.live.key, heir.key)
+        else:
             self._since.pop(visit.live.uid, None)
-            self.leave_roles(visit)
-            return
-        self.wake(heir.key)
-        since = self._since.setdefault(visit.live.uid, self._clock())
-        if self._clock() - since < PATIENCE_SECONDS:
-            text = f"another CloudSQLIAMUser declares database user {visit.record.username} and is taking it over"
-            raise NotYet(Reason.PROGRESSING, text, SOON)
-        log.warning("%s: its database user was not taken over by %s in time", visit.live.key, heir.key)
         self.leave_roles(visit)
 
     def leave_roles(self, visit: Visit) -> None:
@@ -102,10 +101,14 @@ class Handing:
     async def _bequeath(self, visit: Visit) -> None:
         """Record the user for an heir that has not come to it yet: it must not be nobody's once this object is gone."""
         heir = self._heir(visit)
-        if heir is None or record_in(heir.status).inheriting(visit.record) == record_in(heir.status):
+        if heir is None:
+            return
+        before = record_in(heir.status)
+        after = before.inheriting(visit.record)
+        if after == before:
             return
         if heir.key not in self._visits:
-            await self._systems.remember(heir, record_in(heir.status).inheriting(visit.record).fields())
+            await self._systems.remember(heir, after.fields())
         theirs = self._visits.get(heir.key)
         if theirs is not None:
             theirs.record = theirs.record.inheriting(visit.record)
