@@ -34,6 +34,7 @@ LOGS_IN = (
 TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 
 _PUBLIC = Endpoints()
+_READING = threading.Lock()
 
 
 class Identity:
@@ -133,7 +134,9 @@ class _Connection(HTTPSConnection):
     """
 
     def __init__(self, host: str, timeout: float | None, proxy_info: object) -> None:
-        super().__init__(host, timeout=timeout, context=_trust(trust_store() or httplib2.CA_CERTS))
+        with _READING:  # threads that begin together would each keep what they read
+            context = _trust(trust_store() or httplib2.CA_CERTS)
+        super().__init__(host, timeout=timeout, context=context)
 
 
 @functools.cache
