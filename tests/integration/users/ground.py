@@ -1,9 +1,9 @@
 """A real PostgreSQL with the lanes of a user's reconcile; the Admin API is the superuser, as it is on Cloud SQL."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -33,6 +33,8 @@ from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place
 from unit.services.authority.ground import RULE, body
 
+T = TypeVar("T")
+
 USERNAME = "x"
 KEY = Key(USER.name, "team", "checkout")
 
@@ -54,6 +56,9 @@ class Lanes:
 
     async def way_in(self, instance: object) -> Access:
         return self.place.access()
+
+    async def in_session(self, instance: object, database: str, function: Callable[..., T], *args: object) -> T:
+        return await self.threads.call(function, self.place.access(), database, *args, timeout=60.0)
 
     async def database_lane(self, instance: object, database: str) -> DatabaseLane:
         if database not in self._databases:

@@ -109,7 +109,7 @@ class Lanes:
         self._ways[place] = access
         if (place, name) not in self._databases:
             threads = self._threads.of(str(connection))
-            sessions = self._sessions.setdefault(connection, Sessions(self.sessions))
+            sessions = self.sessions_of(connection)
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
@@ -118,6 +118,12 @@ class Lanes:
                 lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
+
+    def sessions_of(self, connection: ConnectionName) -> Sessions:
+        """All sessions that the instance may have at a time, those of passes among them."""
+        if connection not in self._sessions:
+            self._sessions[connection] = Sessions(self.sessions)
+        return self._sessions[connection]
 
     def press(self, key: Key) -> None:
         """Let what waits for this object anywhere go ahead: it was edited or deleted meanwhile."""
