@@ -128,9 +128,10 @@ class Known:
         return list({**stored, **ours}.values())
 
     def _read(self, namespace: str) -> tuple[UserFact, ...]:
-        users = [seen for body in self._all(USER, namespace) if (seen := reading.user(body)) is not None]
-        grants = reading.by_name(g for body in self._all(GRANT, namespace) if (g := reading.grant(body)) is not None)
-        return Roster().users(users, grants, self._instance, self._now)
+        users = reading.by_name(map(reading.user, self._all(USER, namespace)))
+        grants = reading.by_name(map(reading.grant, self._all(GRANT, namespace)))
+        instances = {name: self._instance(name) for name in {user.spec.instance for user in users.values()}}
+        return Roster().users(users, grants, instances, self._now)
 
     def _all(self, kind: Kind, namespace: str) -> list[Body]:
         """Objects of the kind: those of the manifests, each with its stored status, and others that are stored."""
