@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from benchmarks.admitting.standin import serve
 from cloudsql_iam_operator.api.names import API_VERSION, GRANT, INSTANCE, USER
 from support.podshapes import FACTS, ORDERS
 from support.webhookparts import manifests
@@ -133,12 +133,13 @@ class Wave:
         """Events so far, and in how many seconds."""
         return {"sent": sum(self._sent.values()), "seconds": time.monotonic() - self._began}
 
-    def listed(self, plural: str) -> JSON:
+    def listed(self, path: str) -> JSON:
         """The list of a kind, in one page."""
-        return {"items": self._there.get(plural, []), "metadata": {"resourceVersion": "1"}}
+        return {"items": self._there.get(path.rpartition("/")[2], []), "metadata": {"resourceVersion": "1"}}
 
-    def told(self, plural: str) -> Iterator[bytes]:
+    def news(self, path: str) -> Iterator[bytes]:
         """The events of a kind, each when it is due: users and grants take turns."""
+        plural = path.rpartition("/")[2]
         self._begun.wait()
         due = self._began
         for number, made in enumerate(self._coming.get(plural, ())):
@@ -150,42 +151,13 @@ class Wave:
         threading.Event().wait()
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Lists and watches, as the webhook asks for them."""
-
-    protocol_version = "HTTP/1.1"
-    wave: Wave
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        plural = path.rpartition("/")[2]
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        if "watch=true" in query:
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for line in self.wave.told(plural):
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
-            return
-        content = json.dumps(self.wave.listed(plural)).encode()
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it has in the library
-        """Say nothing."""
-
-
 def main(namespace: str) -> None:
     """Serve until standard input ends."""
-    Answers.wave = Wave(namespace)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(json.dumps({"port": server.server_port}), flush=True)
+    wave = Wave(namespace)
+    print(json.dumps({"port": serve(wave)}), flush=True)
     for _ in sys.stdin:
-        Answers.wave.begin()
-        print(json.dumps(Answers.wave.done()), flush=True)
+        wave.begin()
+        print(json.dumps(wave.done()), flush=True)
 
 
 if __name__ == "__main__":
