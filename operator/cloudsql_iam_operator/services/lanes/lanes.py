@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_serv
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
+from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
@@ -186,7 +187,7 @@ class Lanes:
         instance = self._registry.instance(live.instance)
         spec = instance.spec if instance else None
         limit = spec.iam.max_removals if isinstance(spec, CloudSQLInstance) else None
-        return Loser(self._consented(key), live.instance, limit)
+        return Loser(self._consented(key), live.instance, limit, _waits_for_consent(live))
 
     def _consented(self, key: Key) -> bool:
         """Whether an object asks by itself for what it had to be taken away: somebody deletes it, or its end has come.
@@ -234,3 +235,8 @@ class Lanes:
 
 def _place(instance: CloudSQLInstance) -> Place:
     return instance.metadata.key.name, instance.connection
+
+
+def _waits_for_consent(live: Live) -> bool:
+    reasons = (condition.get("reason") for condition in live.status.get("conditions", ()))
+    return str(Reason.REMOVAL_THRESHOLD_EXCEEDED) in reasons
