@@ -16,6 +16,9 @@ from cloudsql_iam_operator.services.runtime.objects import key_of, uid_of
 
 CONNECTIONS = 12
 """One for each watch, and the others for finalizers: asyncio takes 0.3 MiB for each with TLS."""
+PAGE = 250
+"""Objects of a list at a time: kopf would hold all of them, and what is allocated meanwhile stays with the process."""
+
 ENDING_SECONDS = 30.0
 """How long kopf may take to end after a failure. A watch that lost its connection then waits for a login that never
 comes, while the Lease is renewed: the process is killed, and the kubelet starts it again."""
@@ -57,6 +60,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Jitter()
     chosen.queueing.exit_timeout = 20
+    chosen.queueing.idle_timeout = 1.0
+    chosen.watching.chunk_size = PAGE
     chosen.process.ultimate_exiting_timeout = ENDING_SECONDS
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
