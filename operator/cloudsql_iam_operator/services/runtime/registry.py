@@ -81,6 +81,11 @@ class Live:
         return str(recorded) if recorded else declared_instance(self.body)
 
     @property
+    def intent(self) -> tuple[object, ...]:
+        """What somebody asks for with it: what is done for it is begun anew when that changes."""
+        return _intent(self.body)[1:]
+
+    @property
     def named(self) -> Named:
         """The instances and users that it names, by what it declares and what is recorded."""
         return named_by(self.key, self.spec, self.status, (self.instance, declared_instance(self.body)))
