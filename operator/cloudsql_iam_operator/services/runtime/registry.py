@@ -21,7 +21,7 @@ from cloudsql_iam_operator.api.names import (
     USER,
     Key,
 )
-from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse, parse_again
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.services.runtime.references import Named, References, held_by, named_by, users_in
 
@@ -135,7 +135,7 @@ class Registry:
         body = _slim(body)
         if before is not None and (_version(body) < _version(before.body) or body == before.body):
             return News.NOTHING
-        self._keep(Live(key, body, parse(key, body)))
+        self._keep(Live(key, body, _read(key, body, before)))
         return News.NEW if before is None else _news(before.body, body)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
@@ -260,6 +260,17 @@ def _slim(body: Mapping[str, Any]) -> Mapping[str, Any]:
     if "managedFields" not in metadata:
         return body
     return {**body, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+
+
+def _read(key: Key, body: Mapping[str, Any], before: Live | None) -> Parsed | InvalidObject:
+    """What the body says; most often it says what it did before, and only the status is another."""
+    if before is None or isinstance(before.spec, InvalidObject) or _spec(body) != _spec(before.body):
+        return parse(key, body)
+    return parse_again(before.spec, body)
+
+
+def _spec(body: Mapping[str, Any]) -> tuple[object, ...]:
+    return body["metadata"].get("uid"), body["metadata"].get("generation"), body.get("spec")
 
 
 def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
