@@ -1,6 +1,6 @@
 """Where `inject` learns about users, instances and ServiceAccounts: from the manifests, and from the cluster if any."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,13 +11,21 @@ from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.api.parsing.objects import parse_grant, parse_instance, parse_user
 from cloudsql_iam_operator.core.injection.cluster import reading, surroundings
 from cloudsql_iam_operator.core.injection.cluster.roster import Roster
-from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact, KubeletFact, NamespaceFact, UserFact
+from cloudsql_iam_operator.core.injection.facts import (
+    Facts,
+    InstanceFact,
+    KubeletFact,
+    NamespaceFact,
+    ServiceFact,
+    UserFact,
+)
 
 Body = Mapping[str, Any]
 Place = tuple[str, str, str]
 """Kind, namespace and name of an object."""
 
-SERVICE_ACCOUNT, NAMESPACE, QUOTA, LIMIT_RANGE = "ServiceAccount", "Namespace", "ResourceQuota", "LimitRange"
+SERVICE_ACCOUNT, NAMESPACE, SERVICE = "ServiceAccount", "Namespace", "Service"
+QUOTA, LIMIT_RANGE = "ResourceQuota", "LimitRange"
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _PARSERS: Mapping[str, Callable[[Body], object]] = {
@@ -109,6 +117,14 @@ class Known:
             kubelets=self._kubelets,
         )
 
+    def services(self, namespace: str) -> Iterator[ServiceFact]:
+        """The Services of a namespace, as far as they may be read.
+
+        Raises:
+            NotYet: the API server did not answer.
+        """
+        return map(surroundings.service, self._of_core(SERVICE, "services", namespace))
+
     @cached_property
     def _kubelets(self) -> tuple[KubeletFact, ...]:
         nodes = {body["metadata"]["name"]: surroundings.kubelet(body) for body in self._stored.listed_now("nodes")}
@@ -128,9 +144,10 @@ class Known:
         return list({**stored, **ours}.values())
 
     def _read(self, namespace: str) -> tuple[UserFact, ...]:
-        users = [seen for body in self._all(USER, namespace) if (seen := reading.user(body)) is not None]
-        grants = reading.by_name(g for body in self._all(GRANT, namespace) if (g := reading.grant(body)) is not None)
-        return Roster().users(users, grants, self._instance, self._now)
+        users = reading.by_name(map(reading.user, self._all(USER, namespace)))
+        grants = reading.by_name(map(reading.grant, self._all(GRANT, namespace)))
+        instances = {name: self._instance(name) for name in {user.spec.instance for user in users.values()}}
+        return Roster().users(users, grants, instances, self._now)
 
     def _all(self, kind: Kind, namespace: str) -> list[Body]:
         """Objects of the kind: those of the manifests, each with its stored status, and others that are stored."""
@@ -151,7 +168,7 @@ class Known:
 
 def _is_read(body: Body) -> bool:
     kind, version = body.get("kind"), body.get("apiVersion")
-    core = version == "v1" and kind in (SERVICE_ACCOUNT, NAMESPACE, QUOTA, LIMIT_RANGE)
+    core = version == "v1" and kind in (SERVICE_ACCOUNT, NAMESPACE, SERVICE, QUOTA, LIMIT_RANGE)
     return core or (version == API_VERSION and kind in _PARSERS)
 
 

@@ -17,7 +17,7 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.injection.pod import MalformedPod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.migration import migrated
-from cloudsql_iam_operator.core.injection.workloads.rewritten import FactsOf, Rewritten, injected
+from cloudsql_iam_operator.core.injection.workloads.rewritten import Rewritten, World, injected
 
 SAME, FAILED, CHANGED = 0, 1, 2
 """Exit statuses; CHANGED only where a difference is asked for."""
@@ -25,7 +25,7 @@ SAME, FAILED, CHANGED = 0, 1, 2
 PATIENCE = (5.0, 25.0)
 """Connect and read limits of one call to the API server, seconds."""
 
-Rewrite = Callable[[Any, str, FactsOf, InjectionSettings], Rewritten]
+Rewrite = Callable[[Any, str, World, InjectionSettings], Rewritten]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def inject(request: Request, settings: InjectionSettings) -> Answer:
     known = Known(_stored(request), [body for body, _ in bodies], request.namespace)
     rewrite: Rewrite = migrated if request.migrate else injected
     try:
-        done = [_rewritten(each, rewrite, request, known.facts, settings) for each in read]
+        done = [_rewritten(each, rewrite, request, known, settings) for each in read]
     except Failure as failure:
         raise ValueError(str(failure)) from failure
     return _answer(read, done, request)
@@ -77,10 +77,10 @@ def _stored(request: Request) -> Stored:
 
 
 def _rewritten(
-    each: Document, rewrite: Rewrite, request: Request, facts_of: FactsOf, settings: InjectionSettings
+    each: Document, rewrite: Rewrite, request: Request, world: World, settings: InjectionSettings
 ) -> Rewritten:
     try:
-        return rewrite(each.body, request.namespace, facts_of, settings)
+        return rewrite(each.body, request.namespace, world, settings)
     except MalformedPod as malformed:
         raise ValueError(f"{each.source} holds a workload that is none: {malformed}") from malformed
 

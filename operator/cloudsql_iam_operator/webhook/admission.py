@@ -1,8 +1,10 @@
 """One admission request: facts, plan, and a fresh read before anybody is turned away for facts that may be old."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from cloudsql_iam_operator.api.names import GROUP
@@ -16,6 +18,7 @@ from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.shelf import Shelf
 from cloudsql_iam_operator.core.injection.workloads.hooks import loses_access
 from cloudsql_iam_operator.core.injection.workloads.templates import Workload, account_of, annotations_of, reviewed
+from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.review import Question
@@ -63,6 +66,7 @@ class Admission:
         self._settings = settings
         self._shelf = Shelf()
         self._threads = threads
+        self._looks: Readings[tuple[str, str], Facts] = Readings()
 
     def decide(self, asked: Question) -> Outcome | Doubt:
         """What to answer, by the facts as last heard. Never raises: a failure of ours is an answer that says so."""
@@ -78,12 +82,17 @@ class Admission:
         return _recorded(asked, outcome)
 
     async def look(self, doubt: Doubt) -> Facts | None:
-        """Facts as stored now; None when they could not be had in time."""
-        where = (doubt.namespace, doubt.account)
+        """Facts as stored now; None when they could not be had in time.
+
+        One look serves all who doubt the same before it begins, and a namespace has a share of the threads.
+        """
+        where, calls = (doubt.namespace, doubt.account), self._threads.of(doubt.namespace)
+        look = partial(calls.call, self._source.facts_now, *where, timeout=LOOK_SECONDS)
         try:
-            return await self._threads.call(self._source.facts_now, *where, timeout=LOOK_SECONDS)
-        except NotYet as failure:
-            log.warning("no fresh read of namespace %s: %s", doubt.namespace, failure.message)
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._looks.read(where, look, max_age=0.0)
+        except (NotYet, TimeoutError) as failure:
+            log.warning("no fresh read of namespace %s: %s", doubt.namespace, str(failure) or "others came first")
         except Exception:  # a bug of ours is no reason to leave the API server waiting
             log.exception("no fresh read of namespace %s", doubt.namespace)
         return None
@@ -141,15 +150,15 @@ def _failed(asked: Question, failure: Exception) -> Outcome:
 
 
 def _recorded(asked: Question, outcome: Outcome) -> Outcome:
-    where, dry = asked.namespace, "true" if asked.dry_run else "false"
+    what, where, dry = asked.operation, asked.namespace, "true" if asked.dry_run else "false"
     match outcome:
         case Injected():
-            metrics.REQUESTS.labels("injected", "", dry).inc()
+            metrics.REQUESTS.labels(what, "injected", "", dry).inc()
             log.debug("injected a proxy into a pod of namespace %s, request %s", where, asked.uid)
         case Unchanged(code):
-            metrics.REQUESTS.labels("unchanged", code.value, dry).inc()
+            metrics.REQUESTS.labels(what, "unchanged", code.value, dry).inc()
             log.debug("left a %s of namespace %s as it is (%s), request %s", asked.kind, where, code.value, asked.uid)
         case Denied(_, code, message):
-            metrics.REQUESTS.labels("denied", code.value, dry).inc()
+            metrics.REQUESTS.labels(what, "denied", code.value, dry).inc()
             log.info("denied a %s: %s", asked.kind, message)
     return outcome

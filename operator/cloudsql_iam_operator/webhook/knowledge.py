@@ -1,10 +1,9 @@
 """Where facts about a pod come from: local copies kept by watches, and a read of the API server when those say no."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.watch import Watched
@@ -13,9 +12,6 @@ from cloudsql_iam_operator.core.injection.cluster import reading
 from cloudsql_iam_operator.core.injection.cluster.roster import Roster
 from cloudsql_iam_operator.core.injection.facts import Facts, InstanceFact
 from cloudsql_iam_operator.webhook import metrics
-
-T = TypeVar("T")
-
 
 MOST_KNOWN = 10_000
 """ServiceAccounts for which facts are kept ready; and namespaces whose users are."""
@@ -65,13 +61,14 @@ class Knowledge:
         """
         users, grants = self._users.within(namespace), self._grants.within(namespace)
         found = self._accounts.get(namespace, account)
-        sources = (users, grants, self._instances.within(""), found)
+        instances = self._instances.within("")
+        sources = (users, grants, instances, found)
         known, now = self._known.get((namespace, account)), datetime.now(UTC)
         if known is not None and known.holds(sources, now):
             return known.facts
         roster = self._roster(namespace) if users else Roster()
-        facts = Facts(namespace, found, roster.users(users.values(), grants, self._instance, now))
-        self._keep((namespace, account), _Known(sources, _end(facts), facts))
+        facts = Facts(namespace, found, roster.users(users, grants, instances, now))
+        self._keep((namespace, account), _Known(sources, roster.acts_at, facts))
         return facts
 
     def facts_now(self, namespace: str, account: str) -> Facts:
@@ -81,14 +78,14 @@ class Knowledge:
             NotYet: the API server did not answer in time.
         """
         found = self._cluster.service_account_now(namespace, account)
-        users = _read(reading.user, self._cluster.objects_now(USER, namespace))
-        grants = reading.by_name(_read(reading.grant, self._cluster.objects_now(GRANT, namespace)))
-        names = {user.spec.instance for user in users}
-        instances = {name: self._instance(name) or self._instance_now(name) for name in names}
+        users = reading.by_name(map(self._users.read, self._cluster.objects_now(USER, namespace)))
+        grants = reading.by_name(map(self._grants.read, self._cluster.objects_now(GRANT, namespace)))
+        names = {user.spec.instance for user in users.values()}
+        instances = {name: self._instances.get("", name) or self._instance_now(name) for name in names}
         return Facts(
             namespace=namespace,
             service_account=None if found is None else reading.service_account(found),
-            users=Roster().users(users, grants, instances.get, datetime.now(UTC)),
+            users=Roster().users(users, grants, instances, datetime.now(UTC)),
         )
 
     def _roster(self, namespace: str) -> Roster:
@@ -103,18 +100,6 @@ class Knowledge:
         if known.facts.service_account is not None:
             self._known[key] = known
 
-    def _instance(self, name: str) -> InstanceFact | None:
-        return self._instances.get("", name)
-
     def _instance_now(self, name: str) -> InstanceFact | None:
         body = self._cluster.object_now(INSTANCE, name)
         return None if body is None else reading.instance(body)
-
-
-def _end(facts: Facts) -> datetime | None:
-    """When time alone changes them."""
-    return min((user.acts_at for user in facts.users if user.acts_at is not None), default=None)
-
-
-def _read(reader: Callable[[Mapping[str, Any]], T | None], bodies: Iterable[Mapping[str, Any]]) -> list[T]:
-    return [kept for kept in map(reader, bodies) if kept is not None]

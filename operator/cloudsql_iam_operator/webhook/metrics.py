@@ -7,7 +7,7 @@ from cloudsql_iam_operator import __version__
 REQUESTS = Counter(
     "cloudsql_iam_webhook_requests_total",
     "Admission requests, by how they were decided and why",
-    ["decision", "reason", "dry_run"],
+    ["operation", "decision", "reason", "dry_run"],
 )
 SECONDS = Histogram(
     "cloudsql_iam_webhook_duration_seconds",

@@ -9,11 +9,13 @@ import orjson
 
 from cloudsql_iam_operator.api.names import GROUP
 from cloudsql_iam_operator.api.parsing.texts import printed
-from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome, Unchanged
+from cloudsql_iam_operator.core.injection.outcome import Code, Denied, Injected, Outcome, Unchanged
 from cloudsql_iam_operator.core.injection.workloads.templates import TEMPLATES
 
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
+
+OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 LONGEST_WARNING = 1000
 SHORT_WARNING = 250
@@ -37,7 +39,8 @@ class BadReview(ValueError):
 class Question:
     """What somebody wants to store. `body` is None when the review is none of our business.
 
-    `group` and `kind` say what it is: a new pod, a workload of TEMPLATES, or a kind of ours.
+    `group` and `kind` say what it is: a new pod, a workload of TEMPLATES, or a kind of ours. `operation` is one of
+    OPERATIONS, "" for others.
     """
 
     uid: str
@@ -46,6 +49,7 @@ class Question:
     body: Mapping[str, Any] | None
     group: str = ""
     kind: str = "Pod"
+    operation: str = "CREATE"
 
 
 def question(body: bytes) -> Question:
@@ -72,6 +76,7 @@ def question(body: bytes) -> Question:
         body=_subject(request, group, kind),
         group=group,
         kind=kind,
+        operation=request["operation"] if request.get("operation") in OPERATIONS else "",
     )
 
 
@@ -92,7 +97,8 @@ def answer(asked: Question, outcome: Outcome) -> bytes:
             audit = _audit("injected")
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(patch).decode(), **_warnings(warnings)}
         case Unchanged(code, warnings):
-            audit = _audit("unchanged", code.value)
+            # the second look at a pod that was injected a moment ago: the log keeps what the first said
+            audit = {} if code is Code.ALREADY_INJECTED else _audit("unchanged", code.value)
             response |= _warnings(warnings)
         case Denied(status, code, message):
             audit = _audit("denied", code.value)

@@ -1,7 +1,8 @@
 """A server for the load, in a process of its own: the webhook's, kopf's, or a bare one that answers the same bytes.
 
-`python -m benchmarks.admitting.serving webhook|usual|bare` prints a line of JSON with its port and trust, and after
-each line that it reads, what it has used so far.
+`python -m benchmarks.admitting.serving webhook|watching|usual|bare` prints a line of JSON with its port and trust, and
+after each line that it reads, what it has used so far. `watching` is the webhook with the copies that it keeps of the
+cluster; it reads beforehand where news come from, as `bare` reads what to answer.
 """
 
 import asyncio
@@ -10,18 +11,25 @@ import resource
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import kubernetes.client
 import orjson
 import uvicorn
 
 from benchmarks.admitting.usual import serve_usual
+from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
+from cloudsql_iam_operator.adapters.cluster.rest import Rest
 from cloudsql_iam_operator.webhook.certificates.certificate import issued
 from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
 from cloudsql_iam_operator.webhook.collector import spare_what_stands
-from support.webhookparts.server import NAME, Running
+from cloudsql_iam_operator.webhook.knowledge import Knowledge
+from cloudsql_iam_operator.webhook.serve import SWITCH_SECONDS
+from cloudsql_iam_operator.webhook.surroundings import Surrounded
+from support.webhookparts.server import NAME, PATIENCE, Running
 
 
 def used() -> dict[str, float]:
@@ -74,6 +82,28 @@ def serve_bare(answer: dict[str, Any]) -> tuple[int, bytes]:
     return listener.getsockname()[1], certificates.bundle
 
 
+def watching(port: int) -> Surrounded:
+    """What the webhook knows of a cluster whose API server is there, complete."""
+    configuration = kubernetes.client.Configuration(host=f"http://127.0.0.1:{port}")
+    cluster = AdmissionCluster(Rest(kubernetes.client.ApiClient(configuration)))
+    source = Surrounded(Knowledge(cluster), cluster)
+    source.start(threading.Event())
+    end = time.monotonic() + PATIENCE
+    while not source.complete():
+        if time.monotonic() > end:
+            raise RuntimeError("the lists of the cluster did not come")
+        time.sleep(0.01)
+    return source
+
+
+def serve_webhook(source: Surrounded | None) -> tuple[int, bytes]:
+    """Start the webhook in a thread, set up as its process is; its port and what to trust."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    running = Running(source=source)
+    spare_what_stands()
+    return running.port, running.certificates.bundle
+
+
 def main(which: str) -> None:
     """Serve until standard input ends."""
     if which == "bare":
@@ -81,9 +111,7 @@ def main(which: str) -> None:
     elif which == "usual":
         port, bundle = serve_usual()
     else:
-        running = Running()
-        port, bundle = running.port, running.certificates.bundle
-        spare_what_stands()  # as the process does once it is ready
+        port, bundle = serve_webhook(watching(json.loads(sys.stdin.readline())) if which == "watching" else None)
     print(json.dumps({"port": port, "bundle": bundle.decode(), "name": NAME}), flush=True)
     for _ in sys.stdin:
         print(json.dumps(used()), flush=True)

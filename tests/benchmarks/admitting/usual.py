@@ -1,24 +1,25 @@
 """kopf's own webhook server with a handler that injects as its documentation shows: what admission costs usually."""
 
 import asyncio
+import logging
+import socket
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import kopf
-from kopf._cogs.structs.ephemera import AnyMemo, Memo
-from kopf._cogs.structs.references import Insights, Resource
-from kopf._core.engines.admission import serve_admission_request
-from kopf._core.reactor.inventory import ResourceMemories
 
+from benchmarks.admitting.standin import serve
 from cloudsql_iam_operator.webhook.certificates.certificate import KEY, LEAF, issued
 from support.podshapes import IMAGE, PG
 from support.webhookparts.server import NAME
 
-PODS = Resource("", "v1", "pods", kind="Pod", namespaced=True)
+PATIENCE = 60.0
+KINDS = [{"name": "pods", "singularName": "pod", "kind": "Pod", "namespaced": True, "verbs": ["list", "watch"]}]
 PROXY = {"name": "cloudsql-proxy", "image": IMAGE, "restartPolicy": "Always", "args": ["acme-prod:europe-west1:orders"]}
 
 
@@ -29,37 +30,61 @@ def inject(patch: kopf.Patch, spec: kopf.Spec, **_: Any) -> None:
     patch.spec["containers"] = [{**each, "env": [*ours, *each.get("env", [])]} for each in spec["containers"]]
 
 
+class Empty:
+    """A cluster that knows of pods, and has none."""
+
+    def listed(self, path: str) -> dict[str, Any]:
+        known: dict[str, dict[str, Any]] = {
+            "/api": {"versions": ["v1"]},
+            "/apis": {"groups": []},
+            "/api/v1": {"resources": KINDS},
+        }
+        return known.get(path, {"items": [], "metadata": {"resourceVersion": "1"}})
+
+    def news(self, _path: str) -> Iterator[bytes]:
+        threading.Event().wait()
+        yield b""
+
+
 def serve_usual() -> tuple[int, bytes]:
     """Start it in a thread; its port and what to trust."""
-    certificates, begun, port = issued((NAME,), datetime.now(UTC)), threading.Event(), list[int]()
+    logging.disable(logging.INFO)
+    certificates, port, api = issued((NAME,), datetime.now(UTC)), _free_port(), serve(Empty())
 
-    async def serve(folder: Path) -> None:
-        registry, insights = kopf.OperatorRegistry(), Insights()
+    async def operate(folder: Path) -> None:
+        registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
         kopf.on.mutate("", "v1", "pods", id="inject", registry=registry)(inject)
-        insights.webhook_resources.add(PODS)
-        decide = partial(
-            serve_admission_request,
-            settings=kopf.OperatorSettings(),
-            memories=ResourceMemories(),
-            memobase=AnyMemo(Memo()),
-            registry=registry,
-            insights=insights,
-            indices={},
+        kopf.on.login(registry=registry)(lambda **_: kopf.ConnectionInfo(server=f"http://127.0.0.1:{api}"))
+        settings.admission.server = kopf.WebhookServer(
+            addr="127.0.0.1", port=port, certfile=folder / LEAF, pkeyfile=folder / KEY
         )
-        server = kopf.WebhookServer(addr="127.0.0.1", certfile=folder / LEAF, pkeyfile=folder / KEY)
-        async for client in server(decide):
-            port.append(int((client["url"] or "").rpartition(":")[2].partition("/")[0]))
-            begun.set()
-            await asyncio.Event().wait()
+        await kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True)
 
     def run() -> None:
         with tempfile.TemporaryDirectory(prefix="usual") as name:
             folder = Path(name)
             for part, value in certificates.values().items():
                 (folder / part).write_bytes(value)
-            asyncio.run(serve(folder))
+            asyncio.run(operate(folder))
 
     threading.Thread(target=run, daemon=True).start()
-    if not begun.wait(60):
-        raise RuntimeError("kopf's server did not begin to listen")
-    return port[0], certificates.bundle
+    _await_listening(port)
+    return port, certificates.bundle
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def _await_listening(port: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return

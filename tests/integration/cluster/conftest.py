@@ -11,7 +11,7 @@ import pytest
 from controlplane.kubelet.api import Api
 from e2e.waiting import eventually
 from integration.shared_plane import SharedPlane, shared_plane
-from support.webhookparts.manifests import instance
+from support.webhookparts.manifests import GOOGLE_ACCOUNT, MARK, instance, service_account, user
 from support.webhookparts.site import WEBHOOK, Site, install, log_in
 
 NUMBERS = itertools.count(1)
@@ -50,3 +50,12 @@ def namespace(site: Site) -> str:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     site.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}, instance())
     return name
+
+
+@pytest.fixture
+def tenant(site: Site, namespace: str) -> str:
+    """A namespace whose user is ready."""
+    known = user(namespace)
+    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), known)
+    site.ready(known)
+    return namespace

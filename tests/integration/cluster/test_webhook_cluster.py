@@ -53,17 +53,6 @@ def test_a_pod_that_runs_already_is_not_changed_by_an_annotation(site: Site, nam
     assert site.requests() == before
 
 
-def test_a_pod_of_the_operators_own_namespace_is_left_alone(site: Site) -> None:
-    site.apply(service_account("csql"))
-    before = site.requests()
-
-    made = site.create(annotated("csql", inject="checkout"))
-
-    assert init_containers(made) == []
-    assert site.requests() == before
-    assert site.kubectl("delete", "pod", "web", "--namespace", "csql", "--grace-period=0").returncode == 0
-
-
 def test_a_typing_error_in_an_annotation_is_refused_by_name(site: Site, namespace: str) -> None:
     site.apply(service_account(namespace))
 

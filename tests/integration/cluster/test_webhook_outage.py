@@ -10,28 +10,16 @@ import pytest
 
 from e2e.waiting import eventually
 from support.webhookparts.manifests import (
-    GOOGLE_ACCOUNT,
     JSON,
-    MARK,
     annotated,
     init_containers,
     service_account,
-    user,
     workload,
 )
 from support.webhookparts.site import WEBHOOK, Site, install, slice_for
 
 CALLS, RATE = 300, 50.0
 """Calls while a replica goes, and how many of them in a second."""
-
-
-@pytest.fixture
-def tenant(site: Site, namespace: str) -> str:
-    """A namespace whose user is ready."""
-    known = user(namespace)
-    site.apply(service_account(namespace, **{MARK: GOOGLE_ACCOUNT}), known)
-    site.ready(known)
-    return namespace
 
 
 @pytest.fixture

@@ -18,11 +18,23 @@ from support.webhookparts.site import CHART
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
+HOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+
+def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(binaries.ensure(print).helm), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
 def rendered(*sets: str, chart: Path = CHART) -> list[dict[str, Any]]:
     """The chart's objects with these values set."""
-    command = [str(binaries.ensure(print).helm), "template", "csql", str(chart), *(f"--set={one}" for one in sets)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = helm("template", "csql", str(chart), *(f"--set={one}" for one in sets))
+    done.check_returncode()
     return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [one for one in objects if one["kind"] == kind]
 
 
 @pytest.mark.parametrize("build", ["build." + "7" * 40, "a" * 23 + "-.x", "a" * 22 + ".-.b", "1"])
@@ -64,6 +76,37 @@ def test_one_webhook_may_always_be_evicted_so_that_nodes_drain(replicas: int) ->
 
     (budget,) = [one["spec"] for one in objects if one["kind"] == "PodDisruptionBudget"]
     assert (budget["maxUnavailable"], "minAvailable" in budget) == (1, False)
+
+
+def test_the_webhook_is_a_deployment_of_two_that_are_spread_over_the_nodes() -> None:
+    (webhook,) = [one["spec"] for one in of_kind(rendered(), "Deployment") if one["metadata"]["name"] == "csql-webhook"]
+
+    (spread,) = webhook["template"]["spec"]["topologySpreadConstraints"]
+    chosen = spread["labelSelector"]["matchLabels"]
+    assert (webhook["replicas"], spread["topologyKey"], spread["maxSkew"]) == (2, "kubernetes.io/hostname", 1)
+    assert chosen == webhook["selector"]["matchLabels"]
+    assert webhook["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    (probe,) = [each["readinessProbe"] for each in webhook["template"]["spec"]["containers"]]
+    assert probe["httpGet"]["path"] == "/readyz"
+
+
+def test_only_pods_with_our_annotations_are_held_back_while_the_webhook_is_away() -> None:
+    hooks = [hook for kind in HOOKS for one in of_kind(rendered(), kind) for hook in one["webhooks"]]
+
+    (closed,) = [hook for hook in hooks if hook["failurePolicy"] == "Fail"]
+    assert closed["name"] == "pods.inject.iam.cloudsql.dev"
+    assert "k.startsWith('iam.cloudsql.dev/')" in closed["matchConditions"][0]["expression"]
+    assert {bool(hook["matchConditions"]) for hook in hooks} == {True}
+    (opened,) = of_kind(rendered("webhook.failurePolicy=Ignore"), HOOKS[0])
+    assert [hook["failurePolicy"] for hook in opened["webhooks"]] == ["Ignore"]
+
+
+@pytest.mark.parametrize(("version", "is_taken"), [("1.29.15", False), ("1.30.0-gke.100", True), ("1.36.0", True)])
+def test_a_cluster_without_match_conditions_is_refused_at_installation(version: str, is_taken: bool) -> None:
+    done = helm("template", "csql", str(CHART), f"--kube-version={version}")
+
+    assert (done.returncode == 0) is is_taken
+    assert is_taken or "chart requires kubeVersion: >=1.30.0-0" in done.stderr
 
 
 def test_with_cert_manager_the_webhook_may_write_neither_certificate_nor_trust() -> None:

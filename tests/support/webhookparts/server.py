@@ -15,7 +15,7 @@ from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.runtime.threads import Threads
-from cloudsql_iam_operator.webhook.admission import Admission
+from cloudsql_iam_operator.webhook.admission import Admission, Source
 from cloudsql_iam_operator.webhook.app import App
 from cloudsql_iam_operator.webhook.certificates.certificate import CertificateSet, issued
 from cloudsql_iam_operator.webhook.certificates.tls import LiveContext
@@ -67,7 +67,7 @@ class Clocked(asyncio.SelectorEventLoop):
 class Running:
     """A server on loopback, in a thread and loop of its own."""
 
-    def __init__(self, drain: float = 0.0, client_ca: str = "") -> None:
+    def __init__(self, drain: float = 0.0, client_ca: str = "", source: Source | None = None) -> None:
         self.told = Told()
         self.told.delay.set()
         self.ready = True
@@ -78,7 +78,7 @@ class Running:
         self._loop = Clocked()
         self._stopped = asyncio.Event()
         threads = Threads(4)
-        admission = Admission(self.told, SETTINGS, threads, trusting=bool(client_ca))
+        admission = Admission(source or self.told, SETTINGS, threads, trusting=bool(client_ca))
         self._app = App(admission, lambda: self.ready, only_verified=bool(client_ca))
         self._serving = answer(self._app, self._context, self._listener, self._stopped, drain)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serving))

@@ -161,10 +161,10 @@ STAYS = {
         "no CloudSQLIAMUser on acme-prod:europe-west1:audit",
     ),
     "an instance from elsewhere": (v2(IAM, "--config-file=/etc/proxy.yaml"), "cannot be seen: name it in its args"),
-    "an address for others": (v2(IAM, "--address=0.0.0.0", CONNECTION), "nothing for: an address for others"),
+    "an address for others": (v2(IAM, "--address=10.0.0.5", CONNECTION), "nothing for: an address for others"),
     "an address for others, of v1": (
-        v1("-enable_iam_login", f"-instances={CONNECTION}=tcp:0.0.0.0:5432"),
-        "an address for others",
+        v1("-enable_iam_login", f"-instances={CONNECTION}=tcp:10.0.0.5:5432"),
+        "nothing for: an address for others",
     ),
     "a token": (v2(IAM, "--token=ya29.secret", CONNECTION), "nothing for: --token"),
     "an unknown flag": (v2(IAM, "--new-thing=secret", CONNECTION), "nothing for: --new-thing"),

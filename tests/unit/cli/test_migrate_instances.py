@@ -98,6 +98,14 @@ def test_an_instance_with_a_password_needs_no_user(migrated: Any) -> None:
     assert done.annotations == {"inject": "checkout", "instances": json.dumps(instances)}
 
 
+@pytest.mark.parametrize("container", [v2(f"{AUDIT}?port=3306"), v1(f"-instances={AUDIT}=tcp:3306")])
+def test_a_proxy_for_mysql_stays_a_proxy_and_brings_no_variables(container: dict[str, Any], migrated: Any) -> None:
+    done = migrated(deployment(container))
+
+    instances = [{"name": AUDIT, "port": 3306}]
+    assert done.annotations == {"inject": "true", "env": "none", "instances": json.dumps(instances)}
+
+
 STAYS = {
     "IAM login to an instance of nobody": (
         v2(IAM, CONNECTION, "acme-prod:europe-west1:x"),

@@ -113,6 +113,10 @@ def test_a_pod_left_alone_is_allowed_without_a_patch() -> None:
     }
 
 
+def test_a_second_look_at_a_pod_adds_nothing_to_the_audit_log() -> None:
+    assert response(answer(ASKED, Unchanged(Code.ALREADY_INJECTED))) == {"uid": "u-1", "allowed": True}
+
+
 def test_a_denial_has_a_code_and_a_text() -> None:
     assert response(answer(ASKED, Denied(403, Code.IDENTITY, "no"))) == {
         "uid": "u-1",

@@ -15,6 +15,9 @@ CALL_SECONDS = (2.0, 8.0)
 LOOK_SECONDS = (0.5, 1.0)
 """Limits of a read while a pod waits to be admitted."""
 
+PAGE = 500
+"""Objects of one page of a list."""
+
 _KINDS = f"/apis/{GROUP}/{VERSION}"
 _REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1"
 _LOST = (404, 409, 422)
@@ -80,10 +83,8 @@ class AdmissionCluster:
         return Resource(self._rest, f"{_REGISTRATIONS}/{registration.plural}", query)
 
     def objects_now(self, kind: Kind, namespace: str) -> list[JSON]:
-        """All objects of a kind of ours in a namespace, as stored now."""
-        found = self._rest.get(f"{_KINDS}/namespaces/{_step(namespace)}/{kind.plural}", self._look)
-        items: list[JSON] = found["items"]
-        return items
+        """All objects of a kind of ours in a namespace, as stored now; page by page, as reading one stops all else."""
+        return list(self._rest.pages(f"{_KINDS}/namespaces/{_step(namespace)}/{kind.plural}", self._look, PAGE))
 
     def object_now(self, kind: Kind, name: str) -> JSON | None:
         """A cluster-scoped object of ours as stored now; None when it does not exist."""

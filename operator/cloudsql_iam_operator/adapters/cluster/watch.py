@@ -57,8 +57,8 @@ class _Expired(Exception):
 class Watched(Generic[T]):
     """Objects as last seen, by namespace and name. Readers never wait, and see each object whole.
 
-    `read` turns an object as JSON into what is kept, None to leave it out. `changed` is called after every change, in
-    the watching thread.
+    `read` turns an object as JSON into what is kept, None to leave it out; what equals the one before is not kept anew.
+    `changed` is called after every change, in the watching thread.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Watched(Generic[T]):
         self._read = read
         self._changed = changed or (lambda: None)
         self._kept: Mapping[str, Mapping[str, T]] = {}
+        self._versions: dict[tuple[str, str], str] = {}
         self._version = ""
         self._heard = 0.0
 
@@ -84,6 +85,13 @@ class Watched(Generic[T]):
     def within(self, namespace: str) -> Mapping[str, T]:
         """All objects of a namespace by name; a snapshot."""
         return self._kept.get(namespace, _NOTHING)
+
+    def read(self, item: Object) -> T | None:
+        """What is to be kept of an object that was asked for elsewhere; read anew only if it is another version."""
+        place = _place(item)
+        if self._versions.get(place) == item["metadata"]["resourceVersion"]:
+            return self.get(*place)
+        return self._read(item)
 
     def age(self) -> float:
         """Seconds since the API server was last heard from about this kind."""
@@ -114,15 +122,20 @@ class Watched(Generic[T]):
 
     def _list(self) -> None:
         found: dict[str, dict[str, T]] = {}
+        versions: dict[tuple[str, str], str] = {}
         token = ""
         while True:
             page = orjson.loads(self._ask(LIST_SECONDS, {"limit": PAGE, "continue": token}).data)
             for item in page["items"]:
-                self._put(found, item)
+                place = namespace, name = _place(item)
+                versions[place] = item["metadata"]["resourceVersion"]
+                kept = self._news(place, item)
+                if kept is not None:
+                    found.setdefault(namespace, {})[name] = kept
             token = page["metadata"].get("continue", "")
             if not token:
                 break
-        self._kept, self._version = found, page["metadata"]["resourceVersion"]
+        self._kept, self._versions, self._version = found, versions, page["metadata"]["resourceVersion"]
         self._heard = time.monotonic()
         self.synced.set()
         self._changed()
@@ -131,11 +144,10 @@ class Watched(Generic[T]):
         parameters = {name: value for name, value in {**self._resource.query, **query}.items() if value}
         return self._resource.rest.stream(self._resource.path, limits, parameters)
 
-    def _put(self, found: dict[str, dict[str, T]], item: Object) -> None:
-        namespace, name = _place(item)
-        kept = self._read(item)
-        if kept is not None:
-            found.setdefault(namespace, {})[name] = kept
+    def _news(self, place: tuple[str, str], item: Object) -> T | None:
+        """What is to be kept of the object: the very same while it says the same."""
+        kept, known = self._read(item), self.get(*place)
+        return known if known == kept else kept
 
     def _follow(self, stop: threading.Event) -> None:
         seconds = int(random.uniform(0.8, 1.0) * WATCH_SECONDS)  # noqa: S311 - spreads reconnections
@@ -160,17 +172,22 @@ class Watched(Generic[T]):
         self._version = item["metadata"]["resourceVersion"]
         if event["type"] == "BOOKMARK":
             return
-        namespace, name = _place(item)
-        kept = None if event["type"] == "DELETED" else self._read(item)
-        self._replace(namespace, name, kept)
+        self._replace(_place(item), None if event["type"] == "DELETED" else item)
         self._changed()
 
-    def _replace(self, namespace: str, name: str, kept: T | None) -> None:
+    def _replace(self, place: tuple[str, str], item: Object | None) -> None:
         """Put a new mapping in the place of the old one: readers in other threads may be going over it."""
-        objects = {other: value for other, value in self._kept.get(namespace, _NOTHING).items() if other != name}
-        if kept is not None:
-            objects[name] = kept
-        self._kept = {**self._kept, namespace: objects}
+        namespace, name = place
+        kept = None if item is None else self._news(place, item)
+        if kept is None or kept is not self.get(namespace, name):
+            objects = {other: value for other, value in self._kept.get(namespace, _NOTHING).items() if other != name}
+            if kept is not None:
+                objects[name] = kept
+            self._kept = {**self._kept, namespace: objects}
+        if item is None:
+            self._versions.pop(place, None)
+        else:
+            self._versions[place] = item["metadata"]["resourceVersion"]
 
 
 def _place(item: Object) -> tuple[str, str]:

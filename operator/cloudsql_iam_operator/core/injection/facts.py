@@ -106,6 +106,15 @@ class NamespaceFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceFact:
+    """A Service: the labels of its pods, and the numbers or names of the ports in them that it leads to."""
+
+    name: str
+    selector: Mapping[str, str]
+    targets: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a decision about one pod needs. `service_account` is None when it does not exist.
 

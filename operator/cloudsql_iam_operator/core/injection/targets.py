@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.api.injection.access import AUTO_IAM_AUTHN, DATABASE, INSTANCES, IP_TYPE, USER
+from cloudsql_iam_operator.api.injection.access import AUTO_IAM_AUTHN, DATABASE, INJECT, INSTANCES, IP_TYPE, USER, Way
 from cloudsql_iam_operator.api.injection.annotation import Wishes
-from cloudsql_iam_operator.api.injection.application import PORT, UNIX_SOCKET
+from cloudsql_iam_operator.api.injection.application import ENV, PORT, UNIX_SOCKET, Environment
 from cloudsql_iam_operator.api.injection.instances import Address, InstanceWish
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, UserFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 
 MOST_PATH = 107
 """Bytes of a Unix socket's path. Source: Linux, unix(7), sun_path with its end."""
+
+OF_OTHERS = {3306: "MySQL", 1433: "SQL Server"}
+"""Ports by which a server of another kind is meant."""
 
 SOCKET = ".s.PGSQL.5432"
 """Name of a PostgreSQL socket, after the port that clients take for granted."""
@@ -60,6 +63,8 @@ def targets(wishes: Wishes, logins: Sequence[Login]) -> tuple[Target, ...]:
         *(_of_login(wishes, login, wished.pop(login.instance.connection, None)) for login in logins),
         *(_of_wish(wishes, wish) for wish in wished.values()),
     )
+    if wishes[INJECT].way is Way.SIDECAR and wishes[ENV] is not Environment.NONE:
+        _refuse_others(found[len(logins) :], None if logins else wishes[PORT])
     _check(found)
     return found
 
@@ -118,6 +123,18 @@ def _target(
         port=wish.port,
         socket=wish.socket or ("" if wish.port else wishes[UNIX_SOCKET]),
     )
+
+
+def _refuse_others(found: Sequence[Target], first: int | None) -> None:
+    """Refuse instances of nobody whose port, or the `first` of all, is that of another kind of server."""
+    for target, usual in zip(found, (first, *(None for _ in found)), strict=False):
+        port = target.port or ("" if target.socket else usual)
+        if port in OF_OTHERS:
+            raise Refusal(
+                Code.ANNOTATION,
+                f"{INSTANCES} names {target.connection}, with {port}, the port of {OF_OTHERS[port]}, and the variables "
+                f"of the proxy are for PostgreSQL: set {ENV} to none for a proxy alone",
+            )
 
 
 def _check(found: Sequence[Target]) -> None:

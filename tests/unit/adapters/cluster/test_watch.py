@@ -144,5 +144,38 @@ def test_an_object_that_the_reader_leaves_out_is_not_kept(stop: threading.Event)
     server.end.set()
 
 
+def test_what_says_the_same_in_another_version_is_no_news(stop: threading.Event) -> None:
+    value = "-".join(("of", "its", "own"))  # equal to the one that comes later, and not the same
+    events = event("MODIFIED", thing("old", value, 11)) + event("ADDED", thing("new", "n", 12))
+    server = Server([[thing("old", value, 1)]], [[events]])
+
+    watched = copy_of(server, stop)
+    before = watched.get("a", "old")
+
+    until(lambda: watched.get("a", "new") is not None)
+    assert watched.get("a", "old") is before
+    server.end.set()
+
+
+def test_an_object_from_elsewhere_is_read_only_if_it_is_another_version(stop: threading.Event) -> None:
+    reads: list[str] = []
+
+    def read(body: Mapping[str, Any]) -> list[str]:
+        reads.append(body["value"])
+        return [body["value"]]
+
+    server = Server([[thing("old", "o", 1)]], [])
+    watched = Watched("things", Resource(server, "/things"), read)
+    watched.start(stop)
+    assert watched.synced.wait(PATIENCE)
+
+    assert watched.read(thing("old", "o", 1)) is watched.get("a", "old")
+    assert watched.read(thing("old", "changed", 2)) == ["changed"]
+    assert watched.read(thing("new", "n", 3)) == ["n"]
+    assert reads == ["o", "changed", "n"]
+    assert watched.get("a", "new") is None
+    server.end.set()
+
+
 def test_a_copy_that_was_never_listed_says_so() -> None:
     assert not Watched("things", Resource(Server([], []), "/things"), lambda body: body).synced.is_set()

@@ -123,7 +123,7 @@ CASES = {
     90: "test_one_webhook_may_always_be_evicted_so_that_nodes_drain",
     91: "test_no_call_fails_while_the_certificate_changes",
     92: "test_a_ca_bundle_that_somebody_takes_away_is_restored",
-    93: "test_a_pod_of_the_operators_own_namespace_is_left_alone",
+    93: "test_pods_and_workloads_of_the_cluster_itself_never_reach_the_webhook",
     94: "test_what_the_webhook_needs_to_start_is_made_without_it",
     95: "test_nobody_is_said_not_to_exist_before_everything_was_listed",
     96: "test_an_api_server_that_is_slow_does_not_hold_the_answer_back",

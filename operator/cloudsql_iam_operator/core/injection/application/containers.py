@@ -7,6 +7,7 @@ from itertools import islice, pairwise
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.customs import holds_a_string, hosts_without_port
+from cloudsql_iam_operator.core.injection.application.placeholders import filled
 from cloudsql_iam_operator.core.injection.application.strings import (
     DEFAULT_PORT,
     LOCAL,
@@ -26,8 +27,8 @@ from cloudsql_iam_operator.core.injection.shelf import kept
 LIBPQ_PLACES = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
 """Variables of libpq that name a server, and that injection never sets."""
 
-OURS = ("$(PGHOST", "${PGHOST", "$PGHOST")
-"""How a host is left to the variable of ours: by the kubelet, by a framework or shell."""
+OUR_HOST, OUR_PORT = ("$(PGHOST", "$PGHOST"), ("$(PGPORT", "$PGPORT")
+"""How host and port are left to the variables of ours: by the kubelet, by a framework or shell."""
 
 URI_NAMES = ("DATA_SOURCE_URI",)
 """Variables of exporters that hold the host, the port and the database, without a scheme."""
@@ -115,7 +116,7 @@ def _servers_of(container: Container) -> Mapping[str, tuple[Server, ...]]:
     env = variables(container)
     if not may_name_servers(_literals(env)):
         return {}
-    found = ((name, tuple(servers_named(value))) for name, value in env.items() if value)
+    found = ((name, tuple(servers_named(filled(value, env)))) for name, value in env.items() if value)
     return {name: servers for name, servers in found if servers}
 
 
@@ -132,17 +133,14 @@ def is_same(own: str | None, ours: str | None) -> bool:
 def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
     env, port = variables(container), group.values["PGPORT"]
     if port != DEFAULT_PORT:
-        # whoever names no port means that of everybody
-        if "PGHOST" in env and "PGPORT" not in env:
-            yield "PGHOST"
-        yield from hosts_without_port(env)
+        yield from hosts_without_port(env)  # whoever names no port means that of everybody
     yield from (name for name in LIBPQ_PLACES if name in env)
     yield from (name for name, value in env.items() if value is None and holds_a_string(name))
     said = ((name, env.get(name)) for name in URI_NAMES)
     yield from (name for name, uri in said if uri is not None and not server_of_uri(uri).is_on(LOCAL, port))
     found = ((name, servers) for name, servers in servers_of(container).items() if name not in URI_NAMES)
     yield from (name for name, servers in found if _is_another(servers, port))
-    if container.words and any(_leads_elsewhere(line, port) for line in _lines(container)):
+    if container.words and any(_leads_elsewhere(filled(line, env), port) for line in _lines(container)):
         yield ARGUMENTS
 
 
@@ -158,7 +156,11 @@ def _lines(container: Container) -> Iterator[str]:
 
 def _is_another(servers: Iterable[Server], port: str) -> bool:
     """Whether one of the servers of connection strings does not listen on this port of the pod."""
-    return any(not server.host.startswith(OURS) and not server.is_on(LOCAL, port) for server in servers)
+    return not all(server.host.startswith(OUR_HOST) or _is_here(server, port) for server in servers)
+
+
+def _is_here(server: Server, port: str) -> bool:
+    return server.is_on(LOCAL, port) or (server.port.startswith(OUR_PORT) and server.is_on(LOCAL, server.port))
 
 
 def _calls_a_server(line: str) -> bool:

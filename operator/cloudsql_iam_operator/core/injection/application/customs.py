@@ -30,13 +30,20 @@ def holds_a_string(name: str) -> bool:
 
 
 def hosts_without_port(names: Collection[str]) -> Iterator[str]:
-    """Of the names those of a database's host beside which none is its port, so that the usual one is meant."""
+    """Of the names those of a database's host beside which none is its port, so that the usual one is meant.
+
+    The port's is written as the host's: PORT beside HOST, `Port` beside `Host`.
+    """
     for name in names:
         words = _words(name)
         if words[-1] in _HOSTS and not _DATABASES.isdisjoint(words) and _OTHERS.isdisjoint(words):
-            kin = name[: -len(words[-1])]
-            if f"{kin}PORT" not in names and f"{kin}port" not in names:
+            kin, host = name[: -len(words[-1])], name[-len(words[-1]) :]
+            if kin + _written_as("port", host) not in names:
                 yield name
+
+
+def _written_as(word: str, other: str) -> str:
+    return word.upper() if other.isupper() else word.title() if other[0].isupper() else word
 
 
 def _words(name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, GrantMode, UserRef
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION
@@ -67,6 +67,9 @@ class SeenGrant:
     unseen: bool
 
 
+S = TypeVar("S", SeenUser, SeenGrant)
+
+
 def service_account(body: Mapping[str, Any]) -> ServiceAccountFact:
     """A ServiceAccount and the Google account that it acts as; one whose annotation is no account's acts as none."""
     annotations = body["metadata"].get("annotations") or {}
@@ -118,9 +121,9 @@ def grant(body: Mapping[str, Any]) -> SeenGrant | None:
     return SeenGrant(spec, unseen=_unseen(spec, status))
 
 
-def by_name(grants: Iterable[SeenGrant]) -> Mapping[str, SeenGrant]:
-    """The grants of one namespace by their names."""
-    return {grant.spec.metadata.key.name: grant for grant in grants}
+def by_name(seen: Iterable[S | None]) -> Mapping[str, S]:
+    """Users, or grants, of one namespace by their names; those that cannot be read are left out."""
+    return {one.spec.metadata.key.name: one for one in seen if one is not None}
 
 
 def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[SeenGrant], now: datetime) -> UserFact:

@@ -3,66 +3,94 @@
 A namespace may hold thousands of both, and each change of one of them is followed by a question about some pod.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from cloudsql_iam_operator.api.grant import UserRef
 from cloudsql_iam_operator.core.injection.cluster import reading
 from cloudsql_iam_operator.core.injection.cluster.reading import SeenGrant, SeenUser
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, UserFact
 
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """A user, and the very parts that it was put together from."""
-
-    seen: SeenUser
-    instance: InstanceFact | None
-    grants: tuple[SeenGrant, ...]
-    fact: UserFact
-
-    def holds(
-        self, seen: SeenUser, instance: InstanceFact | None, grants: tuple[SeenGrant, ...], now: datetime
-    ) -> bool:
-        """Whether all of them are the same still, and time has changed nothing."""
-        if self.seen is not seen or self.instance is not instance:
-            return False
-        return self.grants == grants and (self.fact.acts_at is None or now < self.fact.acts_at)
+T = TypeVar("T")
 
 
 class Roster:
-    """Users of one namespace, sorted by name. Belongs to one thread."""
+    """Users of one namespace, sorted by name. Belongs to one thread.
+
+    Mappings that it is given are by name; none is changed later.
+    """
 
     def __init__(self) -> None:
-        self._joined: dict[str, _Joined] = {}
-        self._listed: object = None
-        self._grants: dict[str, tuple[SeenGrant, ...]] = {}
+        self._users: Mapping[str, SeenUser] = {}
+        self._grants: Mapping[str, SeenGrant] = {}
+        self._instances: Mapping[str, InstanceFact | None] = {}
+        self._given: dict[str, dict[str, SeenGrant]] = {}
+        self._facts: dict[str, UserFact] = {}
+        self._acting: dict[str, datetime] = {}
+        self._sorted: tuple[UserFact, ...] = ()
 
     def users(
         self,
-        users: Iterable[SeenUser],
+        users: Mapping[str, SeenUser],
         grants: Mapping[str, SeenGrant],
-        instance: Callable[[str], InstanceFact | None],
+        instances: Mapping[str, InstanceFact | None],
         now: datetime,
     ) -> tuple[UserFact, ...]:
-        """All about the users; one that stands as before is the same object. `grants`, by name, are read once."""
-        if grants is not self._listed:
-            self._grants, self._listed = _by_user(grants.values()), grants
-        found: dict[str, _Joined] = {}
-        for seen in users:
-            name, on = seen.spec.metadata.key.name, instance(seen.spec.instance)
-            given, known = self._grants.get(name, ()), self._joined.get(name)
-            if known is None or not known.holds(seen, on, given, now):
-                known = _Joined(seen, on, given, reading.fact(seen, on, given, now))
-            found[name] = known
-        self._joined = found
-        return tuple(found[name].fact for name in sorted(found))
+        """All about the users; one that stands as before is the same object."""
+        stale = {*_changed(self._users, users), *self._regranted(grants), *self._moved(instances)}
+        stale.update(name for name, at in self._acting.items() if at <= now)
+        self._users, self._instances = users, instances
+        for name in stale:
+            self._join(name, now)
+        if stale:
+            self._sorted = tuple(self._facts[name] for name in sorted(self._facts))
+        return self._sorted
+
+    @property
+    def acts_at(self) -> datetime | None:
+        """When time alone changes one of them."""
+        return min(self._acting.values(), default=None)
+
+    def _join(self, name: str, now: datetime) -> None:
+        self._facts.pop(name, None)
+        self._acting.pop(name, None)
+        seen = self._users.get(name)
+        if seen is None:
+            return
+        given = self._given.get(name, {}).values()
+        fact = self._facts[name] = reading.fact(seen, self._instances.get(seen.spec.instance), given, now)
+        if fact.acts_at is not None:
+            self._acting[name] = fact.acts_at
+
+    def _regranted(self, grants: Mapping[str, SeenGrant]) -> Iterator[str]:
+        """Users whose grants are others than before."""
+        for name in _changed(self._grants, grants):
+            for user in _grantees(self._grants.get(name)):
+                self._given[user].pop(name)
+                if not self._given[user]:
+                    del self._given[user]
+                yield user
+            for user in _grantees(grants.get(name)):
+                self._given.setdefault(user, {})[name] = grants[name]
+                yield user
+        self._grants = grants
+
+    def _moved(self, instances: Mapping[str, InstanceFact | None]) -> Iterator[str]:
+        """Users whose instance is another than before."""
+        others = set(_changed(self._instances, instances))
+        if others:
+            yield from (name for name, seen in self._users.items() if seen.spec.instance in others)
 
 
-def _by_user(grants: Iterable[SeenGrant]) -> dict[str, tuple[SeenGrant, ...]]:
-    found: dict[str, list[SeenGrant]] = {}
-    for grant in grants:
-        for name in {grantee.name for grantee in grant.spec.grantees if isinstance(grantee, UserRef)}:
-            found.setdefault(name, []).append(grant)
-    return {name: tuple(given) for name, given in found.items()}
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[str]:
+    """Names of what is new, another, or gone."""
+    if before is after:
+        return
+    yield from [name for name, one in after.items() if before.get(name) is not one]
+    if len(before) != len(after) or before.keys() != after.keys():
+        yield from before.keys() - after.keys()
+
+
+def _grantees(grant: SeenGrant | None) -> set[str]:
+    return set() if grant is None else {each.name for each in grant.spec.grantees if isinstance(each, UserRef)}

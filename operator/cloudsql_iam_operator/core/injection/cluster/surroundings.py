@@ -1,10 +1,16 @@
-"""From Namespaces, quotas, limit ranges and nodes, as the API server hands them out, to facts for the planner."""
+"""From Namespaces, their rules and Services, and nodes, as the API server hands them out, to facts for the planner."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import PREFIX
-from cloudsql_iam_operator.core.injection.facts import KubeletFact, LimitRangeFact, NamespaceFact, QuotaFact
+from cloudsql_iam_operator.core.injection.facts import (
+    KubeletFact,
+    LimitRangeFact,
+    NamespaceFact,
+    QuotaFact,
+    ServiceFact,
+)
 
 PLATFORM = "openshift.io/"
 """How annotations begin by which a platform says what pods of a Namespace run as."""
@@ -29,6 +35,23 @@ def limit_range(body: Mapping[str, Any]) -> tuple[LimitRangeFact, ...]:
     """The items of a LimitRange that are about containers or pods."""
     items = (body.get("spec") or {}).get("limits") or ()
     return tuple(_item(body["metadata"]["name"], one) for one in items if one.get("type") in ("Container", "Pod"))
+
+
+def service(body: Mapping[str, Any]) -> ServiceFact:
+    """A Service; what is none of an API server's leads nowhere."""
+    spec = body.get("spec")
+    found = spec if isinstance(spec, dict) else {}
+    selector, ports = found.get("selector"), found.get("ports")
+    targets = (
+        one.get("targetPort", one.get("port"))
+        for one in (ports if isinstance(ports, list) else ())
+        if isinstance(one, dict)
+    )
+    return ServiceFact(
+        name=body["metadata"]["name"],
+        selector=selector if isinstance(selector, dict) else {},
+        targets=frozenset(map(str, targets)),
+    )
 
 
 def kubelet(body: Mapping[str, Any]) -> Version | None:

@@ -42,6 +42,11 @@ _NEEDLESS = words(
 
 DEFAULT_PORT = "5432"
 
+EVERYWHERE = "all addresses of the pod"
+"""How a translation calls that the proxy listens on more than 127.0.0.1: whether that matters, the pod does not say."""
+
+_ALL = ("0.0.0.0", "::", "[::]")  # noqa: S104 - what others are told to listen on
+
 _ON = ("t", "1", "T", "True", "TRUE")
 _SHOWN = 40
 """Characters of a flag that nobody knows."""
@@ -116,15 +121,20 @@ def _inexpressible(proxy: OtherProxy) -> Iterator[str]:
     flags = proxy.invocation.flags
     for one in proxy.dialled:
         yield from (f"?{key}=" for key, _ in one.options if key in ("unix-socket-path", "unix", "sql-data"))
-        if one.option("address") not in (None, "127.0.0.1"):
-            yield "an address for others"
+        yield from _beyond(one.option("address"))
         if proxy.kind is ProxyKind.V1 and not one.options and not flags.get("dir"):
             yield "a Unix socket in no directory"
-    if flags.get("address", "127.0.0.1") not in ("127.0.0.1", "localhost"):
-        yield "an address for others"
+    yield from _beyond(flags.get("address"))
     if {"credentials-file", "credential_file"} & flags.keys():
         yield "a credentials file"
     yield from (
         f"--{flag}" for flag in flags if flag not in _SAME.keys() | _OURS | _NEEDLESS and flags[flag] not in FALSE
     )
     yield from (word.partition("=")[0][:_SHOWN] for word in proxy.invocation.unknown)
+
+
+def _beyond(address: str | None) -> Iterator[str]:
+    if address in _ALL:
+        yield EVERYWHERE
+    elif address not in (None, "127.0.0.1", "localhost"):
+        yield "an address for others"

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import AUTO_IAM_AUTHN, INJECT, INSTANCES, IP_TYPE, USER
-from cloudsql_iam_operator.api.injection.application import PORT, UNIX_SOCKET
+from cloudsql_iam_operator.api.injection.application import ENV, PORT, UNIX_SOCKET, Environment
 from cloudsql_iam_operator.core.injection import identity
 from cloudsql_iam_operator.core.injection.facts import Facts, UserFact
 from cloudsql_iam_operator.core.injection.neighbours.places import Place
 from cloudsql_iam_operator.core.injection.neighbours.translation import DEFAULT_PORT
 from cloudsql_iam_operator.core.injection.outcome import Refusal
 from cloudsql_iam_operator.core.injection.pod import Pod
+from cloudsql_iam_operator.core.injection.targets import OF_OTHERS
 
 
 class NoLogin(Exception):
@@ -47,6 +48,8 @@ def annotations(found: Sequence[Reached]) -> dict[str, str]:
     said: dict[str, str] = {str(INJECT): users[0] if len(users) == 1 else "true"}
     if len(users) > 1:
         said[str(USER)] = ",".join(users)
+    if any(one.user is None and one.place.port.isdecimal() and int(one.place.port) in OF_OTHERS for one in found):
+        said[str(ENV)] = str(Environment.NONE)  # it was told by no variable before
     said |= _login(found)
     alone = len(found) == len(users) == 1
     return said | (dict(_of_one(found[0])) if alone else {str(INSTANCES): _listed(found)})

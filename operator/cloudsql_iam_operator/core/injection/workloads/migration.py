@@ -10,22 +10,22 @@ from cloudsql_iam_operator.api.injection.access import INJECT
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.containers import selected
-from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.facts import Facts, ServiceFact
 from cloudsql_iam_operator.core.injection.manifest import parsed, service_account_name
 from cloudsql_iam_operator.core.injection.neighbours import shell
 from cloudsql_iam_operator.core.injection.neighbours.places import Place, places
 from cloudsql_iam_operator.core.injection.neighbours.proxies import OtherProxy, ProxyKind
 from cloudsql_iam_operator.core.injection.neighbours.recognition import other_proxies
-from cloudsql_iam_operator.core.injection.neighbours.translation import shared
+from cloudsql_iam_operator.core.injection.neighbours.translation import EVERYWHERE, Translation, shared
 from cloudsql_iam_operator.core.injection.neighbours.variables import is_open
 from cloudsql_iam_operator.core.injection.outcome import Denied
 from cloudsql_iam_operator.core.injection.pod import Pod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.sidecar.container import NAME
-from cloudsql_iam_operator.core.injection.workloads import leftovers, mentions
+from cloudsql_iam_operator.core.injection.workloads import exposure, leftovers, mentions
 from cloudsql_iam_operator.core.injection.workloads.found import Found, found
 from cloudsql_iam_operator.core.injection.workloads.logins import NoLogin, annotations, reached
-from cloudsql_iam_operator.core.injection.workloads.rewritten import FactsOf, Rewritten, at, planned_now
+from cloudsql_iam_operator.core.injection.workloads.rewritten import Rewritten, World, at, planned_now
 from cloudsql_iam_operator.core.injection.workloads.sockets import NotShared, Shared, require_volumes, sharing, without
 
 _OURS_TO_MOVE = frozenset({ProxyKind.V1, ProxyKind.V2})
@@ -43,9 +43,10 @@ class _Move:
     pod: Pod
     proxy: OtherProxy
     facts: Facts
+    services: tuple[ServiceFact, ...]
 
 
-def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: InjectionSettings) -> Rewritten:
+def migrated(document: Any, namespace: str, world: World, settings: InjectionSettings) -> Rewritten:
     """The document with annotations instead of each proxy v1 or v2; nothing is injected, that is for the webhook.
 
     The input is left untouched.
@@ -60,9 +61,10 @@ def migrated(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
         if not any(p.kind is not ProxyKind.ALLOYDB for p in proxies):
             continue
         require_volumes(one.pod["spec"])
-        facts = facts_of(one.namespace or namespace, service_account_name(one.pod))
+        where = one.namespace or namespace
+        facts, services = world.facts(where, service_account_name(one.pod)), tuple(world.services(where))
         try:
-            move = _Move(one, pod, _single(proxies), facts)
+            move = _Move(one, pod, _single(proxies), facts, services)
             _refuse_entangled(move)
             template = _moved(move)
             done.warnings += (f"{one}: {warning}" for warning in _checked(move, template, settings))
@@ -138,16 +140,27 @@ def _moved(move: _Move) -> dict[str, Any]:
 def _of_proxy(move: _Move, where: Sequence[Place], sockets: Shared) -> dict[str, str]:
     """Annotations for the proxy as a whole."""
     said = shared(move.proxy)
+    _refuse_exposed(move, said)
     kept = leftovers.of(_raw(move), move.one.pod["spec"], move.proxy, sockets.volumes)
     hidden = ["port" for each in where if is_open(each.port)] + [
         "unix-socket" for each in where if is_open(each.socket)
     ]
-    lost = [*hidden, *(what for what in said.lost if what != leftovers.CREDENTIALS or not kept.credentials), *kept.lost]
+    settled = {EVERYWHERE, leftovers.CREDENTIALS} if kept.credentials else {EVERYWHERE}
+    lost = [*hidden, *(what for what in said.lost if what not in settled), *kept.lost]
     if lost:
         names = ", ".join(dict.fromkeys(lost))
         raise Stays(f"container {move.proxy.container.name} stays, as annotations have nothing for: {names}")
     called = mentions.annotations(move.one.pod["spec"], move.proxy)
     return {**dict(said.annotations), **dict(kept.annotations), **called}
+
+
+def _refuse_exposed(move: _Move, said: Translation) -> None:
+    if EVERYWHERE not in said.lost:
+        return
+    signs = list(exposure.seen(move.one.template, move.pod, move.proxy, move.services))
+    if signs:
+        what = f"container {move.proxy.container.name} stays: it listens on {EVERYWHERE}"
+        raise Stays(f"{what}, the injected proxy on 127.0.0.1, and {'; '.join(signs)}")
 
 
 def _choice(move: _Move, sockets: Shared) -> dict[str, str]:
@@ -189,6 +202,8 @@ def _checked(move: _Move, template: Mapping[str, Any], settings: InjectionSettin
     if isinstance(outcome, Denied):
         raise Stays(f"with annotations the pod would be refused: {outcome.message.partition(': ')[2]}")
     yield f"container {move.proxy.container.name} became annotations"
+    if EVERYWHERE in shared(move.proxy).lost:
+        yield f"it listened on {EVERYWHERE}, and now does on 127.0.0.1, for the pod's own containers alone"
     yield from outcome.warnings
 
 

@@ -1,12 +1,12 @@
 """Manifests with the proxy in their pod templates: what the webhook would do to the pods, done beforehand."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from cloudsql_iam_operator.api.injection.access import INJECT, WAIT, Wait
-from cloudsql_iam_operator.core.injection.facts import Facts
+from cloudsql_iam_operator.core.injection.facts import Facts, ServiceFact
 from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome
 from cloudsql_iam_operator.core.injection.patch import Add
@@ -14,10 +14,17 @@ from cloudsql_iam_operator.core.injection.plan import plan
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.found import Found, Steps, found
 
-FactsOf = Callable[[str, str], Facts]
-"""Facts about a pod of a namespace and a ServiceAccount."""
-
 _WAITS = ("", *Wait)
+
+
+class World(Protocol):
+    """What is known beside the manifest."""
+
+    def facts(self, namespace: str, account: str) -> Facts:
+        """Facts about a pod of the namespace and the ServiceAccount."""
+
+    def services(self, namespace: str) -> Iterable[ServiceFact]:
+        """The Services of the namespace."""
 
 
 @dataclass(slots=True)
@@ -29,7 +36,7 @@ class Rewritten:
     refusals: list[str] = field(default_factory=list)
 
 
-def injected(document: Any, namespace: str, facts_of: FactsOf, settings: InjectionSettings) -> Rewritten:
+def injected(document: Any, namespace: str, world: World, settings: InjectionSettings) -> Rewritten:
     """The document with the proxy in each template that asks for it. `namespace` is that of objects that name none.
 
     The input is left untouched. To inject the output again changes nothing.
@@ -39,7 +46,7 @@ def injected(document: Any, namespace: str, facts_of: FactsOf, settings: Injecti
     """
     done = Rewritten(document)
     for one in found(document):
-        facts = facts_of(one.namespace or namespace, service_account_name(one.pod))
+        facts = world.facts(one.namespace or namespace, service_account_name(one.pod))
         outcome = planned_now(one, facts, settings)
         match outcome:
             case Injected(operations, warnings):

@@ -17,6 +17,8 @@ def test_the_port_that_everybody_expects_is_another_one_when_the_proxy_moved() -
     "env",
     [
         own(DB_HOST="127.0.0.1"),
+        own(PGHOST="127.0.0.1", PGport="5433"),
+        own(dbHost="127.0.0.1", DBPORT="5433"),
         own(DBHOST="127.0.0.1", DBPASS=None),
         own(POSTGRES_HOST="postgres", POSTGRES_PASSWORD=None),
         own(KC_DB_URL_HOST="warehouse"),
@@ -35,6 +37,10 @@ def test_who_names_a_host_and_no_port_means_the_usual_one_where_the_proxy_moved(
     [
         own(DB_HOST="127.0.0.1", DB_PORT="6432"),
         own(DBHOST="a", DBPORT="1"),
+        own(dbHost="a", dbPort="1"),
+        own(dbhost="a", dbport="1"),
+        own(URL="jdbc:postgresql://${PGHOST:localhost}:${PGPORT:5432}/x"),
+        own(URL="jdbc:postgresql://localhost:${PGPORT:5432}/x"),
         own(REDIS_HOST="cache"),
         own(MYSQL_DB_HOST="m"),
     ],

@@ -113,6 +113,26 @@ def test_an_instance_of_a_user_can_be_told_its_port_and_address() -> None:
     assert got({"instances": wish})["PGPORT"] == "6000"
 
 
+MYSQL = [
+    {"inject": "true", "instances": '[{"name": "p:r:i", "port": 3306}]'},
+    {"inject": "true", "instances": "p:r:i", "port": "3306"},
+    {"instances": '[{"name": "p:r:i", "port": 1433}]', "env": "prefix"},
+]
+
+
+@pytest.mark.parametrize("annotations", MYSQL)
+def test_variables_are_not_given_for_a_port_of_mysql_or_sql_server(annotations: dict[str, str]) -> None:
+    told = denied(pod(annotations=annotations))
+
+    assert told.startswith("422 iam.cloudsql.dev/instances names p:r:i, with ")
+    assert told.endswith("are for PostgreSQL: set iam.cloudsql.dev/env to none for a proxy alone")
+    assert proxy(injected(pod(annotations=annotations | {"env": "none"})))
+
+
+def test_a_user_may_be_reached_on_any_port() -> None:
+    assert got({"port": "3306"})["PGPORT"] == "3306"
+
+
 def test_twenty_instances_have_ports_in_their_order_in_every_pod() -> None:  # 17
     named = ",".join(f"p:r:i{number}" for number in range(20))
     body = pod(annotations={"inject": "true", "instances": named})

@@ -1,5 +1,6 @@
 """A roster knows what the whole namespace says, and joins anew only what changed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,16 +69,38 @@ def test_a_roster_says_what_the_namespace_says_however_it_came_about(
 
     for users, grants, minutes in history:
         now = NOON + timedelta(minutes=minutes)
-        assert roster.users(users, reading.by_name(grants), ON.get, now) == joined(users, grants, now)
+        expected = joined(users, grants, now)
+        assert roster.users(reading.by_name(users), reading.by_name(grants), ON, now) == expected
+        ahead = [fact.acts_at for fact in expected if fact.acts_at is not None]
+        assert roster.acts_at == min(ahead, default=None)
 
 
 def test_news_of_one_user_are_no_news_of_the_others() -> None:
     roster, others, grants = Roster(), [user("b"), user("c")], reading.by_name([grant("g", "orders", "a", "b")])
 
-    before = roster.users([user("a"), *others], grants, ON.get, NOON)
-    after = roster.users([*others, user("a", username="a@p.iam")], grants, ON.get, NOON)
+    before = roster.users(reading.by_name([user("a"), *others]), grants, ON, NOON)
+    after = roster.users(reading.by_name([*others, user("a", username="a@p.iam")]), grants, ON, NOON)
 
     assert [fact.name for fact in after] == ["a", "b", "c"]
     assert after[0].username == "a@p.iam"
     assert after[1] is before[1]
     assert after[2] is before[2]
+
+
+def test_news_of_a_grant_are_news_of_its_users_alone() -> None:
+    roster, users = Roster(), reading.by_name([user("a"), user("b"), user("c")])
+
+    before = roster.users(users, reading.by_name([grant("g", "orders", "a")]), ON, NOON)
+    after = roster.users(users, reading.by_name([grant("g", "orders", "b")]), ON, NOON)
+
+    assert [fact.databases for fact in after] == [(), ("orders",), ()]
+    assert after[2] is before[2]
+
+
+def test_an_instance_that_comes_and_changes_is_news_of_the_users_on_it() -> None:
+    roster, users = Roster(), reading.by_name([user("a")])
+    moved = replace(ORDERS, ip_type=IPType.PSC)
+
+    assert [fact.instance for fact in roster.users(users, {}, {}, NOON)] == [None]
+    assert [fact.instance for fact in roster.users(users, {}, ON, NOON)] == [ORDERS]
+    assert [fact.instance for fact in roster.users(users, {}, {"orders-prod": moved}, NOON)] == [moved]

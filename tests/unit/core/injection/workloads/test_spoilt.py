@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudsql_iam_operator.core.injection.facts import Facts, ServiceFact
 from cloudsql_iam_operator.core.injection.pod import MalformedPod
 from cloudsql_iam_operator.core.injection.workloads.migration import migrated
 from cloudsql_iam_operator.core.injection.workloads.rewritten import Rewritten, injected
 from support.migrating import CONNECTION, deployment, v1, v2
 from support.podshapes import FACTS, SETTINGS
 
+POD_IP = {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 MOUNTS = [{"name": "key", "mountPath": "/secrets"}, {"name": "sql", "mountPath": "/cloudsql"}]
 VOLUMES = [
     {"name": "key", "secret": {"secretName": "k", "items": [{"key": "a", "path": "b"}]}},
@@ -31,6 +33,13 @@ WHOLE = [
         initContainers=[v2("--quitquitquit", CONNECTION, restartPolicy="Always", resources={"limits": {"cpu": "1"}})]
     ),
 ]
+PROBED = {"name": "app", "image": "acme/app:1", "readinessProbe": {"tcpSocket": {"port": 6000}}, "env": [POD_IP]}
+WHOLE.append(
+    deployment(
+        v2("--address=0.0.0.0", f"{CONNECTION}?port=6000", ports=[{"containerPort": 6001, "name": "sql"}]), PROBED
+    )
+)
+WHOLE[-1]["spec"]["template"]["metadata"] = {"labels": {"app": "web"}}
 PIECES: list[Any] = [
     None,
     "",
@@ -48,6 +57,19 @@ PIECES: list[Any] = [
     "--port",
 ]
 PIECES += [{"secret": None}, {"secret": {"items": [None]}}, {"secret": "x"}, [{"mountPath": None}], {"items": 5}]
+
+
+class World:
+    """Facts, and a Service that may lead to a proxy."""
+
+    def facts(self, _namespace: str, _account: str) -> Facts:
+        return FACTS
+
+    def services(self, _namespace: str) -> list[ServiceFact]:
+        return [ServiceFact("db", {"app": "web"}, frozenset({"6000", "sql"}))]
+
+
+WORLD = World()
 
 
 def places(inside: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -77,7 +99,7 @@ def test_a_spoilt_manifest_is_rewritten_refused_or_none(body: Any) -> None:
         before = copy.deepcopy(body)
         done = None
         with suppress(MalformedPod):
-            done = rewrite(body, "orders", lambda _namespace, _account: FACTS, SETTINGS)
+            done = rewrite(body, "orders", WORLD, SETTINGS)
         assert done is None or isinstance(done, Rewritten)
         assert body == before
 
@@ -87,4 +109,4 @@ def test_a_volume_that_is_none_is_told(volume: Any) -> None:
     body = deployment(v2(CONNECTION), volumes=[volume])
 
     with pytest.raises(MalformedPod, match=r"one of volumes|one of items|was expected"):
-        migrated(body, "orders", lambda _namespace, _account: FACTS, SETTINGS)
+        migrated(body, "orders", WORLD, SETTINGS)
