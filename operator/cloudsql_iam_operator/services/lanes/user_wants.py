@@ -64,6 +64,7 @@ class UserNeighbours:
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
     owned: Callable[[], Mapping[str, Ownership]] = dict
+    holders: Callable[[], Mapping[str, frozenset[str]]] = dict
     coming: Callable[[], int] = none
 
 

@@ -42,6 +42,16 @@ def owned_on(registry: Registry, connection: ConnectionName) -> dict[str, Owners
     return owned
 
 
+def holders_on(registry: Registry, connection: ConnectionName) -> dict[str, frozenset[str]]:
+    """Members for which users of an instance are on record, by whole name; the object may be going."""
+    holders: dict[str, frozenset[str]] = {}
+    for live in _named(registry, str(connection)):
+        if live.status.get("created") or live.status.get("adopted"):
+            claim = _recorded_claim(live)
+            holders[claim.whole] = holders.get(claim.whole, frozenset()) | {claim.member}
+    return holders
+
+
 def heir_of(registry: Registry, live: Live, record: UserRecord) -> Live | None:
     """The other object whose user and bindings those of a record come to be; None when this one keeps or ends them."""
     lives = {one.uid: one for one, _ in others_of(registry, live, record) if _claims(one)}
