@@ -142,15 +142,15 @@ class UsersPlan(Generic[K]):
 class Ground:
     """What a plan stands on: the users that exist, what is known of those made here, claims of objects not yet heard.
 
-    `ours` and `granted`, the database roles given here, are by the claims' whole names, and so are `holders`: the
-    members for which a user is on record, also while that ends.
+    `ours` and `granted`, the database roles given here, are by the claims' whole names; `recorded` is what objects
+    record, also while they end, by whole name and member.
     """
 
     observed: Sequence[DatabaseUser]
     ours: Mapping[str, Ownership] = field(default_factory=dict)
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims: Sequence[UserClaim] = ()
-    holders: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    recorded: Mapping[str, Mapping[str, Ownership]] = field(default_factory=dict)
 
 
 def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
@@ -271,7 +271,7 @@ def _held(wants: Iterable[UserWant]) -> dict[str, set[Ownership]]:
 
 def _holders(wants: Iterable[UserWant], ground: Ground) -> dict[str, frozenset[str]]:
     """By whole name the members for which the user is on record."""
-    holders = dict(ground.holders)
+    holders = {name: frozenset(members) for name, members in ground.recorded.items()}
     for want in wants:
         if want.ownership is not Ownership.NONE:
             name = want.claim.whole
@@ -280,7 +280,8 @@ def _holders(wants: Iterable[UserWant], ground: Ground) -> dict[str, frozenset[s
 
 
 def _ownership(name: str, held: Mapping[str, set[Ownership]], ground: Ground) -> Ownership:
-    known = {*held.get(name, ()), ground.ours.get(name, Ownership.NONE)}
+    recorded = ground.recorded.get(name, {}).values()
+    known = {*held.get(name, ()), *recorded, ground.ours.get(name, Ownership.NONE)}
     return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 
 

@@ -31,25 +31,16 @@ def claims_on(registry: Registry, connection: ConnectionName) -> dict[Key, UserC
     return {live.key: _recorded_claim(live) for live in _named(registry, str(connection)) if _claims(live)}
 
 
-def owned_on(registry: Registry, connection: ConnectionName) -> dict[str, Ownership]:
-    """Users of an instance, by whole name, that some object's status records as made or adopted; it may be going."""
-    owned: dict[str, Ownership] = {}
-    for live in _named(registry, str(connection)):
-        if live.status.get("created"):
-            owned[_recorded_claim(live).whole] = Ownership.CREATED
-        elif live.status.get("adopted"):
-            owned.setdefault(_recorded_claim(live).whole, Ownership.ADOPTED)
-    return owned
-
-
-def holders_on(registry: Registry, connection: ConnectionName) -> dict[str, frozenset[str]]:
-    """Members for which users of an instance are on record, by whole name; the object may be going."""
-    holders: dict[str, frozenset[str]] = {}
+def recorded_on(registry: Registry, connection: ConnectionName) -> dict[str, dict[str, Ownership]]:
+    """Users of an instance that statuses record as made or adopted, by whole name and member; objects may be going."""
+    recorded: dict[str, dict[str, Ownership]] = {}
     for live in _named(registry, str(connection)):
         if live.status.get("created") or live.status.get("adopted"):
-            claim = _recorded_claim(live)
-            holders[claim.whole] = holders.get(claim.whole, frozenset()) | {claim.member}
-    return holders
+            claim, created = _recorded_claim(live), live.status.get("created")
+            members = recorded.setdefault(claim.whole, {})
+            if created or claim.member not in members:
+                members[claim.member] = Ownership.CREATED if created else Ownership.ADOPTED
+    return recorded
 
 
 def heir_of(registry: Registry, live: Live, record: UserRecord) -> Live | None:
