@@ -53,10 +53,14 @@ def free_port() -> int:
 
 
 def proxy_arguments(emulator: Emulator, member: str) -> list[str]:
-    """The real proxy with a member's tokens, pointed at the emulator."""
+    """The real proxy with a member's tokens, pointed at the emulator.
+
+    It takes certificates for a token given by hand for long expired: without `--lazy-refresh` a session waits for the
+    third refresh, thirty seconds, as long as it may take in all.
+    """
     token = emulator.admin.mint_token(member)
-    endpoint = ["--sqladmin-api-endpoint", emulator.api_url, "--token", token, "--login-token", token]
-    return [str(ensure(lambda _: None).cloud_sql_proxy), *endpoint]
+    tokens = ["--token", token, "--login-token", token, "--lazy-refresh"]
+    return [str(ensure(lambda _: None).cloud_sql_proxy), "--sqladmin-api-endpoint", emulator.api_url, *tokens]
 
 
 @contextmanager

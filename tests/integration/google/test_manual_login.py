@@ -75,7 +75,7 @@ def desk(emulator: Emulator, tmp_path: Path) -> Iterator[Path]:
 
 
 def run(emulator: Emulator, desk: Path, command: str, **tokens: str) -> tuple[int, str]:
-    """How the command of the page ended, asked who it is, and all that it printed."""
+    """How the command of the page ended, asked who it is, and all that it and its proxy printed."""
     port = str(free_port())
     address = emulator.instance_address("acme-prod:europe-west1:orders")
     script = command.replace("10.0.0.5", address).replace("6543", port)
@@ -90,7 +90,8 @@ def run(emulator: Emulator, desk: Path, command: str, **tokens: str) -> tuple[in
         **tokens,
     }
     done = shell(script, told, desk)
-    return done.returncode, done.stdout + done.stderr
+    log = desk / "proxy.log"
+    return done.returncode, done.stdout + done.stderr + (log.read_text() if log.exists() else "")
 
 
 def server_ca(emulator: Emulator) -> str:

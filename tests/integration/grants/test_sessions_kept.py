@@ -105,6 +105,18 @@ async def test_a_kept_session_gives_way_to_another_database_of_a_full_instance(p
 
 
 @in_a_loop
+async def test_a_kept_session_gives_way_to_one_that_is_opened_beside_the_passes(place: Place) -> None:
+    access = place.access()
+    async with sessions(place, size=1) as held:
+        async with held.held(place.name, _wanted) as seat:
+            _opened(seat, access, place)
+        async with asyncio.timeout(30), held.alone(place.name):
+            await open_until(place, 0)
+
+    assert open_sessions(place) == 0
+
+
+@in_a_loop
 async def test_a_session_is_not_kept_while_another_database_waits_for_it(place: Place) -> None:
     access = place.access()
     async with sessions(place, size=1) as held:

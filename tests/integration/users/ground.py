@@ -1,29 +1,30 @@
 """A real PostgreSQL with the lanes of a user's reconcile; the Admin API is the superuser, as it is on Cloud SQL."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance
-from cloudsql_iam_operator.api.names import INSTANCE, USER, Key
+from cloudsql_iam_operator.api.names import FORCE_REMOVE, INSTANCE, USER, Key
 from cloudsql_iam_operator.api.parsing.objects import parse_instance, parse_user
 from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.errors import Failure, Refused
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.plan import GrantRoles, LeaveRoles, Ownership, UserStanding, UserWant
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, UserType
 from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
-from cloudsql_iam_operator.services.reconcilers.layers import Layers
-from cloudsql_iam_operator.services.reconcilers.users.ending import Ending
+from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
+from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, forced
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
@@ -31,6 +32,8 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place
 from unit.services.authority.ground import RULE, body
+
+T = TypeVar("T")
 
 USERNAME = "x"
 KEY = Key(USER.name, "team", "checkout")
@@ -53,6 +56,9 @@ class Lanes:
 
     async def way_in(self, instance: object) -> Access:
         return self.place.access()
+
+    async def in_session(self, instance: object, database: str, function: Callable[..., T], *args: object) -> T:
+        return await self.threads.call(function, self.place.access(), database, *args, timeout=60.0)
 
     async def database_lane(self, instance: object, database: str) -> DatabaseLane:
         if database not in self._databases:
@@ -115,8 +121,8 @@ def leave(place: Place, username: str, roles: frozenset[str]) -> None:
                 connection.execute(words + by)
 
 
-def visit(record: UserRecord | None = None, **more: Any) -> Visit:
-    """A reconcile of the user, as recorded so far; `more` is of its spec."""
+def visit(record: UserRecord | None = None, *, force: bool = False, **more: Any) -> Visit:
+    """A reconcile of the user, as recorded so far; `force`: somebody ends its deletion so. `more` is of its spec."""
     at_first = UserRecord(
         instance="acme:eu:orders",
         instance_name="orders",
@@ -126,7 +132,7 @@ def visit(record: UserRecord | None = None, **more: Any) -> Visit:
         ownership=Ownership.CREATED,
     )
     spec = {"instanceRef": {"name": "orders"}, "principal": {"user": "x@acme.com"}, **more}
-    told = body(USER.name, "checkout", spec)
+    told = body(USER.name, "checkout", spec, annotations={FORCE_REMOVE: "true"} if force else {})
     return Visit(Live(KEY, told, parse_user(told)), Layers(), record or at_first)
 
 
@@ -149,23 +155,30 @@ def restarted(visit: Visit) -> UserRecord:
 
 
 def ended(
-    place: Place, listed: tuple[str, ...] = ("app_owner",), username: str = "leaver", **spec: Any
+    place: Place,
+    listed: tuple[str, ...] = ("app_owner",),
+    username: str = "leaver",
+    *,
+    force: bool = False,
+    **spec: Any,
 ) -> tuple[Lanes, Visit, Failure | None]:
-    """The end of a user: what was asked of the API, what was found, and why it stays."""
-    lanes, seen = Lanes(place), visit(None, **spec)
+    """The end of a user: what was asked of the API, what was found, and why the database user stays."""
+    lanes, seen = Lanes(place), visit(None, force=force, **spec)
     seen.record = replace(seen.record, username=username, member="user:x@acme.com")
 
     async def to_nobody(visit: Visit, instance: CloudSQLInstance) -> bool:
         return False
 
     async def told() -> Failure | None:
+        instance = declared(listed=listed, users=["x@acme.com"]).instance
+        dropped = Ending(lanes, DatabaseRoles(lanes)).drop(seen, instance, to_nobody)  # type: ignore[arg-type] # a few lines
         try:
-            asked = declared(listed=listed, users=["x@acme.com"])
-            await Ending(lanes, DatabaseRoles(lanes)).drop(seen, asked.instance, to_nobody)  # type: ignore[arg-type] # a few lines
-        except Failure as failure:
-            return failure
+            await seen.layers.hold(ConditionType.USER_READY, dropped)
+        except Blocked as blocked:
+            return blocked.__cause__ if isinstance(blocked.__cause__, Failure) else None
         finally:
             lanes.threads.close()
         return None
 
-    return lanes, seen, asyncio.run(told())
+    failure = asyncio.run(told())
+    return lanes, forced(seen, lanes.registry), failure

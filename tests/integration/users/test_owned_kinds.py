@@ -1,4 +1,4 @@
-"""Every kind of thing that a user may own x every way of onOwnedObjects, in two databases at once.
+"""Every kind of thing that a user may own x every way of onOwnedObjects x by force or not, in two databases at once.
 
 Told in PostgreSQL's own words, which are those of `pg_describe_object`; what one user owns touches no other's.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
 from integration.users.ground import ended
 from support.granting.setting import CLOUD_SQL, Place, Setting
 
@@ -114,36 +115,69 @@ def leaver(places: tuple[Place, Place], request: pytest.FixtureRequest) -> Itera
         places[0].sql(f"drop role {name}")
 
 
-@pytest.mark.parametrize("leaver", KINDS, indirect=True)
-def test_block_names_it_in_each_database(leaver: Leaver) -> None:
-    _, _, failure = ended(leaver.places[0], username=leaver.name)
+EVERY_KIND = pytest.mark.parametrize("leaver", KINDS, indirect=True)
+BY_FORCE_OR_NOT = pytest.mark.parametrize("force", [False, True], ids=["as declared", "by force"])
+
+
+def warnings(seen: Visit) -> dict[str, str]:
+    """Reasons and texts of the Events that nobody must miss."""
+    return dict(seen.report().warnings)
+
+
+@EVERY_KIND
+@BY_FORCE_OR_NOT
+def test_block_names_it_in_each_database_and_leaves_it_also_when_the_object_is_made_to_go(
+    leaver: Leaver, *, force: bool
+) -> None:
+    _, seen, failure = ended(leaver.places[0], username=leaver.name, force=force)
 
     assert failure is not None
     assert failure.reason is Reason.OWNS_OBJECTS
-    told = failure.message.split("; ")
+    message = warnings(seen)["ForceRemoved"] if force else failure.message
+    told = message.split("; ")
     for place in leaver.places:
         assert any(f"database {place.name}: " in one and f"{leaver.told} (owned)" in one for one in told), told
+    assert seen.report().holds is force
+    assert leaver.exists
     assert leaver.owners() == {leaver.name}
 
 
-@pytest.mark.parametrize("leaver", KINDS, indirect=True)
-def test_reassign_gives_it_to_the_heir_in_each_database_and_deletes_the_user(leaver: Leaver) -> None:
-    lanes, _, failure = ended(leaver.places[0], username=leaver.name, **REASSIGN)
+@EVERY_KIND
+@BY_FORCE_OR_NOT
+def test_reassign_gives_it_to_the_heir_in_each_database_and_deletes_the_user(leaver: Leaver, *, force: bool) -> None:
+    lanes, seen, failure = ended(leaver.places[0], username=leaver.name, force=force, **REASSIGN)
 
     assert failure is None
     assert lanes.made == [f"delete {leaver.name}"] * 2
     assert not leaver.exists
     assert leaver.owners() == {"app_owner"}
+    assert warnings(seen) == {}
 
 
-@pytest.mark.parametrize("leaver", KINDS, indirect=True)
-def test_abandon_leaves_it_and_the_user(leaver: Leaver) -> None:
-    _, seen, failure = ended(leaver.places[0], username=leaver.name, onOwnedObjects="Abandon")
+@EVERY_KIND
+@BY_FORCE_OR_NOT
+def test_an_heir_that_is_not_allowed_gets_nothing_also_when_the_object_is_made_to_go(
+    leaver: Leaver, *, force: bool
+) -> None:
+    _, seen, failure = ended(leaver.places[0], ("other",), leaver.name, force=force, **REASSIGN)
+
+    assert failure is not None
+    assert failure.reason is Reason.ROLE_NOT_ALLOWED
+    assert seen.report().holds is force
+    assert list(warnings(seen)) == (["ForceRemoved"] if force else [])
+    assert leaver.exists
+    assert leaver.owners() == {leaver.name}
+
+
+@EVERY_KIND
+@BY_FORCE_OR_NOT
+def test_abandon_leaves_it_and_the_user(leaver: Leaver, *, force: bool) -> None:
+    _, seen, failure = ended(leaver.places[0], username=leaver.name, force=force, onOwnedObjects="Abandon")
 
     assert failure is None
     assert leaver.exists
     assert leaver.owners() == {leaver.name}
-    assert [reason for reason, _ in seen.report().warnings] == ["UserLeft"]
+    assert list(warnings(seen)) == ["UserLeft"]
 
 
 @pytest.mark.parametrize("spec", [{}, REASSIGN], ids=str)

@@ -6,85 +6,22 @@ tried, x whether the process was started anew before. A role that whoever has th
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import LiteralString
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from cloudsql_iam_operator.adapters.google.sqladmin import NewUser
 from cloudsql_iam_operator.api.names import Key
-from integration.users.ground import held, leave
+from integration.users.ground import held
+from integration.users.happenings import CLUB, HAPPENINGS, SUPERUSER, Instance
 from support.granting.setting import CLOUD_SQL, EVERY_GROUND, Place, Setting
-from unit.services.authority.shared_user import Google, World
+from unit.services.authority.shared_user import World
 
 AT_A_TIME = 24
 """Worlds that play at once: each has sessions of its own."""
 
-SUPERUSER = "cloudsqlsuperuser"
-WAYS = {"by the API": SUPERUSER, "by membership": "club"}
-PAST = "2026-01-01T00:00:00Z"
-
-
-class Instance(Google):
-    """The Admin API as the superuser of a real server, as it is on Cloud SQL."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self._place = place
-
-    def insert_user(self, connection: object, user: NewUser) -> None:
-        self._run("create role {} login", user.name)
-        self.grant(user.name, user.roles)
-        super().insert_user(connection, user)
-
-    def delete_user(self, connection: object, name: str) -> None:
-        self._run("drop role if exists {}", name)
-        super().delete_user(connection, name)
-
-    def grant_roles(self, connection: object, name: str, roles: frozenset[str]) -> None:
-        self.grant(name, roles)
-        super().grant_roles(connection, name, roles)
-
-    def leave_roles(self, connection: object, name: str, roles: frozenset[str]) -> None:
-        leave(self._place, name, roles)
-        super().leave_roles(connection, name, roles)
-
-    def grant(self, name: str, roles: frozenset[str]) -> None:
-        for role in roles:
-            self._run("grant {} to {}", role, name)
-
-    def _run(self, words: LiteralString, *names: str) -> None:
-        with psycopg.connect(self._place.cluster.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL(words).format(*map(sql.Identifier, names)))
-
-
-def deleted(world: World, key: Key) -> None:
-    world.delete(key)
-
-
-def narrowed(world: World, key: Key) -> None:
-    world.show(key, {**world.bodies[key]["spec"], "databaseRoles": []})
-
-
-def rule_narrowed(world: World, key: Key) -> None:
-    world.rules(INSTANCES[key.name], "orders", "billing", databaseRoles=["other"])
-
-
-def withdrawn(world: World, key: Key) -> None:
-    world.rules(INSTANCES[key.name], "nobodys")
-
-
-def expired(world: World, key: Key) -> None:
-    world.show(key, {**world.bodies[key]["spec"], "expiresAt": PAST})
-
-
-HAPPENINGS: Mapping[str, Callable[[World, Key], None]] = {
-    happening.__name__: happening for happening in (deleted, narrowed, rule_narrowed, withdrawn, expired)
-}
+WAYS = {"by the API": SUPERUSER, "by membership": CLUB}
 INSTANCES = {"old": "orders", "young": "again"}
 """CloudSQLInstances of one connection, by object."""
 
@@ -192,7 +129,7 @@ class Played:
 
     async def _begin(self) -> None:
         for instance in INSTANCES.values():
-            self._world.rules(instance, "orders", "billing", databaseRoles=[SUPERUSER, "club"])
+            self._world.rules(instance, "orders", "billing", databaseRoles=[SUPERUSER, CLUB])
         if self._row.declared != "one":
             self._declare("young")
         if self._row.happening != "joined":

@@ -172,9 +172,9 @@ class Place:
         """Major version of the server."""
         return self.cluster.version
 
-    def access(self) -> Access:
-        """How the operator gets here."""
-        dsn: Callable[[str], str] = lambda database: self.cluster.dsn("op", database)  # noqa: E731
+    def access(self, login: str = "op") -> Access:
+        """How the operator gets here, under this name."""
+        dsn: Callable[[str], str] = lambda database: self.cluster.dsn(login, database)  # noqa: E731
         way, place = plain(dsn), "acme:eu:orders"
         return Access(way, "", self.owner_roles, self._fence, place, self.limits, self.terminate_blockers)
 

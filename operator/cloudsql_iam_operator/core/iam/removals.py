@@ -22,23 +22,23 @@ class Loser:
     """An object that loses bindings: whether it asks for that by itself, being deleted or having ended.
 
     `instance` is the name of its CloudSQLInstance and `limit` that instance's `spec.iam.maxRemovals`, which counts
-    deletions too; "" and None for an object that has ended, which nobody counts.
+    deletions too; "" and None for an object that has ended, which nobody counts. `waited`: its status says that it
+    waits for consent, whatever this process knows of that.
     """
 
     asked: bool
     instance: str = ""
     limit: int | None = None
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A binding that is to go: which tenant's it is, and as of its `Loser`."""
+    """A binding that is to go: which tenant's it is, and who loses it."""
 
     ref: BindingRef
     tenant: str
-    asked: bool
-    instance: str = ""
-    limit: int | None = None
+    loser: Loser
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,25 @@ def removals_allowed(ours: int) -> int:
 def stopped(removals: Collection[Removal], allowed: int, lately: Iterable[Removal] = ()) -> frozenset[BindingRef]:
     """What must not be removed without consent, when that many members may be lost unasked; `lately` others were.
 
-    A deletion and an end are consent and are not counted, but for deletions where an instance has a limit. A tenant
-    that alone would lose too many is stopped and does not count for the others; they are stopped only when together
-    they still lose too many.
+    A deletion and an end are consent and are not counted. A tenant that alone would lose too many is stopped and does
+    not count for the others; they are stopped only when together they still lose too many.
     """
-    before = list(lately)
-    asked = {removal.ref for removal in removals if removal.asked}
+    asked = {removal.ref for removal in removals if removal.loser.asked}
     unasked = [removal for removal in removals if removal.ref not in asked]
-    losses = _members([*unasked, *(one for one in before if not one.asked)])
+    losses = _members([*unasked, *(one for one in lately if not one.loser.asked)])
     many = {tenant for tenant, members in losses.items() if len(members) > allowed}
     rest = set[str]().union(*(members for tenant, members in losses.items() if tenant not in many))
     held = set(losses) if len(rest) > allowed else many
-    return frozenset(one.ref for one in unasked if one.tenant in held) | _over_limits(removals, before)
+    return frozenset(one.ref for one in unasked if one.tenant in held)
+
+
+def over_limits(removals: Collection[Removal], lately: Iterable[Removal] = ()) -> frozenset[BindingRef]:
+    """What must not be removed because its instance would lose more than its limit, deletions included."""
+    losses: defaultdict[str, set[str]] = defaultdict(set)
+    for one in (*removals, *lately):
+        losses[one.loser.instance].add(one.ref.member)
+    limits = ((one.ref, one.loser.limit, len(losses[one.loser.instance])) for one in removals)
+    return frozenset(ref for ref, limit, lost in limits if limit is not None and lost > limit)
 
 
 class Brake:
@@ -97,6 +104,8 @@ class Brake:
         self._agreed: frozenset[BindingRef] = frozenset()
         self._used: dict[str, str] = {}
         self._waiting: dict[str, Waiting] = {}
+        self._limited: dict[BindingRef, int | None] = {}
+        """What waits because of a limit, and which."""
 
     @property
     def waiting(self) -> Mapping[str, Waiting]:
@@ -117,7 +126,10 @@ class Brake:
         }
         self._agreed &= {removal.ref for removal in removals}
         pending = [removal for removal in removals if removal.ref not in self._agreed]
-        held = stopped(pending, allowed, (one for _, one in self._lost)) | self._still(pending)
+        lately = [one for _, one in self._lost]
+        over = over_limits(pending, lately)
+        self._limited = {one.ref: one.loser.limit for one in pending if one.ref in over or self._is_limited(one)}
+        held = stopped(pending, allowed, lately) | self._still(pending) | self._limited.keys()
         self._waiting = _by_instance(removal for removal in pending if removal.ref in held)
         for name, waiting in list(self._waiting.items()):
             if self._allows(consents.get(name), name, waiting):
@@ -134,19 +146,18 @@ class Brake:
 
     def _still(self, pending: Iterable[Removal]) -> frozenset[BindingRef]:
         before = {ref for waiting in self._waiting.values() for ref in waiting.refs}
-        return frozenset(one.ref for one in pending if one.ref in before and not one.asked)
+        unasked = (one for one in pending if not one.loser.asked)
+        return frozenset(one.ref for one in unasked if one.ref in before or one.loser.waited)
+
+    def _is_limited(self, removal: Removal) -> bool:
+        """Whether it waits because of this limit, or a higher one: one that a person raised or took away lets it go."""
+        limit, before = removal.loser.limit, self._limited.get(removal.ref)
+        return limit is not None and before is not None and limit <= before
 
     def _allows(self, consent: Consent | None, name: str, waiting: Waiting) -> bool:
         if consent is None or consent.given != waiting.hash:
             return False
         return waiting.hash not in {consent.used, self._used.get(name)}
-
-
-def _over_limits(removals: Collection[Removal], lately: Iterable[Removal]) -> frozenset[BindingRef]:
-    losses: defaultdict[str, set[str]] = defaultdict(set)
-    for one in (*removals, *lately):
-        losses[one.instance].add(one.ref.member)
-    return frozenset(r.ref for r in removals if r.limit is not None and len(losses[r.instance]) > r.limit)
 
 
 def _members(removals: Iterable[Removal]) -> dict[str, set[str]]:
@@ -159,5 +170,5 @@ def _members(removals: Iterable[Removal]) -> dict[str, set[str]]:
 def _by_instance(removals: Iterable[Removal]) -> dict[str, Waiting]:
     refs: defaultdict[str, set[BindingRef]] = defaultdict(set)
     for removal in removals:
-        refs[removal.instance].add(removal.ref)
+        refs[removal.loser.instance].add(removal.ref)
     return {name: Waiting(frozenset(found)) for name, found in refs.items()}

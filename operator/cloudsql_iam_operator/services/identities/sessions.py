@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from cloudsql_iam_operator.adapters.postgres.database import Access, Database
+from cloudsql_iam_operator.services.runtime.turns import parked
 from cloudsql_iam_operator.services.waiting.slots import Slots
 
 KEPT_SECONDS = 10.0
@@ -80,6 +81,14 @@ class Sessions:
         finally:
             self._leave(database, seat.leave())
 
+    @asynccontextmanager
+    async def alone(self, database: str) -> AsyncIterator[None]:
+        """The right to one session that the block opens and closes itself."""
+        if database in self._kept:
+            self._close(database)
+        async with self.held(database):
+            yield
+
     def close(self) -> None:
         """Close the sessions that are kept."""
         for database in list(self._kept):
@@ -92,7 +101,7 @@ class Sessions:
             return found[0]
         if self._slots.full and self._kept:
             self._close(next(iter(self._kept)))
-        await self._slots.enter(database)
+        await parked(self._slots.enter(database))
         return None
 
     def _leave(self, database: str, kept: Database | None) -> None:

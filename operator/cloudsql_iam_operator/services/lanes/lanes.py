@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_serv
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
+from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
@@ -108,7 +109,7 @@ class Lanes:
         self._ways[place] = access
         if (place, name) not in self._databases:
             threads = self._threads.of(str(connection))
-            sessions = self._sessions.setdefault(connection, Sessions(self.sessions))
+            sessions = self.sessions_of(connection)
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
@@ -117,6 +118,12 @@ class Lanes:
                 lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
+
+    def sessions_of(self, connection: ConnectionName) -> Sessions:
+        """All sessions that the instance may have at a time, those of passes among them."""
+        if connection not in self._sessions:
+            self._sessions[connection] = Sessions(self.sessions)
+        return self._sessions[connection]
 
     def press(self, key: Key) -> None:
         """Let what waits for this object anywhere go ahead: it was edited or deleted meanwhile."""
@@ -180,7 +187,7 @@ class Lanes:
         instance = self._registry.instance(live.instance)
         spec = instance.spec if instance else None
         limit = spec.iam.max_removals if isinstance(spec, CloudSQLInstance) else None
-        return Loser(self._consented(key), live.instance, limit)
+        return Loser(self._consented(key), live.instance, limit, _waits_for_consent(live))
 
     def _consented(self, key: Key) -> bool:
         """Whether an object asks by itself for what it had to be taken away: somebody deletes it, or its end has come.
@@ -228,3 +235,8 @@ class Lanes:
 
 def _place(instance: CloudSQLInstance) -> Place:
     return instance.metadata.key.name, instance.connection
+
+
+def _waits_for_consent(live: Live) -> bool:
+    reasons = (condition.get("reason") for condition in live.status.get("conditions", ()))
+    return str(Reason.REMOVAL_THRESHOLD_EXCEEDED) in reasons

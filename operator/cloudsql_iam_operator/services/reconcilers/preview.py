@@ -156,7 +156,9 @@ def _key(body: Mapping[str, Any]) -> Key:
 def _applied(body: Mapping[str, Any], before: Live | None) -> dict[str, Any]:
     """The object as the API server would hold it after an apply."""
     if before is not None:
-        return {**before.body, "spec": body.get("spec")}
+        metadata = before.body["metadata"]
+        later = {**metadata, "resourceVersion": str(int(metadata.get("resourceVersion") or 0) + 1)}
+        return {**before.body, "metadata": later, "spec": body.get("spec")}
     now = instant_text(datetime.now(UTC))
     metadata = {"uid": "", "generation": 1, "creationTimestamp": now, **body["metadata"]}
     return {**body, "metadata": metadata, "status": {}}

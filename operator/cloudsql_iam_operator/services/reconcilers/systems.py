@@ -1,9 +1,10 @@
 """What every reconciler works with: the registry, the outside as each instance's identity sees it, the lanes."""
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.postgres.database import Access
@@ -16,6 +17,7 @@ from cloudsql_iam_operator.services.identities.databases import Accesses
 from cloudsql_iam_operator.services.identities.google import Google, Identities
 from cloudsql_iam_operator.services.identities.logins import Logins
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane
+from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
 from cloudsql_iam_operator.services.lanes.lanes import Announce, Lanes, Record
 from cloudsql_iam_operator.services.lanes.policies.share import PolicyShare
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced, nothing_unrecorded
@@ -25,8 +27,13 @@ from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 GOOGLE_SECONDS = 60.0
 LOGIN_SECONDS = 120.0
+SESSION_SECONDS = 90.0
+"""Longest time of a question on a session of its own."""
 
 
 class Systems:
@@ -134,7 +141,26 @@ class Systems:
         def tried() -> None:
             self._logins.require(instance, access, databases, fresh=fresh)
 
-        await self._calls(instance).call(tried, timeout=LOGIN_SECONDS)
+        async with self.lanes.sessions_of(instance.connection).alone(MAINTENANCE):
+            await self._calls(instance).call(tried, timeout=LOGIN_SECONDS)
+
+    async def in_session(
+        self,
+        instance: CloudSQLInstance,
+        database: str,
+        function: Callable[Concatenate[Access, str, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """What the function returns, which opens a session of the database: one of those that the instance may have.
+
+        Raises:
+            Failure: there is no way in, or what the function raises.
+        """
+        access = await self.way_in(instance)
+        call = functools.partial(function, access, database, *args, **options)
+        async with self.lanes.sessions_of(instance.connection).alone(database):
+            return await self._calls(instance).call(call, timeout=SESSION_SECONDS)
 
     async def operator(self, instance: CloudSQLInstance) -> str:
         """As whom Google is asked about the instance: an e-mail address or an IAM member, "" when nobody knows."""

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
+from cloudsql_iam_operator.api.bodies import declared_instance, remembered
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import (
@@ -33,7 +34,7 @@ Parsed = CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One object as last seen: what it says, or why that cannot be read."""
+    """One object as last seen: what it says, or why that cannot be read, and what of its body is remembered."""
 
     key: Key
     body: Mapping[str, Any]
@@ -127,10 +128,9 @@ class Registry:
         before = self.get(key)
         if self.has_ended(str(body["metadata"]["uid"])):
             return News.NOTHING
-        body = _slim(body)
-        if before is not None and (_version(body) < _version(before.body) or body == before.body):
+        if before is not None and _version(body) <= _version(before.body) and _version(body):
             return News.NOTHING
-        self._keep(Live(key, body, parse(key, body)))
+        self._keep(Live(key, remembered(body), parse(key, body)))
         return News.NEW if before is None else _news(before.body, body)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
@@ -239,22 +239,6 @@ class Registry:
     def _terminating(self, key: Key) -> bool:
         live = self.get(key)
         return live is not None and live.deleting
-
-
-def declared_instance(body: Mapping[str, Any]) -> str:
-    """Name of the CloudSQLInstance that a body names, whatever else in it cannot be read; "" without one."""
-    spec = body.get("spec")
-    reference = spec.get("instanceRef") if isinstance(spec, Mapping) else None
-    name = reference.get("name") if isinstance(reference, Mapping) else None
-    return name if isinstance(name, str) else ""
-
-
-def _slim(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body without what nobody here reads, which is as large as the rest: who manages which field."""
-    metadata = body["metadata"]
-    if "managedFields" not in metadata:
-        return body
-    return {**body, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
 
 
 def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:

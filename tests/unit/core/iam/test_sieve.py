@@ -5,8 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
-from cloudsql_iam_operator.core.iam.removals import Removal, stopped
+from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.sieve import Sieve
 
 NOBODY: frozenset[Binding] = frozenset()
@@ -77,13 +76,3 @@ def test_a_tenant_without_fault_is_served_before_another_tenants_faults_are_sift
 
     served = max(position for position, group in enumerate(tries) if group & honest.keys())
     assert served < 16
-
-
-def test_removals_are_stopped_by_tenant_and_never_when_they_are_asked_for() -> None:
-    def removals(tenant: str, count: int, *, asked: bool = False) -> list[Removal]:
-        return [Removal(BindingRef(f"user:{tenant}{n}@acme.com", "r"), tenant, asked) for n in range(count)]
-
-    assert stopped(removals("a", 500, asked=True), 10) == frozenset()
-    assert {ref.member[:6] for ref in stopped([*removals("a", 11), *removals("b", 10)], 10)} == {"user:a"}
-    assert len(stopped([*removals("a", 6), *removals("b", 6)], 10)) == 12
-    assert stopped(removals("a", 10), 10) == frozenset()

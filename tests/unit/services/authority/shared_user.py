@@ -105,6 +105,7 @@ class World:
         self._way_in = way_in
         self.bodies: dict[Key, dict[str, Any]] = {}
         self.withdrawal = "Revoke"
+        self.iam: dict[str, str] = {}
         self.namespaces = {"orders", "billing"}
         self.accounts: dict[tuple[str, str], str] = {}
         self.events: list[tuple[Key, str]] = []
@@ -169,7 +170,7 @@ class World:
             **fields,
         }
         key = Key(INSTANCE.name, "", instance)
-        spec = {"connectionName": CONNECTION, "access": [rule], "onAccessWithdrawn": self.withdrawal}
+        spec = {"connectionName": CONNECTION, "access": [rule], "onAccessWithdrawn": self.withdrawal, "iam": self.iam}
         self.show(key, spec)
 
     async def rest(self, *order: Key) -> None:

@@ -273,15 +273,13 @@ def test_an_end_brought_forward_counts_at_once(more: dict[str, Any]) -> None:
 
 
 def test_a_platform_team_that_retains_keeps_what_is_withdrawn_but_nothing_past_an_end() -> None:
-    class Retaining(Ground):
-        def show(self, user: dict[str, Any] | None, grant: dict[str, Any] | None = None) -> None:
-            super().show(user, grant)
-            for live in self.registry.of_kind("CloudSQLInstance"):
-                spec = {**live.body["spec"], "onAccessWithdrawn": "Retain"}
-                self.registry.put(live.key, {**live.body, "spec": spec})
+    def retaining() -> Ground:
+        ground = Ground()
+        ground.withdrawal = "Retain"
+        return ground
 
-    withdrawn, report = play(State(), ENDS["all rules gone"], Retaining())
-    ended, _ = play(replace(STATES["suspended"]), ENDS["end passed"], Retaining())
+    withdrawn, report = play(State(), ENDS["all rules gone"], retaining())
+    ended, _ = play(replace(STATES["suspended"]), ENDS["end passed"], retaining())
 
     assert withdrawn.held == recorded(APPLIED)
     assert not report.holds

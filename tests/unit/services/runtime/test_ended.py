@@ -184,14 +184,15 @@ def test_ends_are_forgotten_when_nothing_can_tell_of_the_object_any_more() -> No
     assert (registry.has_ended("u1"), registry.has_ended("u2")) == (False, True)
 
 
-def test_a_registry_keeps_nothing_of_who_manages_which_field() -> None:
+def test_what_a_registry_was_shown_before_it_does_not_look_at_again() -> None:
     registry = Registry()
-    registry.put(KEY, body(managedFields=[{"manager": "kubectl"}]))
+    registry.put(KEY, body(resourceVersion="7"))
+    known = registry.get(KEY)
 
-    live = registry.get(KEY)
+    again = registry.put(KEY, body(resourceVersion="7"))
 
-    assert live is not None
-    assert "managedFields" not in live.body["metadata"]
+    assert again is News.NOTHING
+    assert registry.get(KEY) is known
 
 
 def test_references_follow_an_objects_edits_and_end() -> None:

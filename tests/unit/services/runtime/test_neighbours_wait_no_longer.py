@@ -1,4 +1,4 @@
-"""How long edits take beside somebody who is slow, refused, large or leaving: the clock is one of timers only."""
+"""How long edits and new objects take beside who is slow, refused, large or leaving; the clock is of timers only."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from support.hurry import hurried
 
 WORKERS, THREADS, CLUSTER = 32, 16, 12
 INSTANCES = 8
-EDITS = 400
+MANY = 400
 WITHIN = 1.2
 """What a neighbour may cost others: a fifth."""
 
@@ -68,25 +68,28 @@ class World:
         return self._lanes[instance]
 
 
-async def p95(beside: Callable[[World], Awaitable[None]]) -> float:
-    """Seconds that 95 of 100 edits take at most, of small namespaces on quick instances, once somebody is beside."""
+async def taken(beside: Callable[[World], Awaitable[None]], rank: Rank) -> tuple[float, float]:
+    """Seconds that half of the reconciles take at most, and 95 of 100, once somebody is beside.
+
+    They are of small namespaces on quick instances.
+    """
     world, chance = World(), random.Random(1)
     turns = asyncio.create_task(Turns(world.queue, world.work).run())
     await beside(world)
     await asyncio.sleep(5.0)
     times: list[float] = []
-    for number in range(EDITS):
+    for number in range(MANY):
         key = (f"team-{number % 40}", f"quick-{number % INSTANCES}", f"{number}")
         began = asyncio.get_running_loop().time()
-        world.queue.add(key, Rank.EDIT)
+        world.queue.add(key, rank)
         times.append(began)
         await asyncio.sleep(chance.uniform(0.05, 0.3))
-    keys = [(f"team-{n % 40}", f"quick-{n % INSTANCES}", f"{n}") for n in range(EDITS)]
+    keys = [(f"team-{n % 40}", f"quick-{n % INSTANCES}", f"{n}") for n in range(MANY)]
     while not all(key in world.done for key in keys):
         await asyncio.sleep(1.0)
     turns.cancel()
-    taken = sorted(world.done[key][0] - began for key, began in zip(keys, times, strict=True))
-    return taken[EDITS * 95 // 100]
+    sorted_times = sorted(world.done[key][0] - began for key, began in zip(keys, times, strict=True))
+    return sorted_times[MANY // 2], sorted_times[MANY * 95 // 100]
 
 
 async def nobody(world: World) -> None:
@@ -127,8 +130,11 @@ BESIDE = (
 )
 
 
+@pytest.mark.parametrize("rank", [Rank.EDIT, Rank.FIRST])
 @pytest.mark.parametrize("beside", BESIDE)
-def test_edits_take_others_no_fifth_longer_beside(beside: Callable[[World], Awaitable[None]]) -> None:
-    alone, together = hurried(p95(nobody)), hurried(p95(beside))
+def test_edits_and_new_objects_take_no_fifth_longer_beside(
+    beside: Callable[[World], Awaitable[None]], rank: Rank
+) -> None:
+    alone, together = hurried(taken(nobody, rank)), hurried(taken(beside, rank))
 
-    assert together <= alone * WITHIN
+    assert all(longer <= time * WITHIN for time, longer in zip(alone, together, strict=True))

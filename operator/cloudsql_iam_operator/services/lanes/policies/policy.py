@@ -244,9 +244,7 @@ class PolicyLane:
         losing = {binding.ref for binding in planned.removed if folded(binding.member) in planned.losers}
         losers = {key: self._neighbours.loser(key) for key, want in wants.items() if want.owned & losing}
         return [
-            Removal(ref, key.namespace, loser.asked, loser.instance, loser.limit)
-            for key, loser in losers.items()
-            for ref in wants[key].owned & losing
+            Removal(ref, key.namespace, loser) for key, loser in losers.items() for ref in wants[key].owned & losing
         ]
 
     def _failures(self, writer: PolicyWriter, policy: Policy, change: PolicyChange) -> dict[Binding, Failure]:

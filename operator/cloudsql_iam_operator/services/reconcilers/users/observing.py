@@ -1,12 +1,10 @@
 """Mode Observe: a user is looked at in every layer, what differs is told, and nothing is written."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from cloudsql_iam_operator.adapters.postgres.owning.memberships import roles_of
+from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.core.iam.bindings import Scope, bindings_for
 from cloudsql_iam_operator.core.iam.policy import Policy
@@ -16,12 +14,9 @@ from cloudsql_iam_operator.core.users.drift import Difference, Kind, in_roles, i
 from cloudsql_iam_operator.core.users.plan import DatabaseUser
 from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
 from cloudsql_iam_operator.services.reconcilers.systems import GOOGLE_SECONDS, Systems
-from cloudsql_iam_operator.services.reconcilers.users.roles import READ_SECONDS
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
+from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.reports import max_age
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 class Drifts(Protocol):
@@ -45,8 +40,8 @@ class Observing:
     def __init__(self, systems: Systems, drifts: Drifts) -> None:
         self._systems = systems
         self._drifts = drifts
-        self._users: _Shared[Hashable, tuple[DatabaseUser, ...]] = _Shared()
-        self._policies: _Shared[Hashable, Policy] = _Shared()
+        self._users: Readings[tuple[ConnectionName, str], tuple[DatabaseUser, ...]] = Readings()
+        self._policies: Readings[tuple[str, str], Policy] = Readings()
         self._known: dict[Key, tuple[Difference, ...]] = {}
 
     async def look(self, visit: Visit, declared: Declared) -> None:
@@ -81,10 +76,10 @@ class Observing:
 
         async def read() -> tuple[DatabaseUser, ...]:
             asked = google.sqladmin.users, instance.connection
-            return await self._systems.threads.call(*asked, timeout=GOOGLE_SECONDS)
+            return await self._systems.threads.of(str(instance.connection)).call(*asked, timeout=GOOGLE_SECONDS)
 
         place = instance.connection, instance.admin.impersonate
-        users = await self._users.get(place, read, max_age(visit.live, visit.interval))
+        users = await self._users.read(place, read, max_age=max_age(visit.live, visit.interval))
         want = replace(visit.want, adoption=declared.spec.adoption_policy, may_adopt=declared.allowed.may_adopt)
         return in_users(want, users)
 
@@ -94,10 +89,10 @@ class Observing:
 
         async def read() -> Policy:
             asked = google.resource_manager.get_policy, instance.connection.project
-            return await self._systems.threads.call(*asked, timeout=GOOGLE_SECONDS)
+            return await self._systems.threads.of(instance.connection.project).call(*asked, timeout=GOOGLE_SECONDS)
 
         place = instance.connection.project, instance.admin.impersonate
-        policy = await self._policies.get(place, read, max_age(visit.live, visit.interval))
+        policy = await self._policies.read(place, read, max_age=max_age(visit.live, visit.interval))
         scope = Scope(instance.connection, self._systems.cluster_id, declared.spec.expires_at)
         wanted = bindings_for(visit.record.member, instance.iam, scope)
         missing = sorted((one for one in wanted if not policy.holds(one)), key=lambda one: one.order)
@@ -107,9 +102,7 @@ class Observing:
         wanted = frozenset(declared.spec.database_roles)
         if not wanted and not visit.record.roles:
             return ()
-        access = await self._systems.way_in(declared.instance)
-        asked = (roles_of, access, MAINTENANCE, visit.record.username)
-        held = await self._systems.threads.call(*asked, timeout=READ_SECONDS)
+        held = await self._systems.in_session(declared.instance, MAINTENANCE, roles_of, visit.record.username)
         return in_roles(visit.record.username, wanted, visit.record.roles, frozenset(held))
 
     def _count(self, key: Key, found: tuple[Difference, ...]) -> None:
@@ -120,21 +113,3 @@ class Observing:
         every = [difference.kind for known in self._known.values() for difference in known]
         for kind in Kind:
             self._drifts.drifted(USER.name, kind.value, every.count(kind))
-
-
-class _Shared(Generic[K, V]):
-    """What was read of a place, for all who ask within a time; one reads, the others wait for it."""
-
-    def __init__(self) -> None:
-        self._values: dict[K, tuple[V, float]] = {}
-        self._locks: dict[K, asyncio.Lock] = {}
-
-    async def get(self, place: K, read: Callable[[], Awaitable[V]], seconds: float) -> V:
-        async with self._locks.setdefault(place, asyncio.Lock()):
-            known: Mapping[K, tuple[V, float]] = self._values
-            if place in known and time.monotonic() - known[place][1] < seconds:
-                return known[place][0]
-            self._values.pop(place, None)
-            value = await read()
-            self._values[place] = value, time.monotonic()
-            return value

@@ -1,9 +1,5 @@
 """What a user owns when it is to be deleted: told, given to another role, or left with a user that cannot log in."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.adapters.postgres.owning.dependents import Dependents, named, places_of
 from cloudsql_iam_operator.adapters.postgres.owning.handing_over import Handover, hand_over
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
@@ -16,11 +12,6 @@ from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
 from cloudsql_iam_operator.services.reconcilers.systems import Systems, now
 from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
 from cloudsql_iam_operator.services.runtime.objects import tenant_of
-
-T = TypeVar("T")
-
-SECONDS = 90.0
-"""Longest time in one database."""
 
 LISTED = 20
 """How many things that stand in the way a message names."""
@@ -45,9 +36,8 @@ class OwnedThings:
         way = spec.on_owned_objects if isinstance(spec, CloudSQLIAMUser) else OwnedObjects.BLOCK
         if way is OwnedObjects.ABANDON:
             return way
-        access = await self._systems.way_in(instance)
         if way is OwnedObjects.REASSIGN and isinstance(spec, CloudSQLIAMUser):
-            await self._reassign(visit, instance, access, spec.reassign_owned_to)
+            await self._reassign(visit, instance, spec.reassign_owned_to)
             return way
         raise await self.blocked(visit, instance)
 
@@ -55,37 +45,33 @@ class OwnedThings:
         """Why the user cannot be deleted, with what stands in the way by database."""
         username = visit.record.username
         try:
-            access = await self._systems.way_in(instance)
-            places = await self._call(places_of, access, MAINTENANCE, username)
-            told = await self._named(access, places, username)
+            places = await self._systems.in_session(instance, MAINTENANCE, places_of, username)
+            told = await self._named(instance, places, username)
         except NotYet as failure:
             text = f"database user {username} owns objects or holds privileges; which is not known: {failure.message}"
             return Refused(Reason.OWNS_OBJECTS, text)
         remedy = "give the objects another owner (onOwnedObjects: Reassign does) and revoke the privileges"
         return Refused(Reason.OWNS_OBJECTS, f"database user {username} cannot be deleted: {told}; {remedy}")
 
-    async def _named(self, access: Access, places: tuple[Dependents, ...], username: str) -> str:
+    async def _named(self, instance: CloudSQLInstance, places: tuple[Dependents, ...], username: str) -> str:
         left, told = LISTED, []
         for place in places:
             if left > 0:
-                asked = named, access, place.database or MAINTENANCE, place, username, left
-                place = await self._call(*asked)  # noqa: PLW2901 - the same, with names
+                database, asked = place.database or MAINTENANCE, (place, username, left)
+                place = await self._systems.in_session(instance, database, named, *asked)  # noqa: PLW2901 - the same, with names
                 left -= len(place.named)
             told.append(_told(place))
         return "; ".join(told) or "something of it was there when Google was asked"
 
-    async def _reassign(self, visit: Visit, instance: CloudSQLInstance, access: Access, heir: str) -> None:
+    async def _reassign(self, visit: Visit, instance: CloudSQLInstance, heir: str) -> None:
         tenant = await tenant_of(self._systems.cluster, self._systems.threads, visit.live.key.namespace)
         require_heir(heir, admitting(visit.record, instance.access, tenant, now()))
-        places = await self._call(places_of, access, MAINTENANCE, visit.record.username)
+        places = await self._systems.in_session(instance, MAINTENANCE, places_of, visit.record.username)
         handover = Handover(visit.record.username, heir)
         databases = {place.database for place in places} - {""} or {MAINTENANCE}
         for database in sorted(databases):
-            await self._call(hand_over, access, database, handover)
+            await self._systems.in_session(instance, database, hand_over, handover)
             visit.layers.changed("Reassigned", f"gave what {handover.role} owned in database {database} to {heir}")
-
-    async def _call(self, function: Callable[..., T], *args: object) -> T:
-        return await self._systems.threads.call(function, *args, timeout=SECONDS)
 
 
 async def known_heir(spec: CloudSQLIAMUser, instance: CloudSQLInstance, allowed: Allowed) -> None:

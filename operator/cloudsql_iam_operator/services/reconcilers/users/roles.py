@@ -27,8 +27,6 @@ from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Vis
 from cloudsql_iam_operator.services.runtime.claims import others_of
 from cloudsql_iam_operator.services.runtime.reports import max_age
 
-READ_SECONDS = 60.0
-
 AGAIN_SECONDS = 10.0
 """How often to look whether others that declare the user have let go of roles that this one does not declare."""
 
@@ -149,9 +147,7 @@ class DatabaseRoles:
         return frozenset(role for _, other in others for role in other.roles)
 
     async def _held(self, visit: Visit, instance: CloudSQLInstance) -> dict[str, bool]:
-        access = await self._systems.way_in(instance)
-        asked = (roles_of, access, MAINTENANCE, visit.record.username)
-        return await self._systems.threads.call(*asked, timeout=READ_SECONDS)
+        return await self._systems.in_session(instance, MAINTENANCE, roles_of, visit.record.username)
 
     async def _applied(self, visit: Visit, instance: CloudSQLInstance, want: GrantWant) -> GrantAnswer:
         lane = await self._systems.database_lane(instance, MAINTENANCE)
