@@ -2,8 +2,9 @@
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -74,14 +75,17 @@ class Cluster:
 
     def list(self, kind: Kind) -> list[JSON]:
         """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
-        found: list[JSON] = []
+        return [body for page in self.pages(kind) for body in page]
+
+    def pages(self, kind: Kind) -> Iterator[Sequence[JSON]]:
+        """The same, a page at a time: each is read when it is asked for."""
+        items = self.server.pages(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, PAGE)
         try:
-            items = self.server.pages(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, PAGE)
-            found.extend({"apiVersion": API_VERSION, "kind": kind.name, **item} for item in items)
+            while page := [{"apiVersion": API_VERSION, "kind": kind.name, **item} for item in islice(items, PAGE)]:
+                yield page
         except Answered as answered:
             if answered.status != 404:
                 raise
-        return found
 
     def get(self, key: Key) -> JSON | None:
         """The object as stored; None when it does not exist."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, Notice
-from cloudsql_iam_operator.api.names import INSTANCE, KINDS, Key
+from cloudsql_iam_operator.api.names import INSTANCE, KINDS, Key, Kind
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
@@ -153,16 +153,23 @@ class Engine:
         """Read all objects anew: a broken watch hides deletions."""
         for kind in KINDS:
             known = self._registry.of_kind(kind.name)
-            bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
-            found = {key_of(body): body for body in bodies if not self._registry.has_ended(uid_of(body))}
+            found = await self._listed(kind)
             for live in known:
                 if live.key not in found and not live.departed:
                     self.vanished(live.key, live.uid)
-            for number, (key, body) in enumerate(found.items()):
-                self.seen(key, body)
+        self._registry.listed = True
+
+    async def _listed(self, kind: Kind) -> set[Key]:
+        """Look through all objects of a kind, of which no more than two pages are held at a time; their keys."""
+        pages, found = self._outside.cluster.pages(kind), set[Key]()
+        while page := await self._outside.threads.call(next, pages, (), timeout=CLUSTER_SECONDS):
+            for number, body in enumerate(page):
+                if not self._registry.has_ended(uid_of(body)):
+                    found.add(key_of(body))
+                    self.seen(key_of(body), body)
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
-        self._registry.listed = True
+        return found
 
     async def work(self) -> None:
         """Reconcile what the queue hands out, for ever.

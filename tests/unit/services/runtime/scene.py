@@ -1,7 +1,7 @@
 """The engine over a registry, a queue and a cluster of ten lines."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, KINDS, Key
@@ -48,11 +48,11 @@ class MemoryCluster:
     def get(self, key: Key) -> dict[str, Any] | None:
         return self.stored.get(key)
 
-    def list(self, kind: Any) -> list[dict[str, Any]]:
+    def pages(self, kind: Any) -> Iterator[list[dict[str, Any]]]:
         found = [found for key, found in self.stored.items() if key.kind == kind.name]
         if kind is INSTANCE:
             self.after_list()
-        return found
+        yield from ([each] for each in found)
 
     def apply_status(self, key: Key, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
         if key not in self.stored:
