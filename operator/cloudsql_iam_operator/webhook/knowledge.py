@@ -66,9 +66,9 @@ class Knowledge:
         known, now = self._known.get((namespace, account)), datetime.now(UTC)
         if known is not None and known.holds(sources, now):
             return known.facts
-        roster = self._roster(namespace) if users else Roster()
+        roster = self._rosters.pop(namespace, None) or Roster()  # one that fails halfway is not used again
         facts = Facts(namespace, found, roster.users(users, grants, instances, now))
-        self._keep((namespace, account), _Known(sources, roster.acts_at, facts))
+        self._keep((namespace, account), _Known(sources, roster.acts_at, facts), roster)
         return facts
 
     def facts_now(self, namespace: str, account: str) -> Facts:
@@ -88,17 +88,15 @@ class Knowledge:
             users=Roster().users(users, grants, instances, datetime.now(UTC)),
         )
 
-    def _roster(self, namespace: str) -> Roster:
-        if len(self._rosters) >= MOST_KNOWN:
-            self._rosters.clear()
-        return self._rosters.setdefault(namespace, Roster())
-
-    def _keep(self, key: tuple[str, str], known: _Known) -> None:
-        """Keep them for the next pod, unless nobody knows of the account: a caller can name what it likes."""
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
+    def _keep(self, key: tuple[str, str], known: _Known, roster: Roster) -> None:
+        """Keep them for the next pod, unless nobody knows of the account or users: a caller can name what it likes."""
+        for kept in (self._known, self._rosters):
+            if len(kept) >= MOST_KNOWN:
+                kept.clear()
         if known.facts.service_account is not None:
             self._known[key] = known
+        if known.facts.users:
+            self._rosters[key[0]] = roster
 
     def _instance_now(self, name: str) -> InstanceFact | None:
         body = self._cluster.object_now(INSTANCE, name)

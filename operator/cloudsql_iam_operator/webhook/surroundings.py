@@ -100,10 +100,8 @@ class Surrounded:
         return marks or _NO_MARKS, self._quotas.within(namespace), self._ranges.within(namespace)
 
     def _of_nodes(self) -> tuple[KubeletFact, ...]:
-        """Kubelets by version: another tuple only when a node comes or goes, not for its signs of life."""
+        """Kubelets by version; a node's signs of life are no news to the copy."""
         heard = self._nodes.within("")
         if heard is not self._heard:
-            found = surroundings.kubelets(heard)
-            self._heard = heard
-            self._kubelets = self._kubelets if found == self._kubelets else found
+            self._heard, self._kubelets = heard, surroundings.kubelets(heard)
         return self._kubelets

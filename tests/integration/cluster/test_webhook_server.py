@@ -1,5 +1,6 @@
 """Whom the API server asks about what, what it keeps of the answers, and what the replicas count."""
 
+import json
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -120,3 +121,15 @@ def test_the_replicas_count_what_was_asked_and_how_it_was_decided(site: Site, te
     resources = ("cloudsqliamusers", "cloudsqlinstances", "databasegrants", "serviceaccounts", "namespaces", "nodes")
     assert {f'cloudsql_iam_webhook_cache_age_seconds{{resource="{one}"}}' for one in resources} <= now.keys()
     assert {line for line in now if "checkout" in line or tenant in line} == set()
+
+
+def test_a_pod_of_nearly_three_megabytes_comes_back_with_its_proxy(site: Site, tenant: str) -> None:
+    pod = annotated(tenant, inject="checkout", database="orders")
+    env = [{"name": f"V{number}", "value": "x" * 250} for number in range(100)]
+    pod["spec"]["containers"] = [{**pod["spec"]["containers"][0], "name": f"c{n}", "env": env} for n in range(100)]
+    assert 2_700_000 < len(json.dumps(pod)) < 3_000_000
+
+    made = dict(site.api.post(f"/api/v1/namespaces/{tenant}/pods?dryRun=All", pod))
+
+    assert init_containers(made) == ["cloudsql-proxy"]
+    assert [each["env"][0]["name"] for each in made["spec"]["containers"]] == ["PGHOST"] * 100

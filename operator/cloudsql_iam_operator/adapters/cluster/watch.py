@@ -179,7 +179,7 @@ class Watched(Generic[T]):
         """Put a new mapping in the place of the old one: readers in other threads may be going over it."""
         namespace, name = place
         kept = None if item is None else self._news(place, item)
-        if kept is None or kept is not self.get(namespace, name):
+        if kept is not self.get(namespace, name):
             objects = {other: value for other, value in self._kept.get(namespace, _NOTHING).items() if other != name}
             if kept is not None:
                 objects[name] = kept

@@ -31,7 +31,7 @@ from cloudsql_iam_operator.services.lanes.recording import Record as GrantRecord
 from cloudsql_iam_operator.services.lanes.recording import nowhere
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
-from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on
+from cloudsql_iam_operator.services.runtime.claims import claims_on, recorded_on
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -99,7 +99,7 @@ class Lanes:
                 lambda: claims_on(self._registry, instance.connection),
                 self._announce,
                 self._told,
-                lambda: owned_on(self._registry, instance.connection),
+                lambda: recorded_on(self._registry, instance.connection),
                 lambda: self._coming(self._users, self._policies, self._databases),
             )
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())

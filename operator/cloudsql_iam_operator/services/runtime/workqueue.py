@@ -56,6 +56,7 @@ class WorkQueue(Generic[K]):
         self._parked: set[K] = set()
         self._again: dict[K, Rank] = {}
         self._called: dict[K, asyncio.Future[None]] = {}
+        self._calls: Counter[Rank] = Counter()
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, tuple[float, Rank]] = {}
         self._order = itertools.count()
@@ -105,8 +106,8 @@ class WorkQueue(Generic[K]):
     @property
     def under_way(self) -> int:
         """How many keys that are more than checks are worked on, or are soon; who waits to be called is not."""
-        busy = sum(self._line.count(rank) + self._handed_out[rank] for rank in Rank if rank is not Rank.CHECK)
-        return busy - sum(self._active[key] is not Rank.CHECK for key in self._called)
+        ranks = (rank for rank in Rank if rank is not Rank.CHECK)
+        return sum(self._line.count(rank) + self._handed_out[rank] - self._calls[rank] for rank in ranks)
 
     async def take(self) -> tuple[K, Rank]:
         """The next key and its rank; call `done` with it afterwards. One that was parked comes again so too."""
@@ -136,9 +137,12 @@ class WorkQueue(Generic[K]):
     async def called(self, key: K, seconds: float) -> bool:
         """Whether the key, which is worked on, is added again within that time from now. It is handed out anyway."""
         call = self._called[key] = asyncio.get_running_loop().create_future()
+        rank = self._active[key]
+        self._calls[rank] += 1
         try:
             return bool((await asyncio.wait({call}, timeout=seconds))[0])
         finally:
+            self._calls[rank] -= 1
             self._called.pop(key, None)
 
     def done(self, key: K) -> None:

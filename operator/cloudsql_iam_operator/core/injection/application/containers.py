@@ -137,7 +137,8 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
     yield from (name for name in LIBPQ_PLACES if name in env)
     yield from (name for name, value in env.items() if value is None and holds_a_string(name))
     said = ((name, env.get(name)) for name in URI_NAMES)
-    yield from (name for name, uri in said if uri is not None and not server_of_uri(uri).is_on(LOCAL, port))
+    uris = ((name, server_of_uri(filled(uri, env))) for name, uri in said if uri is not None)
+    yield from (name for name, server in uris if _is_another((server,), port))
     found = ((name, servers) for name, servers in servers_of(container).items() if name not in URI_NAMES)
     yield from (name for name, servers in found if _is_another(servers, port))
     if container.words and any(_leads_elsewhere(filled(line, env), port) for line in _lines(container)):

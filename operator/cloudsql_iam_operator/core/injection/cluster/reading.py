@@ -1,7 +1,7 @@
 """From objects as the API server hands them out to what the planner needs of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -68,6 +68,7 @@ class SeenGrant:
 
 
 S = TypeVar("S", SeenUser, SeenGrant)
+Spec = TypeVar("Spec", CloudSQLIAMUser, DatabaseGrant)
 
 
 def service_account(body: Mapping[str, Any]) -> ServiceAccountFact:
@@ -90,7 +91,7 @@ def instance(body: Mapping[str, Any]) -> InstanceFact | None:
 def user(body: Mapping[str, Any]) -> SeenUser | None:
     """A CloudSQLIAMUser; None when it cannot be read."""
     try:
-        spec = parse_user(body)
+        spec = _lasting(parse_user(body))
     except InvalidObject:
         return None
     status = body.get("status") or {}
@@ -115,7 +116,7 @@ def grant(body: Mapping[str, Any]) -> SeenGrant | None:
     if _refused(status, body["metadata"].get("generation")):
         return None
     try:
-        spec = parse_grant(body)
+        spec = _lasting(parse_grant(body))
     except InvalidObject:
         return None
     return SeenGrant(spec, unseen=_unseen(spec, status))
@@ -146,6 +147,11 @@ def fact(seen: SeenUser, on: InstanceFact | None, grants: Iterable[SeenGrant], n
         roles_due=seen.roles_due,
         acts_at=seen.acts_at if seen.acts_at is not None and seen.acts_at > now else None,
     )
+
+
+def _lasting(spec: Spec) -> Spec:
+    """The object without its version, which alone is no news."""
+    return replace(spec, metadata=replace(spec.metadata, resource_version=""))
 
 
 def _unseen(spec: DatabaseGrant, status: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from cloudsql_iam_operator.api.injection.access import INJECT
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.containers import selected
-from cloudsql_iam_operator.core.injection.facts import Facts, ServiceFact
+from cloudsql_iam_operator.core.injection.facts import Facts
 from cloudsql_iam_operator.core.injection.manifest import parsed, service_account_name
 from cloudsql_iam_operator.core.injection.neighbours import shell
 from cloudsql_iam_operator.core.injection.neighbours.places import Place, places
@@ -43,7 +43,7 @@ class _Move:
     pod: Pod
     proxy: OtherProxy
     facts: Facts
-    services: tuple[ServiceFact, ...]
+    world: World
 
 
 def migrated(document: Any, namespace: str, world: World, settings: InjectionSettings) -> Rewritten:
@@ -61,10 +61,9 @@ def migrated(document: Any, namespace: str, world: World, settings: InjectionSet
         if not any(p.kind is not ProxyKind.ALLOYDB for p in proxies):
             continue
         require_volumes(one.pod["spec"])
-        where = one.namespace or namespace
-        facts, services = world.facts(where, service_account_name(one.pod)), tuple(world.services(where))
+        facts = world.facts(one.namespace or namespace, service_account_name(one.pod))
         try:
-            move = _Move(one, pod, _single(proxies), facts, services)
+            move = _Move(one, pod, _single(proxies), facts, world)
             _refuse_entangled(move)
             template = _moved(move)
             done.warnings += (f"{one}: {warning}" for warning in _checked(move, template, settings))
@@ -157,7 +156,7 @@ def _of_proxy(move: _Move, where: Sequence[Place], sockets: Shared) -> dict[str,
 def _refuse_exposed(move: _Move, said: Translation) -> None:
     if EVERYWHERE not in said.lost:
         return
-    signs = list(exposure.seen(move.one.template, move.pod, move.proxy, move.services))
+    signs = list(exposure.seen(move.one.template, move.pod, move.proxy, move.world.services(move.facts.namespace)))
     if signs:
         what = f"container {move.proxy.container.name} stays: it listens on {EVERYWHERE}"
         raise Stays(f"{what}, the injected proxy on 127.0.0.1, and {'; '.join(signs)}")
