@@ -130,8 +130,8 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def resume(self, key: K) -> None:
-        """Hand the parked key out again, by its rank, before those of its place that were not begun."""
-        self._line.put(key, self._place(key), self._active[key], begun=True)
+        """Hand the parked key out again, by its rank."""
+        self._line.put(key, self._place(key), self._active[key])
         self._changed.set()
 
     async def called(self, key: K, seconds: float) -> bool:

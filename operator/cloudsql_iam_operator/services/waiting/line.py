@@ -15,17 +15,16 @@ LOWEST_EVERY = 8
 class Line(Generic[T]):
     """Waiting items, each once. Belongs to one event loop.
 
-    Of one place the first that came is the next, those ahead that were begun before; places of one rank take turns,
-    however many wait from each.
+    Of one place the first that came is the next; places of one rank take turns, however many wait from each.
     """
 
     def __init__(self) -> None:
-        self._ranks: dict[Rank, OrderedDict[str, _Waiting[T]]] = {rank: OrderedDict() for rank in Rank}
+        self._ranks: dict[Rank, OrderedDict[str, OrderedDict[T, None]]] = {rank: OrderedDict() for rank in Rank}
         self._where: dict[T, tuple[Rank, str]] = {}
         self._counts: Counter[Rank] = Counter()
         self._taken = 0
 
-    def put(self, item: T, place: str, rank: Rank, *, begun: bool = False) -> None:
+    def put(self, item: T, place: str, rank: Rank) -> None:
         """Let it wait; one that waits already is moved up when this rank is more pressing."""
         if item in self._where:
             if self._where[item][0] <= rank:
@@ -33,7 +32,7 @@ class Line(Generic[T]):
             self.drop(item)
         self._where[item] = rank, place
         self._counts[rank] += 1
-        self._ranks[rank].setdefault(place, _Waiting()).put(item, begun=begun)
+        self._ranks[rank].setdefault(place, OrderedDict())[item] = None
 
     def drop(self, item: T) -> None:
         """Let it wait no more."""
@@ -42,7 +41,9 @@ class Line(Generic[T]):
             return
         rank, place = found
         self._counts[rank] -= 1
-        if not self._ranks[rank][place].drop(item):
+        waiting = self._ranks[rank][place]
+        del waiting[item]
+        if not waiting:
             del self._ranks[rank][place]
 
     def take(self, admits: Callable[[str], bool] = lambda place: True) -> tuple[T, Rank] | None:
@@ -71,29 +72,9 @@ class Line(Generic[T]):
 
     def _first(self, rank: Rank, place: str) -> T:
         self._ranks[rank].move_to_end(place)
-        item = self._ranks[rank][place].first
+        item = next(iter(self._ranks[rank][place]))
         self.drop(item)
         return item
-
-
-class _Waiting(Generic[T]):
-    """Who waits of one place and rank: what was begun ends before more is."""
-
-    def __init__(self) -> None:
-        self._begun: OrderedDict[T, None] = OrderedDict()
-        self._new: OrderedDict[T, None] = OrderedDict()
-
-    @property
-    def first(self) -> T:
-        return next(iter(self._begun or self._new))
-
-    def put(self, item: T, *, begun: bool) -> None:
-        (self._begun if begun else self._new)[item] = None
-
-    def drop(self, item: T) -> bool:
-        """Whether others are left."""
-        (self._begun if item in self._begun else self._new).pop(item)
-        return bool(self._begun or self._new)
 
 
 class Room:

@@ -223,27 +223,3 @@ def test_places_that_are_large_leave_room_for_one_that_comes_later() -> None:
             assert room.admits("small")
 
     assert Room(2, 2).admits("alone")
-
-
-def test_what_was_begun_ends_before_more_of_its_place_and_rank_is_begun_and_an_edit_goes_ahead_of_both() -> None:
-    async def story() -> list[tuple[str, Rank]]:
-        queue: WorkQueue[str] = WorkQueue(Backoff())
-        for key in ("a", "b", "c", "d"):
-            queue.add(key, Rank.FIRST)
-        began = [(await queue.take())[0] for _ in range(2)]
-        for key in began:
-            queue.park(key)
-        for key in began:
-            queue.resume(key)
-        queue.add("edit")
-        return [await queue.take() for _ in range(5)]
-
-    handed_out = asyncio.run(asyncio.wait_for(story(), 60))
-
-    assert handed_out == [
-        ("edit", Rank.EDIT),
-        ("a", Rank.FIRST),
-        ("b", Rank.FIRST),
-        ("c", Rank.FIRST),
-        ("d", Rank.FIRST),
-    ]
