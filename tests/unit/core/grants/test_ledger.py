@@ -127,3 +127,15 @@ def test_a_record_that_a_status_cannot_hold_is_refused_with_a_way_out() -> None:
 
     with pytest.raises(Refused, match=r"would take \d+ KiB of its status, and 256 KiB are the most: split it"):
         check_size(frozenset({AppliedEntry("Table", ("x",), ("SELECT",), "app", names)}))
+
+
+def test_what_the_names_of_a_database_stand_for_is_kept_once_for_all_records() -> None:
+    def told(role: str) -> Ledger:
+        place = {"grants": [{"kind": "Table", "names": ["a"], "privileges": ["SELECT"]}], "schemas": ["app"]}
+        names = {"kind": "table", "schema": "app", "names": ["a", "b"], "oids": ["17", "18"]}
+        return recorded([{"roles": [role], "places": [place]}, {"oids": [names]} | {"places": []}])
+
+    ann, bob = ({entry for entry in told(role) if entry.oid} for role in ("ann", "bob"))
+
+    assert len(ann) == 2
+    assert {id(entry) for entry in ann} == {id(entry) for entry in bob}

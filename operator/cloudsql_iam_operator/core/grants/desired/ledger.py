@@ -64,7 +64,13 @@ def ledger_of(entries: Entries) -> Ledger:
 def united(*ledgers: Iterable[AppliedEntry]) -> Ledger:
     """All that the ledgers record, in few entries; the same whatever it is united from, and united again."""
     groups = alike((entry for ledger in ledgers for entry in ledger), _words)
-    return frozenset(entry for same in groups.values() for entry in _fewest(same))
+    return frozenset(shared(entry) if entry.oid else entry for same in groups.values() for entry in _fewest(same))
+
+
+@lru_cache(maxsize=8192)
+def shared(entry: AppliedEntry) -> AppliedEntry:
+    """The same entry, kept once: thousands of records say what the same names of a database stand for."""
+    return entry
 
 
 def less(ledger: Ledger, other: Ledger) -> Ledger:

@@ -17,6 +17,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import (
     AppliedEntry,
     Ledger,
     granted,
+    shared,
 )
 from cloudsql_iam_operator.core.grants.observed.snapshot import OUTSIDE_SCHEMAS, Catalog, Snapshot, catalog_of
 
@@ -137,7 +138,8 @@ def with_identities(ledger: Ledger, before: Identities, snapshot: Snapshot) -> L
         oids = (before.of(*name) & there.get(word, held)) | _standing_for(name, snapshot)
         for oid in sorted(oids)[-MOST:]:
             names.setdefault((word, schema, oid), []).append(plain)
-    return what | {AppliedEntry(KNOWN + w, (), (), s, tuple(sorted(n)), oid=oid) for (w, s, oid), n in names.items()}
+    entries = (AppliedEntry(KNOWN + w, (), (), s, tuple(sorted(n)), oid=oid) for (w, s, oid), n in names.items())
+    return what | {shared(entry) for entry in entries}
 
 
 def objects_now(entry: Entry, known: Identities, snapshot: Snapshot) -> Mapping[int, frozenset[int]]:
