@@ -24,7 +24,9 @@ from e2e.scenes import Stage
 from e2e.tenant import API
 from e2e.waiting import eventually
 
-SIZES = (200, 2000, 5000)
+SIZES = (200, 1000, 2000, 5000)
+"""Objects; 1,000 users with a grant each are 2,000."""
+
 PROJECTS, INSTANCES = 2, 6
 """At least."""
 

@@ -1,15 +1,12 @@
-"""IAM bindings of users on the chain: their end and its renewal, those that others make, and removals that wait."""
+"""IAM bindings of users on the chain: their end and its renewal, and those that others make."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from e2e import world
-from e2e.scenes import members_of
 from e2e.tenant import CLIENT, INSTANCE_USER, Tenant
-from e2e.waiting import eventually
 
 OPERATOR = f"serviceAccount:{world.OPERATOR}"
-CROWD = 12
 
 
 def ends_in(seconds: float) -> str:
@@ -72,51 +69,3 @@ def test_where_others_bind_nothing_is_written_and_the_command_is_given_that_adds
     tenant.delete("csqlu", "bound")
     assert {one["role"] for one in bindings_of(tenant, "bound")} == {INSTANCE_USER, CLIENT}
     cloud.control.remove_member("projects/acme-prod", member("bound"))
-
-
-def crowd(tenant: Tenant, prefix: str) -> list[str]:
-    """Names of many users of one instance, all of them Ready."""
-    names = [f"{prefix}-{number}" for number in range(CROWD)]
-    for name in names:
-        tenant.account(name)
-    tenant.instance()
-    for name in names:
-        tenant.user(name)
-    for name in names:
-        tenant.ready("csqlu", name)
-    return names
-
-
-def test_what_a_narrowed_rule_takes_from_many_waits_for_the_consent_that_names_it(tenant: Tenant) -> None:
-    names = crowd(tenant, "crowd")
-
-    tenant.instance(tenant.rule(principals={"users": ["nobody@acme.example"]}))
-
-    for name in names:
-        tenant.ready("csqlu", name, status="False")
-    eventually(lambda: _removals(tenant).get("members", 0) > 0, "the instance tells what waits")
-    assert {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
-
-    def allowed() -> bool:
-        if shown := _removals(tenant).get("hash"):
-            note = f"iam.cloudsql.dev/allow-removals={shown}"
-            tenant.kubectl("annotate", "csqli", tenant.name, note, "--overwrite")
-        return not {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
-
-    eventually(allowed, "what waited is removed, by consent to exactly that")
-    eventually(lambda: "hash" not in _removals(tenant), "nothing waits any more")
-
-
-def test_a_namespace_with_many_users_goes_without_anybodys_consent(tenant: Tenant) -> None:
-    names = crowd(tenant, "going")
-
-    tenant.delete("csqlu", *names)
-
-    assert not {member(name) for name in names} & members_of(tenant.stage, INSTANCE_USER)
-    assert not {f"{name}@acme-prod.iam" for name in names} & set(tenant.stage.cloud.users())
-
-
-def _removals(tenant: Tenant) -> dict[str, Any]:
-    told = tenant.kubectl.get("csqli", tenant.name)["status"].get("removals", {})
-    assert isinstance(told, dict)
-    return told

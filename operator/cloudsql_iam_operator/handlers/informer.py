@@ -1,4 +1,4 @@
-"""kopf as informer and finalizer keeper: every event feeds the engine, every deletion waits for it."""
+"""kopf as informer: every event feeds the engine. It writes nothing."""
 
 import os
 import random
@@ -10,12 +10,22 @@ from typing import Any, cast
 import aiohttp
 import kopf
 
-from cloudsql_iam_operator.api.names import FINALIZER, GROUP, KINDS, VERSION, Kind
+from cloudsql_iam_operator.api.names import GROUP, KINDS, VERSION, Kind
 from cloudsql_iam_operator.services.runtime.engine import Engine
 from cloudsql_iam_operator.services.runtime.objects import key_of, uid_of
 
-CONNECTIONS = 12
-"""One for each watch, and the others for finalizers: asyncio takes 0.3 MiB for each with TLS."""
+CONNECTIONS = 6
+"""One for each watch, and as many to list: asyncio takes 0.3 MiB for each with TLS."""
+
+PAGE = 100
+"""Objects of a list at a time: kopf would hold all of them, and what is allocated meanwhile stays with the process."""
+
+IDLE_SECONDS = 0.1
+"""How long kopf keeps the last event of an object for the next one."""
+
+NOBODYS_FINALIZER = f"{GROUP}/nobodys"
+"""Kopf takes its finalizer off whatever has one and needs none for its handlers: no object has this."""
+
 ENDING_SECONDS = 30.0
 """How long kopf may take to end after a failure. A watch that lost its connection then waits for a login that never
 comes, while the Lease is renewed: the process is killed, and the kubelet starts it again."""
@@ -23,7 +33,7 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """Nothing is remembered on the object: kopf then sees deletions only, and writes nothing but the finalizer."""
+    """Nothing is remembered on the object, and kopf copies none to compare it with what was."""
 
     def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:
         """Nothing of the object, which would be copied field by field at every event otherwise."""
@@ -48,15 +58,16 @@ class Jitter:
 
 
 def settings() -> kopf.OperatorSettings:
-    """Kopf's settings: no annotations of its own, bounded waits, room to finish on exit."""
+    """Kopf's settings: nothing of its own on objects, bounded waits, room to finish on exit."""
     chosen = kopf.OperatorSettings()
-    chosen.persistence.finalizer = FINALIZER
+    chosen.persistence.finalizer = NOBODYS_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
-    chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Jitter()
     chosen.queueing.exit_timeout = 20
+    chosen.queueing.idle_timeout = IDLE_SECONDS
+    chosen.watching.chunk_size = PAGE
     chosen.process.ultimate_exiting_timeout = ENDING_SECONDS
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
@@ -80,11 +91,6 @@ def _register(handlers: kopf.OperatorRegistry, kind: Kind, engine: Engine) -> No
             engine.vanished(key_of(body), uid_of(body))
         else:
             engine.seen(key_of(body), body)
-
-    @kopf.on.delete(GROUP, VERSION, kind.plural, registry=handlers)
-    async def teardown(body: kopf.Body, **_: Any) -> None:
-        gone = {"kind": kind.name, "metadata": dict(body.metadata)}
-        await engine.removed(key_of(gone), uid_of(gone))
 
 
 async def login(**_: Any) -> kopf.AiohttpSession | kopf.ConnectionInfo | None:

@@ -87,11 +87,13 @@ def assemble(wiring: Wiring) -> Parts:
     accesses = Accesses(Secrets(wiring.cluster, wiring.namespace), identities, connectors, wiring.fence)
     systems = Systems(wiring.cluster, threads, identities, accesses, wiring.cluster_id)
     users = UserReconciler(systems, Principals(wiring.cluster, threads, identities, wiring.pool, now), wiring.watcher)
+    grants = GrantReconciler(systems)
     systems.announce, systems.record = users.announce, users.record
+    systems.lanes.record_grants = grants.record
     reconcilers: dict[str, Reconciler] = {
         INSTANCE.name: InstanceReconciler(systems, wiring.watcher),
         USER.name: users,
-        GRANT.name: GrantReconciler(systems),
+        GRANT.name: grants,
     }
     room = Room(limits.workers, max(1, limits.workers // 2))  # a namespace has at most half of it
     queue: WorkQueue[Key] = WorkQueue(Backoff(), room=room, place=lambda key: key.namespace)

@@ -15,7 +15,14 @@ from cloudsql_iam_operator.api.grant import GrantEntry, ObjectKind
 from cloudsql_iam_operator.api.instance import ConnectionName, LabelRequirement
 from cloudsql_iam_operator.api.metadata import Metadata
 from cloudsql_iam_operator.api.names import KINDS, Key
-from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse, parse_grant, parse_instance, parse_user
+from cloudsql_iam_operator.api.parsing.objects import (
+    InvalidObject,
+    parse,
+    parse_again,
+    parse_grant,
+    parse_instance,
+    parse_user,
+)
 from cloudsql_iam_operator.api.user import Group, ServiceAccount
 
 Json = dict[str, Any]
@@ -240,3 +247,26 @@ def test_junk_at_any_place_is_read_or_refused_below_that_place(data: st.DataObje
     result = verdict({**body, "spec": put(body["spec"], place, junk)})
 
     assert not isinstance(result, InvalidObject) or result.field.startswith("spec")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.yaml")))
+def test_a_body_that_differs_in_its_metadata_only_is_read_alike_again(name: str) -> None:
+    first = sample(name)
+    later = copy.deepcopy(first)
+    later["metadata"] |= {"resourceVersion": "78", "deletionTimestamp": "2026-11-02T08:00:00Z"}
+    later["metadata"]["annotations"] = {"reconcile.iam.cloudsql.dev/requestedAt": "now"}
+    before = verdict(first)
+    assert not isinstance(before, InvalidObject)
+
+    again = parse_again(before, later)  # type: ignore[arg-type] # a verdict that is no refusal
+
+    assert again == verdict(later) != before
+
+
+def test_a_body_whose_metadata_cannot_be_read_is_refused_again_too() -> None:
+    body = sample("user-minimal")
+    before = parse_user(body)
+
+    again = parse_again(before, {**body, "metadata": {"name": "a"}})
+
+    assert isinstance(again, InvalidObject)

@@ -1,10 +1,10 @@
-"""The definitions of our own kinds: which are there, which are being deleted, and letting their last objects go."""
+"""The definitions of our own kinds: which are there, which are being deleted, and their last objects."""
 
 from dataclasses import dataclass
 
-from cloudsql_iam_operator.adapters.cluster.objects import CALL_SECONDS, Cluster, path_of
-from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered
-from cloudsql_iam_operator.api.names import FINALIZER, KINDS, Key, Kind
+from cloudsql_iam_operator.adapters.cluster.objects import Cluster
+from cloudsql_iam_operator.adapters.cluster.rest import JSON
+from cloudsql_iam_operator.api.names import FINALIZER, KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,6 @@ class Definitions:
     def held(self, kind: Kind) -> list[JSON]:
         """Objects of the kind that are being deleted and carry our finalizer."""
         return [body for body in self._cluster.list(kind) if _is_held(body["metadata"])]
-
-    def let_go(self, body: JSON) -> None:
-        """Take our finalizer off the object, unless it is gone or was changed meanwhile."""
-        metadata = body["metadata"]
-        left = [one for one in metadata["finalizers"] if one != FINALIZER]
-        key = Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
-        patch = [
-            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-            {"op": "replace", "path": "/metadata/finalizers", "value": left},
-        ]
-        try:
-            self._cluster.server.send("PATCH", path_of(key), CALL_SECONDS, patch)
-        except Answered as answered:
-            if answered.status not in {404, 409, 422}:
-                raise
 
 
 def _is_held(metadata: JSON) -> bool:

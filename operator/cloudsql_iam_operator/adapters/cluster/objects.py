@@ -2,8 +2,9 @@
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import kubernetes.config
 from cloudsql_iam_operator.adapters.cluster import rest
 from cloudsql_iam_operator.adapters.cluster.events import Event
 from cloudsql_iam_operator.adapters.cluster.rest import JSON, Answered, Rest
-from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KINDS, VERSION, Key, Kind
+from cloudsql_iam_operator.api.names import API_VERSION, FIELD_MANAGER, FINALIZER, GROUP, KINDS, VERSION, Key, Kind
 from cloudsql_iam_operator.api.names import WORKLOAD_IDENTITY_ANNOTATION as GOOGLE_ACCOUNT
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
@@ -74,14 +75,17 @@ class Cluster:
 
     def list(self, kind: Kind) -> list[JSON]:
         """Every object of the kind in the cluster, read in pages; none when the kind itself is gone."""
-        found: list[JSON] = []
+        return [body for page in self.pages(kind) for body in page]
+
+    def pages(self, kind: Kind) -> Iterator[Sequence[JSON]]:
+        """The same, a page at a time: each is read when it is asked for."""
+        items = self.server.pages(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, PAGE)
         try:
-            items = self.server.pages(f"/apis/{GROUP}/{VERSION}/{kind.plural}", CALL_SECONDS, PAGE)
-            found.extend({"apiVersion": API_VERSION, "kind": kind.name, **item} for item in items)
+            while page := [{"apiVersion": API_VERSION, "kind": kind.name, **item} for item in islice(items, PAGE)]:
+                yield page
         except Answered as answered:
             if answered.status != 404:
                 raise
-        return found
 
     def get(self, key: Key) -> JSON | None:
         """The object as stored; None when it does not exist."""
@@ -93,6 +97,32 @@ class Cluster:
         body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "status": dict(status)}
         try:
             return self.server.apply(f"{path_of(key)}/status", CALL_SECONDS, body, FIELD_MANAGER)
+        except Answered as answered:
+            if answered.status == 404:
+                return None
+            raise
+
+    def hold(self, body: JSON) -> JSON | None:
+        """Put our finalizer on the object, as it was seen; the object then, None when it is gone."""
+        before = body["metadata"].get("finalizers")
+        return self._finalized(body, before, [*(before or ()), FINALIZER])
+
+    def let_go(self, body: JSON) -> JSON | None:
+        """Take our finalizer off the object, as it was seen; what is left of it, None when it is gone."""
+        before = body["metadata"].get("finalizers", [])
+        return self._finalized(body, before, [one for one in before if one != FINALIZER])
+
+    def _finalized(self, body: JSON, before: Sequence[str] | None, after: Sequence[str]) -> JSON | None:
+        """Have these finalizers on that very object instead of those; whatever else of it was changed, stays so."""
+        metadata = body["metadata"]
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "test", "path": "/metadata/finalizers", "value": before},
+            {"op": "add", "path": "/metadata/finalizers", "value": after},
+        ]
+        key = Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+        try:
+            return self.server.send("PATCH", path_of(key), CALL_SECONDS, patch)
         except Answered as answered:
             if answered.status == 404:
                 return None

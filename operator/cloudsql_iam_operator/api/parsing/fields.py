@@ -95,11 +95,12 @@ class Fields:
         value = self._get(name)
         if value is None and default is not None:
             return default
-        found = next((option for option in options if option.value == value), None)
-        if found is None:
+        try:
+            return options(value)
+        except ValueError:
             allowed = ", ".join(option.value for option in options)
-            raise self.refusal(name, f"is {'missing' if value is None else shown(value)}; it may be {allowed}")
-        return found
+            text = f"is {'missing' if value is None else shown(value)}; it may be {allowed}"
+            raise self.refusal(name, text) from None
 
     def nested(self, name: str, parse: Callable[["Fields"], T]) -> T:
         """A nested object; an absent one is read like an empty one."""

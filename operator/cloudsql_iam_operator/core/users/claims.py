@@ -1,6 +1,6 @@
 """Claims that objects lay to usernames: which of several wins, and which accounts would be called the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,15 +111,26 @@ def require_same_account(claim: UserClaim, winner: UserClaim) -> None:
         NotOurs: it is of another, and both would be the same database user.
     """
     if claim.member and winner.member and claim.member != winner.member:
-        text = f"{claim.member} would be database user {claim.username}, which {winner.told_to(claim)} has for another"
-        remedy = "PostgreSQL knows the name alone: give one of the two another name, or let it in by a group"
-        raise NotOurs(Reason.USERNAME_COLLISION, f"{text} principal; {remedy}")
+        raise collision(claim, f"which {winner.told_to(claim)} has for another principal")
 
 
-def winners_of(claims: Iterable[UserClaim]) -> dict[str, UserClaim]:
-    """The claim that wins, by whole name."""
+def collision(claim: UserClaim, whose: str) -> NotOurs:
+    """That the database user is another principal's; `whose` says so in words."""
+    remedy = "PostgreSQL knows the name alone: give one of the two another name, or let it in by a group"
+    text = f"{claim.member} would be database user {claim.username}, {whose}; {remedy}"
+    return NotOurs(Reason.USERNAME_COLLISION, text)
+
+
+def winners_of(
+    claims: Iterable[UserClaim], holders: Mapping[str, Collection[str]] | None = None
+) -> dict[str, UserClaim]:
+    """The claim that wins, by whole name: of two principals that of the one that has the user, which `holders` tell."""
+    every, held = list(claims), holders or {}
+    taken = {claim.whole for claim in every if claim.member in held.get(claim.whole, ())}
     winners: dict[str, UserClaim] = {}
-    for claim in claims:
+    for claim in every:
+        if claim.whole in taken and claim.member not in held[claim.whole]:
+            continue
         if claim.whole not in winners or claim.rank < winners[claim.whole].rank:
             winners[claim.whole] = claim
     return winners

@@ -12,6 +12,7 @@ from cloudsql_iam_operator.core.users.claims import (
     NotOurs,
     UserClaim,
     accounts_of,
+    collision,
     folded,
     require_first,
     require_own_name,
@@ -141,21 +142,23 @@ class UsersPlan(Generic[K]):
 class Ground:
     """What a plan stands on: the users that exist, what is known of those made here, claims of objects not yet heard.
 
-    `ours` and `granted`, the database roles given here, are by the claims' whole names.
+    `ours` and `granted`, the database roles given here, are by the claims' whole names; `recorded` is what objects
+    record, also while they end, by whole name and member.
     """
 
     observed: Sequence[DatabaseUser]
     ours: Mapping[str, Ownership] = field(default_factory=dict)
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims: Sequence[UserClaim] = ()
+    recorded: Mapping[str, Mapping[str, Ownership]] = field(default_factory=dict)
 
 
 def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
     """What to do for each key so that every wanted user is there and every unwanted one of ours is gone."""
     observed = {folded(user.name): user for user in ground.observed}
     claims = [*(want.claim for want in wants.values() if not want.absent), *ground.claims]
-    winners, accounts = winners_of(claims), accounts_of(claims)
-    held = _held(wants.values())
+    held, holders = _held(wants.values()), _holders(wants.values(), ground)
+    winners, accounts = winners_of(claims, holders), accounts_of(claims)
     changes: dict[K, Change] = {}
     refusals: dict[K, Failure] = {}
     standing: dict[K, UserStanding] = {}
@@ -164,7 +167,8 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
         granted = want.granted | ground.granted.get(name, frozenset())
         found = observed.get(folded(want.claim.username))
         rival = rival_of(want.claim, accounts)
-        subject = _Subject(want, found, _ownership(name, held, ground), winners.get(name), rival, granted)
+        others = holders.get(name, frozenset()) - {want.claim.member}
+        subject = _Subject(want, found, _ownership(name, held, ground), winners.get(name), rival, granted, others)
         try:
             change, standing[key] = _leave(subject) if want.absent else _keep(subject)
         except Failure as failure:
@@ -183,6 +187,14 @@ class _Subject:
     winner: UserClaim | None
     rival: UserClaim | None
     granted: frozenset[str]
+    others: frozenset[str]
+    """Other principals that have the user."""
+
+    @property
+    def has_heir(self) -> bool:
+        """Whether the user is for the winner once this object is gone: one of its principal, or that has it already."""
+        winner = self.winner
+        return winner is not None and (winner.member == self.want.claim.member or winner.member in self.others)
 
 
 def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
@@ -196,6 +208,8 @@ def _keep(subject: _Subject) -> tuple[Change | None, UserStanding]:
             raise NotYet(Reason.ADOPTION_TARGET_MISSING, text)
         asked = whole_name(want.claim.member) if is_cut(want.claim.member) else ""
         return CreateUser(name, want.type, want.roles, asked), UserStanding(True, Ownership.CREATED, want.roles)
+    if subject.others and want.ownership is Ownership.NONE:
+        raise collision(want.claim, "which is another principal's until that is gone")
     _require_type(want, found)
     missing = want.roles - subject.granted
     standing = UserStanding(True, _taken(subject), subject.granted | want.roles)
@@ -208,7 +222,7 @@ def _leave(subject: _Subject) -> tuple[Change | None, UserStanding]:
     if found is None or found.type is not want.type:
         return None, gone
     retained = UserStanding(True, Ownership.NONE, want.granted)
-    if subject.winner is not None or subject.ownership is Ownership.NONE:
+    if subject.has_heir or subject.ownership is Ownership.NONE:
         return None, retained
     if subject.ownership is Ownership.ADOPTED and not want.delete_adopted:
         return None, retained
@@ -255,8 +269,19 @@ def _held(wants: Iterable[UserWant]) -> dict[str, set[Ownership]]:
     return held
 
 
+def _holders(wants: Iterable[UserWant], ground: Ground) -> dict[str, frozenset[str]]:
+    """By whole name the members for which the user is on record."""
+    holders = {name: frozenset(members) for name, members in ground.recorded.items()}
+    for want in wants:
+        if want.ownership is not Ownership.NONE:
+            name = want.claim.whole
+            holders[name] = holders.get(name, frozenset()) | {want.claim.member}
+    return holders
+
+
 def _ownership(name: str, held: Mapping[str, set[Ownership]], ground: Ground) -> Ownership:
-    known = {*held.get(name, ()), ground.ours.get(name, Ownership.NONE)}
+    recorded = ground.recorded.get(name, {}).values()
+    known = {*held.get(name, ()), *recorded, ground.ours.get(name, Ownership.NONE)}
     return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 
 

@@ -12,11 +12,12 @@ from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody, none
+from cloudsql_iam_operator.services.lanes.recording import Record, from_thread, nowhere
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from cloudsql_iam_operator.services.waiting.ranks import Rank
 
-PASS_SECONDS = 180.0
+PASS_SECONDS = 240.0
 """Longest time of one pass; writing ends well before (see Limits)."""
 
 
@@ -25,7 +26,7 @@ class Passes:
     """How passes are run: in which threads, how many at a time on one instance, and how long is gathered before.
 
     `tell` is called for objects of which a pass that they did not ask for found something else, and `coming` is how
-    many objects may come.
+    many objects may come. `record` has an object record what is about to be granted for it.
     """
 
     threads: Threads
@@ -33,6 +34,7 @@ class Passes:
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[Key], None] = nobody
     coming: Callable[[], int] = none
+    record: Record = nowhere
 
 
 class DatabaseLane:
@@ -96,6 +98,7 @@ class DatabaseLane:
         wants = {key: self._once(key, want) for key, want in standing.items()}
         exceptions = self._exceptions()
         claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
+        record = from_thread(self._passes.record)
 
         def database_pass() -> Passed:
             return run_pass(
@@ -107,12 +110,15 @@ class DatabaseLane:
                 before=self._held,
                 exceptions=exceptions,
                 opening=seat.opened,
+                record=record,
             )
 
         async with self._passes.sessions.held(self._database, self._at_hand(standing)) as seat:
             access = self._access()
             passed = await self._passes.threads.call(database_pass, timeout=PASS_SECONDS)
         self._memory, self._held = passed.memory, passed.held
+        for key, want in passed.recorded.items():
+            self._lane.amend(key, want)
         for key, answer in passed.answers.items():
             if isinstance(answer, GrantAnswer) and answer.drift.privileges:
                 self._drift[key] = self._drift.get(key, Drift()).followed_by(answer.drift)

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 from cloudsql_iam_operator.adapters.postgres.database import Access, Database, opened
 from cloudsql_iam_operator.adapters.postgres.encoding import legible
 from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
-from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
+from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.caused.passed_on import cascading
-from cloudsql_iam_operator.core.grants.changes.dependants import passed_on
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
 from cloudsql_iam_operator.core.grants.changes.shares import Share, shares, statements_of
 from cloudsql_iam_operator.core.grants.changes.statements import (
@@ -23,19 +23,27 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     membership_statements,
     named,
 )
-from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held, Observation, corrected, held
+from cloudsql_iam_operator.core.grants.decided.drift import Held, Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.lookups import lookups
-from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan, digest, held_back, plan, stale
-from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, entries_from, ledger_of, united
+from cloudsql_iam_operator.core.grants.decided.plan import Plan, digest, plan
+from cloudsql_iam_operator.core.grants.desired.ledger import entries_from
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
-from cloudsql_iam_operator.core.grants.observed.identities import identities, with_identities
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants, broken, sound
 from cloudsql_iam_operator.services.lanes.finding import findings
 from cloudsql_iam_operator.services.lanes.gone_database import failures
-from cloudsql_iam_operator.services.lanes.grant_answers import Earlier, GrantAnswer, GranteeRole, Memory, Passed
+from cloudsql_iam_operator.services.lanes.grant_answers import (
+    Earlier,
+    GrantAnswer,
+    GranteeRole,
+    Memory,
+    Passed,
+    ledger_after,
+    obstacles,
+    quiet,
+)
+from cloudsql_iam_operator.services.lanes.recording import HaveRecorded, recorded
 
 ROUNDS = 2
 """How often a pass writes: once more when something vanished between observing and writing."""
@@ -56,10 +64,11 @@ def run_pass(
     before: Held | None = None,
     exceptions: Claims | None = None,
     opening: Opening = opened,
+    record: HaveRecorded | None = None,
 ) -> Passed:
     """Bring a database to the union of all wants, as far as it goes. `before` is what an earlier pass saw held.
 
-    `exceptions` are what the claims record as found.
+    `exceptions` are what the claims record as found. Nothing is done for a want that `record` fails to record.
 
     Raises:
         NotYet: it cannot be observed; nothing was changed.
@@ -67,13 +76,17 @@ def run_pass(
     earlier = Earlier(before, exceptions or {})
     try:
         with opening(access, name) as database:
+            begin = partial(_Pass, database, access, earlier)
             try:
-                return _Pass(database, access, wants, claims, earlier).run(memory)
+                return begin(wants, claims, record=record).run(memory)
             except Failure:
                 raise
             except Exception as error:
                 log.debug("%s/%s: a pass over everything failed", access.place, name, exc_info=error)
-                return _isolated(database, access, wants, claims, earlier)
+                kept = sound(wants, claims, lambda some, others: begin(some, others).decide())
+                passed = begin(kept.wants, kept.claims, record=record).run(None)
+                faulty = {key: broken(access.place, key, fault) for key, fault in kept.faults.items()}
+                return replace(passed, answers={**passed.answers, **faulty}, clean=False, memory=None)
     except NotYet as failure:
         if failure.reason is not Reason.DATABASE_NOT_FOUND:
             raise
@@ -81,21 +94,25 @@ def run_pass(
         return Passed({key: why[key] or GrantAnswer() for key in wants}, clean=False, memory=None)
 
 
-def _isolated(database: Database, access: Access, wants: Wants, claims: Claims, earlier: Earlier) -> Passed:
-    """A pass for all keys but those for which nothing can be decided."""
-    kept = sound(wants, claims, lambda some, others: _Pass(database, access, some, others, earlier).decide())
-    passed = _Pass(database, access, kept.wants, kept.claims, earlier).run(None)
-    faulty = {key: broken(access.place, key, fault) for key, fault in kept.faults.items()}
-    return replace(passed, answers={**passed.answers, **faulty}, clean=False, memory=None)
-
-
 class _Pass:
-    def __init__(self, database: Database, access: Access, wants: Wants, claims: Claims, earlier: Earlier) -> None:
+    def __init__(
+        self,
+        database: Database,
+        access: Access,
+        earlier: Earlier,
+        wants: Wants,
+        claims: Claims,
+        *,
+        record: HaveRecorded | None = None,
+    ) -> None:
         self._database = database
         self._access = access
         self._given = self._wants = wants
         self._exceptions = earlier.exceptions
         self._found: Mapping[Key, int] = {}
+        self._record = record
+        self._amended: Wants = {}
+        self._unrecorded: Mapping[Key, Failure] = {}
         self._claims = claims
         self._before = earlier.held
         self._dry = frozenset(key for key, want in wants.items() if want.dry)
@@ -134,8 +151,9 @@ class _Pass:
         answers = {key: self._answer(key, snapshot, found, reach) for key in self._wants}
         if self._done:
             answers |= self._drifted(first, (snapshot, found, reach), answers)
-        clean = not self._done and not self._outcome.refused
-        return Passed(answers, clean, self._memory(asked, answers), held(self._wants, found, snapshot, reach))
+        clean = not self._done and not self._outcome.refused and not self._unrecorded
+        memory, kept = self._memory(asked, answers), held(self._wants, found, snapshot, reach)
+        return Passed({**answers, **self._unrecorded}, clean, memory, kept, self._amended)
 
     def decide(self) -> None:
         """Do all of a pass but writing."""
@@ -163,6 +181,11 @@ class _Pass:
         reach = Reach(snapshot, self._access.owner_roles)
         seen = findings(self._database, self._wants, others, snapshot, reach)
         self._wants, self._found = seen.wants, seen.privileges
+        kept = recorded(self._wants, self._record)
+        self._wants = kept.wants
+        self._amended = {**self._amended, **kept.amended}
+        self._unrecorded = {**self._unrecorded, **kept.failures}
+        self._dry |= kept.failures.keys()
         return self._judged(snapshot)
 
     def _observe_again(self, asked: Lookups, before: Snapshot, done: Plan) -> Observation:
@@ -236,12 +259,12 @@ class _Pass:
             notes=found.notes.get(key, ()),
         )
         if not left.empty and self._was_tried(key, snapshot):
-            answer = replace(answer, problems=(*problems, *self._why(key, snapshot)))
+            answer = replace(answer, problems=(*problems, *obstacles(key, self._outcome, snapshot)))
         if want.dry:
             answer = self._with_plan(answer, left, snapshot, reach)
             if key not in self._approved:
                 return replace(answer, ledger=want.ledger)
-        return replace(answer, ledger=self._ledger(want, answer, snapshot), approved=want.dry)
+        return replace(answer, ledger=ledger_after(want, answer, snapshot), approved=want.dry)
 
     def _was_tried(self, key: Key, snapshot: Snapshot) -> bool:
         """Whether what is left was to be done in this pass; what is found after an approved plan was not."""
@@ -267,34 +290,7 @@ class _Pass:
         }
         return frozenset(key for key, hash_ in hashes.items() if hash_ == self._wants[key].approved)
 
-    def _why(self, key: Key, snapshot: Snapshot) -> tuple[Problem, ...]:
-        """Why something is left to do."""
-        if snapshot.server.read_only:
-            text = f"database {snapshot.server.database!r} is read-only: nothing can be granted or revoked in it"
-            return (Problem(Reason.READ_ONLY, text),)
-        refused = [r for r in self._outcome.refused if key in r.statement.keys]
-        if refused:
-            said = (Problem(r.reason, legible(r.message + passed_on(r.statement, snapshot))) for r in refused)
-            return tuple(dict.fromkeys(said))
-        text = (
-            "the statements ran, but the database does not show their effect: something else takes it back at once, "
-            "such as an event trigger or another tool"
-        )
-        return (Problem(Reason.NOT_CONVERGING, text),)
-
-    @staticmethod
-    def _ledger(want: GrantWant, answer: GrantAnswer, snapshot: Snapshot) -> Ledger:
-        """What was caused and not taken back stays on record."""
-        blocked = any(problem.reason is Reason.REVOKE_BLOCKED for problem in answer.problems)
-        kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
-        left = united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
-        return with_identities(left, identities(want.ledger, snapshot), snapshot)
-
     def _memory(self, asked: Lookups, answers: Mapping[Key, GrantAnswer]) -> Memory | None:
-        if self._seen is None or self._outcome.passing:
+        if self._seen is None or self._outcome.passing or self._unrecorded:
             return None
-        quiet = {
-            key: replace(answer, executed=(), granted=0, revoked=0, drift=Drift(), approved=False, notices=())
-            for key, answer in answers.items()
-        }
-        return Memory(self._seen, dict(self._given), dict(self._claims), asked, quiet)
+        return Memory(self._seen, {**self._given, **self._amended}, dict(self._claims), asked, quiet(answers))

@@ -52,7 +52,7 @@ RunPass = Callable[[Mapping[K, W]], Awaitable[PassResult[K, A]]]
 class _Running(Generic[K, W]):
     """The pass that runs: what it saw wanted, and whom it answered."""
 
-    wants: Mapping[K, W]
+    wants: dict[K, W]
     began: float
     answered: set[K] = field(default_factory=set)
 
@@ -188,6 +188,15 @@ class Lane(Generic[K, W, A]):
         changed = before is not None and not before.news and before.answer != answer
         if not known.told and (known.news or changed):
             self._tell(key)
+
+    def amend(self, key: K, want: W) -> None:
+        """Take this for the want of the pass that runs, which made it so; another one stands. Call from the pass."""
+        running = self._running
+        if running is None or key not in running.wants:
+            return
+        if self._wants.get(key) == running.wants[key]:
+            self._wants[key] = want
+        running.wants[key] = want
 
     def _served(self, key: K, want: W, max_age: float) -> Known[W, A] | None:
         known = self._known.get(key)

@@ -12,6 +12,7 @@ from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USE
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.access.admission import admission_in
 from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
 from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
@@ -26,9 +27,11 @@ from cloudsql_iam_operator.services.lanes.lane import nobody, none
 from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policies.share import PolicyShare
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced, PolicyNeighbours, nothing_unrecorded
+from cloudsql_iam_operator.services.lanes.recording import Record as GrantRecord
+from cloudsql_iam_operator.services.lanes.recording import nowhere
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
-from cloudsql_iam_operator.services.runtime.claims import claims_on, owned_on
+from cloudsql_iam_operator.services.runtime.claims import claims_on, recorded_on
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -60,6 +63,8 @@ class Lanes:
         self.sessions = SESSIONS
         self.tell: Callable[[Key], None] = nobody
         """Called for objects of which a pass that they did not ask for found something else than before."""
+        self.record_grants: GrantRecord = nowhere
+        """Has an object record what is about to be granted for it."""
         self.under_way: Callable[[], int] = none
         """How many objects that are not only checked are looked at."""
         self._policies: dict[str, PolicyLane] = {}
@@ -94,7 +99,7 @@ class Lanes:
                 lambda: claims_on(self._registry, instance.connection),
                 self._announce,
                 self._told,
-                lambda: owned_on(self._registry, instance.connection),
+                lambda: recorded_on(self._registry, instance.connection),
                 lambda: self._coming(self._users, self._policies, self._databases),
             )
             turn = self._turns.setdefault(instance.connection, asyncio.Lock())
@@ -114,7 +119,13 @@ class Lanes:
                 name,
                 lambda: self._ways[place],
                 lambda: self._ledgers(connection, name),
-                Passes(threads, sessions, tell=self._told, coming=lambda: self._coming(self._databases)),
+                Passes(
+                    threads,
+                    sessions,
+                    tell=self._told,
+                    coming=lambda: self._coming(self._databases),
+                    record=self._recorded,
+                ),
                 lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
@@ -154,6 +165,9 @@ class Lanes:
         for (_, place), users in self._users.items():
             if str(place) == connection:
                 users.abandon(key, username)
+
+    async def _recorded(self, key: Key, want: GrantWant) -> None:
+        await self.record_grants(key, want)
 
     def _told(self, key: Key) -> None:
         self.tell(key)

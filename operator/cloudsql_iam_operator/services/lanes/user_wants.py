@@ -55,15 +55,15 @@ class UserNeighbours:
 
     `claims` are usernames in the status of live objects. `announce` is called, before the first user is made, for
     which objects which usernames are about to be: what it records lets a restarted process know them for its own.
-    `tell` is called for objects of which a pass that they did not ask for found something else. `owned` are users, by
-    whole name, that statuses record as ours, through whichever object of the instance. `coming` is how many objects
-    may come.
+    `tell` is called for objects of which a pass that they did not ask for found something else. `recorded` are users
+    that statuses record as ours, through whichever object of the instance, by whole name and member. `coming` is how
+    many objects may come.
     """
 
     claims: Callable[[], Mapping[Key, UserClaim]]
     announce: Callable[[Mapping[Key, str]], Awaitable[None]] = _unannounced
     tell: Callable[[Key], None] = nobody
-    owned: Callable[[], Mapping[str, Ownership]] = dict
+    recorded: Callable[[], Mapping[str, Mapping[str, Ownership]]] = dict
     coming: Callable[[], int] = none
 
 

@@ -211,8 +211,7 @@ class UsersLane:
         present = {folded(user.name) for user in observed}
         self._ours = {name: ownership for name, ownership in self._ours.items() if kept(name) in present}
         self._granted = {name: roles for name, roles in self._granted.items() if kept(name) in present}
-        ours = {**self._neighbours.owned(), **self._ours}
-        return plan_users(wants, Ground(observed, ours, self._granted, claims))
+        return plan_users(wants, Ground(observed, self._ours, self._granted, claims, self._neighbours.recorded()))
 
     async def _announced(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:
         new = {key: change.name for key, change in changes.items() if isinstance(change, CreateUser)}

@@ -1,17 +1,17 @@
 """The reconciler of DatabaseGrants: who its grantees are, whether the rules allow it, and what the database shows."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import APPROVE, GRANT, Key
+from cloudsql_iam_operator.api.names import GRANT, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.access.roles import listed_roles
 from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
-from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
+from cloudsql_iam_operator.core.grants.decided.approval import Approval
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
@@ -36,9 +36,9 @@ from cloudsql_iam_operator.services.reconcilers.grant_checks import (
 from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (
     Named,
+    Visit,
     kept,
     plan_told,
-    remembered,
     status_fields,
     waits_for_approval,
     worst,
@@ -51,44 +51,6 @@ from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report, max_age
 
 
-@dataclass(slots=True)
-class Visit:
-    """One reconcile of one grant: what was found so far, and what the status will say."""
-
-    live: Live
-    layers: Layers = field(default_factory=Layers)
-    fields: dict[str, Any] = field(default_factory=dict)
-    interval: float = 300.0
-    listed: frozenset[str] = frozenset()
-
-    @property
-    def approved(self) -> str:
-        """The hash of the plan that a person approved, by annotation; "" without one."""
-        return self.live.annotations.get(APPROVE, "")
-
-    def approval(self, answer: GrantAnswer) -> Approval:
-        """How that stands to the plan of this answer."""
-        return approval(self.approved, self.fields.get("approved", ""), answer.plan_hash)
-
-    @property
-    def record(self) -> GrantRecord:
-        """What the status remembers of what was done."""
-        return grant_record_in(self.fields)
-
-    @property
-    def ledger(self) -> Ledger:
-        """What the status records as caused."""
-        return self.record.ledger
-
-    def remember(self, record: GrantRecord) -> None:
-        """Have the status say this of what was done."""
-        self.fields = remembered(self.fields, record)
-
-    def report(self) -> Report:
-        """What the reconcile found."""
-        return self.layers.report(self.fields, self.interval)
-
-
 class GrantReconciler:
     """What is done for one DatabaseGrant."""
 
@@ -98,16 +60,34 @@ class GrantReconciler:
         self._plans = PlanStore(systems.cluster, systems.threads)
         self._events = GrantEvents()
         self._authority = Authority(systems)
+        self._visits: dict[Key, Visit] = {}
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
-        visit = Visit(live, Layers(instance=live.instance), kept(live.status))
+        visit = self._visits[live.key] = Visit(live, Layers(instance=live.instance), kept(live.status))
         if visit.fields.get("approved") != visit.approved:
             visit.fields.pop("approved", None)  # taken off or replaced: the next one counts anew
-        with suppress(Blocked):
+        try:
             await self._keep_what_is_due(visit)
             await self._declare(visit)
+        except Blocked:
+            pass  # its layers say why
+        finally:
+            del self._visits[live.key]
         return visit.report()
+
+    async def record(self, key: Key, want: GrantWant) -> None:
+        """Record what a pass is about to cause for the object, and what of it was there before.
+
+        Raises:
+            Failure: that cannot be recorded, or is not asked for any more.
+        """
+        visit = self._visits.get(key)
+        about_to = visit.about_to if visit is not None else None
+        if visit is None or about_to is None or about_to[0] != replace(want, found=about_to[0].found):
+            raise NotYet(Reason.PROGRESSING, f"{key} is being looked at anew: nothing is granted for it before")
+        visit.about_to = None  # once: what a pass found that gave something itself, was not there before
+        await self._record(visit, about_to[1].finding(want.found), "")
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
@@ -171,9 +151,11 @@ class GrantReconciler:
         before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
         if want.dry:
             answer = await self._planned(visit, before, instance, want)
+        elif less(before.ledger, visit.ledger):
+            want = replace(want, recording=True)
+            visit.about_to = want, before
+            answer = await self._bring(visit, instance, want)
         else:
-            if less(before.ledger, visit.ledger):
-                before = before.finding((await self._bring(visit, instance, replace(want, dry=True))).found)
             await self._record(visit, before, "")
             answer = await self._bring(visit, instance, replace(want, ledger=before.ledger, found=before.found))
         self._note_answer(visit, answer, grantees)

@@ -1,19 +1,24 @@
-"""What a DatabaseGrant's status says: numbers, what was applied, what was last done, what is left."""
+"""One reconcile of a DatabaseGrant, and what its status says: numbers, what was applied, last done, and is left."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import Grantee, UserRef
 from cloudsql_iam_operator.api.names import APPROVE, Key
 from cloudsql_iam_operator.api.parsing.times import instant_text
-from cloudsql_iam_operator.core.grants.decided.approval import Approval
+from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
+from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
+from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
+from cloudsql_iam_operator.core.grants.desired.record import GrantRecord, grant_record_in
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.visibility import visible
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
+from cloudsql_iam_operator.services.reconcilers.layers import Layers
+from cloudsql_iam_operator.services.runtime.registry import Live
+from cloudsql_iam_operator.services.runtime.reports import Report
 
 SAMPLE = 5
 """How many statements a status shows."""
@@ -42,6 +47,46 @@ class Named:
     def holders(self) -> dict[str, str]:
         """Names of CloudSQLIAMUsers by their roles."""
         return {role: grantee.name for grantee, role in self.roles.items() if isinstance(grantee, UserRef)}
+
+
+@dataclass(slots=True)
+class Visit:
+    """One reconcile of one grant: what was found so far, and what the status will say."""
+
+    live: Live
+    layers: Layers = field(default_factory=Layers)
+    fields: dict[str, Any] = field(default_factory=dict)
+    interval: float = 300.0
+    listed: frozenset[str] = frozenset()
+    about_to: tuple[GrantWant, GrantRecord] | None = None
+    """What it asked for that is not on record yet, and what is to be recorded of it."""
+
+    @property
+    def approved(self) -> str:
+        """The hash of the plan that a person approved, by annotation; "" without one."""
+        return self.live.annotations.get(APPROVE, "")
+
+    def approval(self, answer: GrantAnswer) -> Approval:
+        """How that stands to the plan of this answer."""
+        return approval(self.approved, self.fields.get("approved", ""), answer.plan_hash)
+
+    @property
+    def record(self) -> GrantRecord:
+        """What the status remembers of what was done."""
+        return grant_record_in(self.fields)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the status records as caused."""
+        return self.record.ledger
+
+    def remember(self, record: GrantRecord) -> None:
+        """Have the status say this of what was done."""
+        self.fields = remembered(self.fields, record)
+
+    def report(self) -> Report:
+        """What the reconcile found."""
+        return self.layers.report(self.fields, self.interval)
 
 
 def kept(status: Mapping[str, Any]) -> dict[str, Any]:

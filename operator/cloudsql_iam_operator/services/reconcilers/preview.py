@@ -67,16 +67,18 @@ class Previews:
             NotYet: the API server did not answer.
         """
         systems = self._systems
+        found: dict[Key, Mapping[str, Any]] = {}
         for kind in KINDS:
-            for stored in await systems.threads.call(systems.cluster.list, kind, timeout=CLUSTER_SECONDS):
-                systems.registry.put(_key(stored), stored)
-        systems.registry.listed = True
+            stored = await systems.threads.call(systems.cluster.list, kind, timeout=CLUSTER_SECONDS)
+            found |= {_key(body): body for body in stored}
         taken = [body for body in bodies if offline or body["kind"] != INSTANCE.name]
         for body in bodies:
             if body not in taken:
                 log.warning("%s of the manifests is not used, the cluster's is; --offline would use it", _key(body))
-        for body in taken:
-            systems.registry.put(_key(body), _applied(body, systems.registry.get(_key(body))))
+        found |= {_key(body): _applied(body, found.get(_key(body))) for body in taken}
+        for key, body in found.items():
+            systems.registry.put(key, body)
+        systems.registry.listed = True
         return tuple(_key(body) for body in taken)
 
     async def of(self, keys: Collection[Key]) -> list[Preview]:
@@ -153,12 +155,10 @@ def _key(body: Mapping[str, Any]) -> Key:
     return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
 
 
-def _applied(body: Mapping[str, Any], before: Live | None) -> dict[str, Any]:
+def _applied(body: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
     """The object as the API server would hold it after an apply."""
     if before is not None:
-        metadata = before.body["metadata"]
-        later = {**metadata, "resourceVersion": str(int(metadata.get("resourceVersion") or 0) + 1)}
-        return {**before.body, "metadata": later, "spec": body.get("spec")}
+        return {**before, "spec": body.get("spec")}
     now = instant_text(datetime.now(UTC))
     metadata = {"uid": "", "generation": 1, "creationTimestamp": now, **body["metadata"]}
     return {**body, "metadata": metadata, "status": {}}

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 GOOGLE_SECONDS = 60.0
 LOGIN_SECONDS = 120.0
+GOING_SECONDS = 0.5
+"""How long after each other a definition is read: it is large, and thousands of deletions ask for it at once."""
 SESSION_SECONDS = 90.0
 """Longest time of a question on a session of its own."""
 
@@ -175,11 +177,12 @@ class Systems:
     async def kind_is_going(self, kind: Kind) -> bool:
         """Whether the kind's definition is being deleted: uninstalling revokes nothing.
 
-        Read now, once for all who ask before that begins: what was read before an object's deletion says nothing.
+        Read from now on, once for all who ask before that begins: what was read before an object's deletion says
+        nothing.
         """
         asked = self.cluster.kind_is_going
         return await self._going.read(
-            kind, lambda: self.threads.call(asked, kind, timeout=CLUSTER_SECONDS), max_age=0.0
+            kind, lambda: self.threads.call(asked, kind, timeout=CLUSTER_SECONDS), max_age=0.0, pause=GOING_SECONDS
         )
 
     async def remember(self, live: Live, fields: Mapping[str, Any]) -> None:

@@ -259,6 +259,8 @@ class UserReconciler:
             return
         whole = UserDeletion.DELETE if policy is UserDeletion.ABANDON else policy
         await self._revoke(visit, instance, whole)
+        if visit.record.ownership is not Ownership.NONE:
+            self._abandon(visit)  # a database user that stays is nobody's: not the next one's of its name either
         if _deletion(visit.live) is UserDeletion.ABANDON:
             visit.layers.warn("RetainNotAllowed", "spec.deletionPolicy Abandon does not count: " + NO_RETAIN)
 

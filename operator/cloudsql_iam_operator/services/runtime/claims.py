@@ -31,15 +31,16 @@ def claims_on(registry: Registry, connection: ConnectionName) -> dict[Key, UserC
     return {live.key: _recorded_claim(live) for live in _named(registry, str(connection)) if _claims(live)}
 
 
-def owned_on(registry: Registry, connection: ConnectionName) -> dict[str, Ownership]:
-    """Users of an instance, by whole name, that some object's status records as made or adopted; it may be going."""
-    owned: dict[str, Ownership] = {}
+def recorded_on(registry: Registry, connection: ConnectionName) -> dict[str, dict[str, Ownership]]:
+    """Users of an instance that statuses record as made or adopted, by whole name and member; objects may be going."""
+    recorded: dict[str, dict[str, Ownership]] = {}
     for live in _named(registry, str(connection)):
-        if live.status.get("created"):
-            owned[_recorded_claim(live).whole] = Ownership.CREATED
-        elif live.status.get("adopted"):
-            owned.setdefault(_recorded_claim(live).whole, Ownership.ADOPTED)
-    return owned
+        if live.status.get("created") or live.status.get("adopted"):
+            claim, created = _recorded_claim(live), live.status.get("created")
+            members = recorded.setdefault(claim.whole, {})
+            if created or claim.member not in members:
+                members[claim.member] = Ownership.CREATED if created else Ownership.ADOPTED
+    return recorded
 
 
 def heir_of(registry: Registry, live: Live, record: UserRecord) -> Live | None:

@@ -28,7 +28,7 @@ class Departures:
         return await self._threads.call(self._definitions.all, timeout=CLUSTER_SECONDS)
 
     async def see_off(self, kind: Kind) -> None:
-        """Reconcile the last objects of a kind that is being deleted, and take our finalizer off them.
+        """Reconcile the last objects of a kind that is being deleted; return when our finalizer is off them.
 
         Raises:
             NotYet: the API server did not answer.
@@ -40,4 +40,3 @@ class Departures:
         key = key_of(body)
         self._engine.seen(key, body)
         await self._engine.removed(key, uid_of(body))
-        await self._threads.call(self._definitions.let_go, body, timeout=CLUSTER_SECONDS)

@@ -11,14 +11,21 @@ from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.cluster.lease import LeadershipLost
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster, Notice
-from cloudsql_iam_operator.api.names import INSTANCE, KINDS, Key
+from cloudsql_iam_operator.api.names import INSTANCE, KINDS, Key, Kind
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.status import ConditionType, Finding
-from cloudsql_iam_operator.services.runtime.notices import notices_of, readiness, warnings_of
+from cloudsql_iam_operator.services.runtime.finalizers import Finalizers
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, key_of, uid_of
 from cloudsql_iam_operator.services.runtime.registry import Live, News, Registry
-from cloudsql_iam_operator.services.runtime.reports import Report, fields_of, status_of
+from cloudsql_iam_operator.services.runtime.reports import (
+    Report,
+    fields_of,
+    notices_of,
+    readiness,
+    status_of,
+    warnings_of,
+)
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.runtime.turns import Turns
 from cloudsql_iam_operator.services.runtime.workqueue import WorkQueue
@@ -84,8 +91,7 @@ class Engine:
         self._queue = queue
         self._reconcilers = reconcilers
         self._outside = outside
-        self._gone: dict[str, asyncio.Event] = {}
-        """By uid: what is taken away for one object is not for the next of its name."""
+        self._finalizers = Finalizers(registry, outside.cluster, outside.threads)
         self.press: Callable[[Key], None] = lambda key: None
         """Called for objects that were edited or deleted, which may be waiting for something."""
 
@@ -101,7 +107,7 @@ class Engine:
         if live is None or news is News.NOTHING:
             return
         rank = Rank.EDIT if news is News.EDITED else _rank(live)
-        if live.held:
+        if live.held or not live.deleting:
             self._queue.add(key, rank)
         if rank is Rank.EDIT:
             self.press(key)
@@ -110,7 +116,7 @@ class Engine:
 
     def vanished(self, key: Key, uid: str) -> None:
         """The object exists no more; another of its name may."""
-        released = self._gone.pop(uid, asyncio.Event())
+        freed = self._finalizers.ended(uid)
         live = self._registry.get(key)
         if live is None or live.uid != uid:
             self._registry.end(key, uid)
@@ -119,9 +125,8 @@ class Engine:
             self._queue.forget(key)
             self._registry.end(key, uid)
             self._outside.forget(key)
-            if not released.is_set():
+            if not freed:
                 self._depart(live, live.status)
-        released.set()
 
     def _depart(self, live: Live, status: Mapping[str, Any]) -> None:
         """Take back what an object caused that vanished before: somebody took its finalizer off, or it was missed."""
@@ -135,10 +140,10 @@ class Engine:
         self._depart(live, {**live.status, **report.fields})
 
     async def removed(self, key: Key, uid: str) -> None:
-        """Return when all that the object caused is taken away, so that its finalizer may go; or when it is gone."""
+        """Return when all that the object caused is taken away and our finalizer is off it, or when it is gone."""
         if self._knows(key, uid):
             self._queue.add(key)
-            await self._gone.setdefault(uid, asyncio.Event()).wait()
+            await self._finalizers.gone(uid)
 
     def _knows(self, key: Key, uid: str) -> bool:
         live = self._registry.get(key)
@@ -148,16 +153,23 @@ class Engine:
         """Read all objects anew: a broken watch hides deletions."""
         for kind in KINDS:
             known = self._registry.of_kind(kind.name)
-            bodies = await self._outside.threads.call(self._outside.cluster.list, kind, timeout=CLUSTER_SECONDS)
-            found = {key_of(body): body for body in bodies if not self._registry.has_ended(uid_of(body))}
+            found = await self._listed(kind)
             for live in known:
                 if live.key not in found and not live.departed:
                     self.vanished(live.key, live.uid)
-            for number, (key, body) in enumerate(found.items()):
-                self.seen(key, body)
+        self._registry.listed = True
+
+    async def _listed(self, kind: Kind) -> set[Key]:
+        """Look through all objects of a kind, of which no more than two pages are held at a time; their keys."""
+        pages, found = self._outside.cluster.pages(kind), set[Key]()
+        while page := await self._outside.threads.call(next, pages, (), timeout=CLUSTER_SECONDS):
+            for number, body in enumerate(page):
+                if not self._registry.has_ended(uid_of(body)):
+                    found.add(key_of(body))
+                    self.seen(key_of(body), body)
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
-        self._registry.listed = True
+        return found
 
     async def work(self) -> None:
         """Reconcile what the queue hands out, for ever.
@@ -181,15 +193,15 @@ class Engine:
             await self._admit_bug(key, error)
 
     async def _reconcile(self, key: Key) -> None:
-        live = self._registry.get(key)
-        if live is None or not live.held:
+        live = await self._finalizers.held(key)
+        if live is None:
             return
-        if live.uid in self._gone and self._gone[live.uid].is_set():  # only its finalizer is left to go
+        if self._finalizers.is_freed(live.uid):
+            await self._let_go(live)
             return
         began = asyncio.get_running_loop().time()
-        report = await self._report(live)
-        if report is None:
-            return
+        reconciler = self._reconcilers[key.kind]
+        report = await (reconciler.remove(live) if live.deleting else reconciler.reconcile(live))
         if not self._knows(key, live.uid):
             self._overtaken(live, report)
             return
@@ -198,11 +210,11 @@ class Engine:
         if not self._knows(key, live.uid):
             return
         if live.deleting and report.holds:
-            self._released(live)
+            await self._released(live)
         else:
             self._plan(live, report)
 
-    def _released(self, live: Live) -> None:
+    async def _released(self, live: Live) -> None:
         """Nothing is left of what the object caused: let it go."""
         self._queue.forget(live.key)
         if live.departed:
@@ -210,29 +222,16 @@ class Engine:
             self._wake(live.key, Rank.EDIT)
             self._registry.end(live.key, live.uid)
         else:
-            self._gone.setdefault(live.uid, asyncio.Event()).set()
+            await self._let_go(live)
+
+    async def _let_go(self, live: Live) -> None:
+        if await self._finalizers.let_go(live):
+            self.vanished(live.key, live.uid)
 
     def _count(self, kind: str, report: Report, seconds: float) -> None:
         self._outside.observer.reconciled(kind, report.reason, seconds)
         for change, _ in report.changes:
             self._outside.observer.changed(kind, change)
-
-    async def _report(self, live: Live) -> Report | None:
-        reconciler = self._reconcilers[live.key.kind]
-        if not live.deleting:
-            return await reconciler.reconcile(live)
-        if live.departed:
-            return await reconciler.remove(live)
-        body = await self._outside.threads.call(self._outside.cluster.get, live.key, timeout=CLUSTER_SECONDS)
-        if body is None:
-            self.vanished(live.key, live.uid)
-            return None
-        if uid_of(body) != live.uid:
-            self.seen(live.key, body)
-            return None
-        if not self._registry.renew(live.key, body):
-            return None  # its end was told while it was read
-        return await reconciler.remove(self._registry.get(live.key) or live)
 
     async def _store(self, live: Live, report: Report) -> None:
         status = status_of(live, report, datetime.now(UTC))

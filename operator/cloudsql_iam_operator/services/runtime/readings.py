@@ -25,13 +25,14 @@ class Readings(Generic[K, V]):
         self._longest = 0.0
         self._running: dict[K, tuple[asyncio.Task[V], float]] = {}
 
-    async def read(self, what: K, read: Callable[[], Awaitable[V]], *, max_age: float) -> V:
+    async def read(self, what: K, read: Callable[[], Awaitable[V]], *, max_age: float, pause: float = 0.0) -> V:
         """A reading that began at most `max_age` seconds ago; with 0 one that begins now.
 
+        Two begin at least `pause` seconds after each other, and who comes in between shares the second.
         What the reading raises is raised to all who waited for it, and then an older one does not speak for it.
         """
         came = self._clock()
-        self._longest = max(self._longest, max_age)
+        self._longest = max(self._longest, max_age, pause)
         latest = self._latest.get(what)
         if latest is not None and came - latest[1] < max_age:
             return latest[0]
@@ -40,14 +41,16 @@ class Readings(Generic[K, V]):
             if came - began < max_age:
                 return await parked(asyncio.shield(running))
             await parked(asyncio.wait({running}))
-        return await parked(asyncio.shield(self._start(what, read)))
+        return await parked(asyncio.shield(self._start(what, read, pause)))
 
-    def _start(self, what: K, read: Callable[[], Awaitable[V]]) -> "asyncio.Task[V]":
-        began = self._clock()
-        self._latest.pop(what, None)
+    def _start(self, what: K, read: Callable[[], Awaitable[V]], pause: float) -> "asyncio.Task[V]":
+        former = self._latest.pop(what, None)
+        began = self._clock() if former is None else max(self._clock(), former[1] + pause)
 
         async def reading() -> V:
             try:
+                if (left := began - self._clock()) > 0:
+                    await asyncio.sleep(left)
                 value = await read()
                 self._latest[what] = value, began
                 self._drop_old()

@@ -22,7 +22,7 @@ from cloudsql_iam_operator.api.names import (
     USER,
     Key,
 )
-from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse, parse_again
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.services.runtime.references import Named, References, held_by, named_by, users_in
 
@@ -82,6 +82,11 @@ class Live:
         return str(recorded) if recorded else declared_instance(self.body)
 
     @property
+    def intent(self) -> tuple[object, ...]:
+        """What somebody asks for with it: what is done for it is begun anew when that changes."""
+        return _intent(self.body)[1:]
+
+    @property
     def named(self) -> Named:
         """The instances and users that it names, by what it declares and what is recorded."""
         return named_by(self.key, self.spec, self.status, (self.instance, declared_instance(self.body)))
@@ -130,7 +135,7 @@ class Registry:
             return News.NOTHING
         if before is not None and _version(body) <= _version(before.body) and _version(body):
             return News.NOTHING
-        self._keep(Live(key, remembered(body), parse(key, body)))
+        self._keep(Live(key, remembered(body), _read(key, body, before)))
         return News.NEW if before is None else _news(before.body, body)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
@@ -239,6 +244,17 @@ class Registry:
     def _terminating(self, key: Key) -> bool:
         live = self.get(key)
         return live is not None and live.deleting
+
+
+def _read(key: Key, body: Mapping[str, Any], before: Live | None) -> Parsed | InvalidObject:
+    """What the body says; while its generation is the same, it says what it did before."""
+    if before is None or isinstance(before.spec, InvalidObject) or _spoken(body) != _spoken(before.body):
+        return parse(key, body)
+    return parse_again(before.spec, body)
+
+
+def _spoken(body: Mapping[str, Any]) -> tuple[object, object]:
+    return body["metadata"].get("uid"), body["metadata"].get("generation") or object()
 
 
 def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:

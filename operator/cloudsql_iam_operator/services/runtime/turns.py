@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from cloudsql_iam_operator.services.runtime.workqueue import K, WorkQueue
@@ -26,6 +27,15 @@ async def parked(waiting: Awaitable[T]) -> T:
         raise
     await turn.come_back()
     return value
+
+
+async def called(seconds: float) -> bool:
+    """Whether what is worked on is to be looked at again within that time, parked meanwhile; outside a turn it is not.
+
+    For work that goes on when what it waits for happens, rather than ends and begins anew.
+    """
+    turn = _TURN.get()
+    return await parked(turn.called(seconds)) if turn is not None and seconds > 0 else False
 
 
 class Turns(Generic[K]):
@@ -59,7 +69,8 @@ class Turns(Generic[K]):
 
     async def _turn(self, key: K, rank: ranks.Rank) -> None:
         ranks.enter(rank)
-        _TURN.set(_Turn(lambda: self._queue.park(key), lambda: self._comes_back(key)))
+        called = partial(self._queue.called, key)
+        _TURN.set(_Turn(lambda: self._queue.park(key), lambda: self._comes_back(key), called))
         try:
             await self._work(key)
         finally:
@@ -75,8 +86,14 @@ class Turns(Generic[K]):
 
 
 class _Turn:
-    """How the work in this task gives up its room, and how it gets some again."""
+    """How the work in this task gives up its room, how it gets some again, and how it is called."""
 
-    def __init__(self, leave: Callable[[], None], come_back: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        leave: Callable[[], None],
+        come_back: Callable[[], Awaitable[None]],
+        called: Callable[[float], Awaitable[bool]],
+    ) -> None:
         self.leave = leave
         self.come_back = come_back
+        self.called = called

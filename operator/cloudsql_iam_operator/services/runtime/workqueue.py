@@ -55,6 +55,8 @@ class WorkQueue(Generic[K]):
         self._handed_out: Counter[Rank] = Counter()
         self._parked: set[K] = set()
         self._again: dict[K, Rank] = {}
+        self._called: dict[K, asyncio.Future[None]] = {}
+        self._calls: Counter[Rank] = Counter()
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, tuple[float, Rank]] = {}
         self._order = itertools.count()
@@ -66,6 +68,8 @@ class WorkQueue(Generic[K]):
         self._due.pop(key, None)
         if key in self._active:
             self._again[key] = min(self._again.get(key, rank), rank)
+            if (called := self._called.pop(key, None)) is not None:
+                called.set_result(None)
             return
         self._line.put(key, self._place(key), rank)
         self._changed.set()
@@ -101,8 +105,9 @@ class WorkQueue(Generic[K]):
 
     @property
     def under_way(self) -> int:
-        """How many keys that are more than checks are worked on, or are soon."""
-        return sum(self._line.count(rank) + self._handed_out[rank] for rank in Rank if rank is not Rank.CHECK)
+        """How many keys that are more than checks are worked on, or are soon; who waits to be called is not."""
+        ranks = (rank for rank in Rank if rank is not Rank.CHECK)
+        return sum(self._line.count(rank) + self._handed_out[rank] - self._calls[rank] for rank in ranks)
 
     async def take(self) -> tuple[K, Rank]:
         """The next key and its rank; call `done` with it afterwards. One that was parked comes again so too."""
@@ -128,6 +133,17 @@ class WorkQueue(Generic[K]):
         """Hand the parked key out again, by its rank."""
         self._line.put(key, self._place(key), self._active[key])
         self._changed.set()
+
+    async def called(self, key: K, seconds: float) -> bool:
+        """Whether the key, which is worked on, is added again within that time from now. It is handed out anyway."""
+        call = self._called[key] = asyncio.get_running_loop().create_future()
+        rank = self._active[key]
+        self._calls[rank] += 1
+        try:
+            return bool((await asyncio.wait({call}, timeout=seconds))[0])
+        finally:
+            self._calls[rank] -= 1
+            self._called.pop(key, None)
 
     def done(self, key: K) -> None:
         """The work on this key has ended, well or not."""

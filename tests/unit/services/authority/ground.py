@@ -21,6 +21,7 @@ from cloudsql_iam_operator.core.users.plan import DatabaseUser, Ownership, UserS
 from cloudsql_iam_operator.core.users.principals import UserType
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
+from cloudsql_iam_operator.services.lanes.recording import Record, nowhere
 from cloudsql_iam_operator.services.lanes.user_wants import UserAnswer
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.reports import Report
@@ -110,6 +111,7 @@ class Ground:
     calls: list[str] = field(default_factory=list)
     external: frozenset[Binding] = frozenset()
     remembered: list[Mapping[str, Any]] = field(default_factory=list)
+    record_grants: Record = nowhere
 
     def __post_init__(self) -> None:
         self.registry = Registry()
@@ -259,6 +261,9 @@ class Databases:
     ground: Ground
 
     async def apply(self, key: Key, want: GrantWant, *, max_age: float = 0.0) -> GrantAnswer:
+        if want.recording:
+            await self.ground.record_grants(key, want)
+            want = want.recorded()
         if want.dry:
             return GrantAnswer(planned=("GRANT",), plan_hash="sha256:1", ledger=want.ledger)
         taken = frozenset() if want.enforcement is Enforcement.ADDITIVE else stale(want)

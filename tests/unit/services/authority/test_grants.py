@@ -139,6 +139,7 @@ def play(state: State, end: End | None, ground: Ground | None = None) -> tuple[G
     user = None if state.user is None else body(USER.name, "checkout", PRINCIPAL, state.user or USER_STATUS)
     ground.show(user, state.body(status))
     reconciler = GrantReconciler(ground)  # type: ignore[arg-type] # the ground is made of a few lines
+    ground.record_grants = reconciler.record
     live = ground.live(GRANT_KEY)
     try:
         report = asyncio.run(as_a_check(reconciler.remove(live) if state.deleting else reconciler.reconcile(live)))

@@ -1,9 +1,12 @@
 """Lanes under edits: who goes ahead of whom, and what edits and new objects without end cost the others."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
+from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult
+from cloudsql_iam_operator.services.waiting.pace import Pace
 from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 from support.hurry import hurried
 from unit.services.lanes.calls import PACE, Call, Said, World, played
@@ -113,3 +116,56 @@ def test_new_objects_without_end_cost_one_pass_in_two_seconds_and_hold_up_no_edi
 
     assert often <= 0.6
     assert quick <= 0.3 + 2 * 0.07 + 0.1
+
+
+def test_a_want_that_its_pass_amended_is_what_the_next_one_sees_for_who_asked_the_same_meanwhile() -> None:
+    seen: list[str] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def story() -> list[str]:
+        async def run(wants: Mapping[str, str]) -> PassResult[str, str]:
+            seen.append(wants["a"])
+            began.set()
+            await go_on.wait()
+            lane.amend("a", "recorded")
+            return PassResult({"a": f"{len(seen)}"}, clean=False)
+
+        lane: Lane[str, str, str] = Lane(run, Pace(quiet=0.001, longest=0.01, edit=0.001, wave=0.001, endless=0.001))
+        first = asyncio.create_task(lane.submit("a", "new"))
+        await began.wait()
+        meanwhile = asyncio.create_task(lane.submit("a", "".join(["n", "ew"])))
+        await asyncio.sleep(0)
+        go_on.set()
+        answers = [await first, await meanwhile]
+        return [*answers, await lane.submit("a", "recorded", max_age=60.0)]
+
+    answers = asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert seen[:2] == ["new", "recorded"]
+    assert answers[:2] == ["1", "2"]
+
+
+def test_a_newer_want_stands_when_the_pass_amends_the_one_it_saw() -> None:
+    seen: list[str] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def story() -> None:
+        async def run(wants: Mapping[str, str]) -> PassResult[str, str]:
+            seen.append(wants["a"])
+            began.set()
+            await go_on.wait()
+            if wants["a"] == "new":
+                lane.amend("a", "recorded")
+            return PassResult({"a": "done"}, clean=False)
+
+        lane: Lane[str, str, str] = Lane(run, Pace(quiet=0.001, longest=0.01, edit=0.001, wave=0.001, endless=0.001))
+        first = asyncio.create_task(lane.submit("a", "new"))
+        await began.wait()
+        meanwhile = asyncio.create_task(lane.submit("a", "edited"))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, meanwhile)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert seen == ["new", "edited"]

@@ -11,6 +11,8 @@ from cloudsql_iam_operator.services.lanes.policies.policy import PolicyLane
 from cloudsql_iam_operator.services.lanes.policies.wants import BindingsAnswer, PolicyWant
 from unit.services.lanes.project import FOREIGN, LOGIN, SIGNED, Neighbourhood, Project, key, member, outcomes, run, want
 
+CLIENT = "roles/cloudsql.client"
+
 
 def test_a_write_whose_answer_was_lost_is_still_known_as_ours() -> None:
     def made_but_not_answered(project: Project) -> None:
@@ -44,6 +46,25 @@ def test_what_somebody_else_adds_while_we_are_about_to_is_theirs() -> None:
         assert answer.present == want(1).bindings
 
     run(story, project)
+
+
+def test_what_somebody_else_added_while_we_were_about_to_stays_theirs_when_our_own_write_is_never_answered() -> None:
+    def the_same(project: Project) -> None:
+        project.document = {"etag": "1", "bindings": [FOREIGN, {"role": LOGIN, "members": [member(1)]}]}
+
+    project, neighbourhood = Project(before_write=[the_same], lose_answer=True), Neighbourhood()
+    both = frozenset({Binding(LOGIN, member(1)), Binding(CLIENT, member(1))})
+
+    async def story(lane: PolicyLane) -> None:
+        with pytest.raises(NotYet):
+            await lane.bind(key(1), PolicyWant(both))
+        recorded = frozenset(ref for each in neighbourhood.announced for ref in each[key(1)])
+        assert recorded == {binding.ref for binding in both}
+        await lane.release(key(1), recorded)
+
+    run(story, project, neighbourhood)
+
+    assert project.document["bindings"] == [FOREIGN, {"role": LOGIN, "members": [member(1)]}]
 
 
 def test_what_we_took_away_and_somebody_else_made_again_is_theirs() -> None:

@@ -1,10 +1,11 @@
 """The engine over a registry, a queue and a cluster of ten lines."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, KINDS, Key
+from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.engine import Engine, Outside
@@ -38,25 +39,54 @@ class MemoryCluster:
         self.stored: dict[Key, dict[str, Any]] = {}
         self.writes = 0
         self.notices: list[str] = []
+        self.finalized: list[tuple[str, tuple[str, ...]]] = []
+        self.refusals = 0
+        """Changes of finalizers that are refused."""
+        self.reasons: list[str] = []
         self.after_list: Callable[[], object] = lambda: None
 
     def get(self, key: Key) -> dict[str, Any] | None:
         return self.stored.get(key)
 
-    def list(self, kind: Any) -> list[dict[str, Any]]:
+    def pages(self, kind: Any) -> Iterator[list[dict[str, Any]]]:
         found = [found for key, found in self.stored.items() if key.kind == kind.name]
         if kind is INSTANCE:
             self.after_list()
-        return found
+        yield from ([each] for each in found)
 
     def apply_status(self, key: Key, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
         if key not in self.stored:
             return None
         self.writes += 1
+        self.reasons += [condition["reason"] for condition in status["conditions"][:1]]
         before = self.stored[key]
         version = str(int(before["metadata"]["resourceVersion"]) + 1)
         self.stored[key] = {**before, "metadata": {**before["metadata"], "resourceVersion": version}, "status": status}
         return self.stored[key]
+
+    def hold(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        return self._finalized(body, [*body["metadata"].get("finalizers", ()), FINALIZER])
+
+    def let_go(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        return self._finalized(body, [one for one in body["metadata"]["finalizers"] if one != FINALIZER])
+
+    def _finalized(self, body: dict[str, Any], finalizers: Sequence[str]) -> dict[str, Any] | None:
+        """As the API server does: an object that goes is gone with its last finalizer."""
+        if self.refusals:
+            self.refusals -= 1
+            raise NotYet(Reason.PROGRESSING_WITH_RETRY, "the API server answered 422")
+        metadata = body["metadata"]
+        key = Key(body["kind"], metadata.get("namespace", ""), metadata["name"])
+        before = self.stored.get(key)
+        if before is None or before["metadata"]["uid"] != metadata["uid"]:
+            return None
+        self.finalized.append((metadata["uid"], tuple(finalizers)))
+        version = str(int(before["metadata"]["resourceVersion"]) + 1)
+        after = {**before, "metadata": {**before["metadata"], "finalizers": finalizers, "resourceVersion": version}}
+        self.stored[key] = after
+        if "deletionTimestamp" in metadata and not finalizers:
+            del self.stored[key]
+        return after
 
     def post(self, notice: Any) -> None:
         self.notices.append(notice.reason)

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import FINALIZER, INSTANCE, USER, Key
+from cloudsql_iam_operator.api.parsing.objects import InvalidObject
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
@@ -219,3 +221,24 @@ def test_references_follow_an_objects_edits_and_end() -> None:
 
     assert (first, moved) == ((user,), [(), (user,)])
     assert registry.dependents(Key(INSTANCE.name, "", "billing")) == ()
+
+
+def test_a_spec_is_read_anew_whenever_it_may_be_another() -> None:
+    registry = Registry()
+
+    def shown(name: str, **metadata: Any) -> str:
+        seen = body(**metadata)
+        registry.put(KEY, {**seen, "spec": {"connectionName": name}, "status": {"at": metadata["resourceVersion"]}})
+        live = registry.get(KEY)
+        assert live is not None
+        assert isinstance(live.spec, CloudSQLInstance)
+        assert live.spec.metadata.resource_version == metadata["resourceVersion"]
+        return str(live.spec.connection)
+
+    assert shown("acme:r:i", resourceVersion="1") == "acme:r:i"
+    assert shown("acme:r:i", resourceVersion="2") == "acme:r:i"
+    assert shown("acme:r:k", resourceVersion="4", generation=2) == "acme:r:k"
+    assert shown("acme:r:l", resourceVersion="5", generation=2, uid="u2") == "acme:r:l"
+    registry.put(KEY, {**body(resourceVersion="6", generation=3), "spec": {"connectionName": 7}})
+    assert isinstance(registry.get(KEY).spec, InvalidObject)  # type: ignore[union-attr] # put above
+    assert shown("acme:r:k", resourceVersion="7", generation=4) == "acme:r:k"

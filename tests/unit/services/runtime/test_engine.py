@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from cloudsql_iam_operator.api.names import FINALIZER
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType, Finding
@@ -106,14 +107,61 @@ def test_nothing_is_done_before_the_finalizer_stands() -> None:
     story = Told(HOLDS)
 
     async def act(scene: Scene) -> None:
-        scene.show(body(finalizers=[]))
-        await until(lambda: len(scene.queue) == 0)
-        scene.show(body(resourceVersion="6"))
+        scene.cluster.refusals = 2
+        scene.show(body(finalizers=["example.com/other"]))
         await until(lambda: scene.cluster.writes == 1)
 
-    play(story, act)
+    scene = play(story, act)
 
     assert story.asked == ["reconcile"]
+    assert story.seen[0].held
+    assert scene.cluster.finalized == [("u1", ("example.com/other", FINALIZER))]
+    assert scene.cluster.refusals == 0
+
+
+def test_an_object_that_goes_and_never_was_held_is_left_alone() -> None:
+    story = Told(HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body(deletionTimestamp="2026-01-02T00:00:00Z", finalizers=["example.com/other"]))
+        scene.queue.add(KEY)
+        await until(lambda: not scene.queue.under_way)
+
+    scene = play(story, act)
+
+    assert (story.asked, scene.cluster.finalized) == ([], [])
+
+
+def test_a_finalizer_that_cannot_be_taken_off_is_tried_again_and_nothing_else_is() -> None:
+    story = Told(HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.cluster.refusals = 3
+        scene.show(body(deletionTimestamp="2026-01-02T00:00:00Z"))
+        await scene.engine.removed(KEY, "u1")
+
+    scene = play(story, act)
+
+    assert (story.asked, scene.cluster.refusals, scene.cluster.stored) == (["remove"], 0, {})
+    assert scene.registry.get(KEY) is None
+
+
+def test_an_object_that_others_hold_too_is_let_go_of_once() -> None:
+    story = Told(HOLDS)
+
+    async def act(scene: Scene) -> None:
+        scene.show(body(deletionTimestamp="2026-01-02T00:00:00Z", finalizers=[FINALIZER, "example.com/other"]))
+        await scene.engine.removed(KEY, "u1")
+        scene.engine.seen(KEY, scene.cluster.stored[KEY])
+        scene.queue.add(KEY)
+        await until(lambda: not scene.queue.under_way)
+        scene.engine.vanished(KEY, "u1")
+        await until(lambda: not scene.queue.under_way)
+
+    scene = play(story, act)
+
+    assert (story.asked, scene.cluster.finalized) == (["remove"], [("u1", ("example.com/other",))])
+    assert scene.registry.of_kind(KEY.kind) == ()
 
 
 def test_the_write_of_our_own_status_starts_no_second_look() -> None:
@@ -142,7 +190,8 @@ def test_a_deletion_ends_when_the_story_has_nothing_left_to_take_back() -> None:
     scene = play(story, act)
 
     assert story.asked == ["remove", "remove"]
-    assert scene.cluster.stored[KEY]["status"]["conditions"][0]["reason"] == "InUse"
+    assert scene.cluster.reasons == ["InUse"]
+    assert scene.cluster.stored == {}
 
 
 def test_a_deletion_that_has_ended_is_not_carried_out_again_while_the_finalizer_goes() -> None:

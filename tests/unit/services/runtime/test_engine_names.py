@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cloudsql_iam_operator.api.names import FINALIZER
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType, Finding
 from cloudsql_iam_operator.services.runtime.reports import Report
@@ -60,18 +61,20 @@ def test_the_late_end_of_an_object_does_not_forget_the_next_of_its_name() -> Non
     assert known.uid == "u2"
 
 
-def test_a_deletion_does_not_take_away_what_the_next_object_of_the_name_has() -> None:
+def test_a_deletion_does_not_take_the_finalizer_off_the_next_object_of_the_name() -> None:
     story = Told(HOLDS)
 
     async def act(scene: Scene) -> None:
         scene.engine.seen(KEY, body(**DELETING))
         scene.cluster.stored[KEY] = body(uid="u2", resourceVersion="6")
         await scene.engine.removed(KEY, "u1")
+        scene.engine.seen(KEY, scene.cluster.stored[KEY])
         await until(lambda: scene.cluster.writes == 1)
 
-    play(story, act)
+    scene = play(story, act)
 
-    assert story.asked == ["reconcile"]
+    assert story.asked == ["remove", "reconcile"]
+    assert scene.cluster.stored[KEY]["metadata"]["finalizers"] == [FINALIZER]
 
 
 def test_a_deletion_ends_when_the_object_is_gone_without_us() -> None:
@@ -84,7 +87,7 @@ def test_a_deletion_ends_when_the_object_is_gone_without_us() -> None:
 
     scene = play(story, act)
 
-    assert story.asked == []
+    assert story.asked == ["remove"]
     assert scene.registry.get(KEY) is None
 
 

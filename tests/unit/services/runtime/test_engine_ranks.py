@@ -63,17 +63,18 @@ def test_an_edit_of_what_is_as_declared_is_pressing_and_lets_what_waits_for_it_g
     assert pressed == [key]
 
 
-def test_a_new_object_waits_for_its_finalizer_and_is_no_edit_when_it_has_it() -> None:
+def test_a_new_object_is_no_edit_before_it_has_our_finalizer_nor_after() -> None:
     key = Key(INSTANCE.name, "", "a")
 
-    async def story() -> tuple[int, tuple[Key, Rank]]:
+    async def story() -> list[tuple[Key, Rank]]:
         scene = Scene(Told(HOLDS))
         scene.engine.seen(key, shown("a", {}, finalizers=[]))
-        before = len(scene.queue)
+        before = await scene.queue.take()
+        scene.queue.done(key)
         scene.engine.seen(key, shown("a", {}, resourceVersion="6"))
-        return before, await scene.queue.take()
+        return [before, await scene.queue.take()]
 
-    assert asyncio.run(asyncio.wait_for(story(), 60)) == (0, (key, Rank.FIRST))
+    assert asyncio.run(asyncio.wait_for(story(), 60)) == [(key, Rank.FIRST), (key, Rank.FIRST)]
 
 
 def test_a_reconcile_that_an_edit_overtook_begins_anew_without_a_pause_or_a_word_in_the_status() -> None:

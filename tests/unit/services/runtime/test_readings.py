@@ -85,3 +85,30 @@ def test_what_nobody_takes_any_more_is_not_kept() -> None:
         return kept
 
     assert max(asyncio.run(story())) <= 6
+
+
+def test_who_asks_for_fresh_ones_all_the_time_shares_one_in_each_pause_that_begins_after_each_asked() -> None:
+    now = 0.0
+    began: list[float] = []
+
+    async def read() -> float:
+        began.append(now)
+        return now
+
+    async def story() -> None:
+        nonlocal now
+        readings: Readings[str, float] = Readings(lambda: now)
+        assert await readings.read("a", read, max_age=0.0, pause=0.01) == 0.0
+        asking = []
+        for _ in range(9):
+            now += 0.001
+            asking.append((now, asyncio.create_task(readings.read("a", read, max_age=0.0, pause=0.01))))
+            await asyncio.sleep(0)
+        now = 0.01
+        assert [await shared for _, shared in asking] == [0.01] * 9
+        now = 5.0
+        assert await readings.read("a", read, max_age=0.0, pause=0.01) == 5.0
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert began == [0.0, 0.01, 5.0]

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from cloudsql_iam_operator.services.runtime.turns import Turns, parked
+from cloudsql_iam_operator.services.runtime.turns import Turns, called, parked
 from cloudsql_iam_operator.services.runtime.workqueue import Backoff, WorkQueue
 from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.line import Room
@@ -171,3 +171,35 @@ def test_work_that_misses_its_cancellation_ends_when_it_would_wait_for_room() ->
         await asyncio.wait({turns})
 
     asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_work_is_called_by_what_would_begin_it_anew_and_holds_no_room_meanwhile() -> None:
+    heard: list[tuple[str, bool]] = []
+
+    async def story() -> None:
+        queue: WorkQueue[str] = WorkQueue(Backoff(), room=Room(1, 1))
+
+        async def work(key: str) -> None:
+            if key == "waits" and not heard:
+                assert queue.under_way == 1
+                heard.append((key, await called(60.0)))
+                heard.append((key, await called(0.001)))
+            else:
+                heard.append((key, await called(0.0)))
+
+        turns = asyncio.create_task(Turns(queue, work).run())
+        queue.add("waits")
+        while queue.under_way:
+            await asyncio.sleep(0)
+        queue.add("other")
+        while not heard:
+            await asyncio.sleep(0)
+        queue.add("waits")
+        while len(heard) < 4:
+            await asyncio.sleep(0)
+        turns.cancel()
+        assert await called(60.0) is False
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert heard == [("other", False), ("waits", True), ("waits", False), ("waits", False)]

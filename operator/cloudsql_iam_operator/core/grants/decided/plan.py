@@ -26,6 +26,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import (
     granted,
     ledger_of,
     less,
+    united,
 )
 from cloudsql_iam_operator.core.grants.desired.mirror import left_alone, recorded_reach, surplus
 from cloudsql_iam_operator.core.grants.desired.privileges import EVERYTHING
@@ -47,7 +48,8 @@ class GrantWant:
     `ledger` is what its status records. Deletion wants no entries, with the ledger and `Managed`. `dry`: only say what
     would be done, unless that has the hash `approved`. `held` is what of the ledger is to be left as it is; `found`
     what of it was there before, which is never taken. `listed` are roles that the access rule names in full;
-    with `cascade` it has what grantees passed on taken along.
+    with `cascade` it has what grantees passed on taken along. `recording`: what it declares for the first time is to
+    be recorded, with what of it is found, before any of it is done.
     """
 
     entries: Entries
@@ -59,6 +61,11 @@ class GrantWant:
     approved: str = ""
     listed: frozenset[str] = frozenset()
     cascade: bool = False
+    recording: bool = False
+
+    def recorded(self) -> "GrantWant":
+        """The same once all that it declares is on record."""
+        return replace(self, ledger=united(self.ledger, ledger_of(self.entries)), recording=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ class PolicyLane:
             self._pass, pace or PACE, neighbours.tell, neighbours.coming
         )
         self._told: Mapping[Key, BindingsAnswer | Exception] = {}
+        self._due: frozenset[Binding] = frozenset()
+        self._theirs: frozenset[BindingRef] = frozenset()
+        """Bindings that are on record for ours and are not: somebody else made them before we could."""
         self.principals: int | None = None
         """Principals in the policy by occurrence, as last seen; the limit is core.policy.PRINCIPALS."""
         self.orphans: frozenset[BindingRef] | None = None
@@ -141,11 +144,12 @@ class PolicyLane:
     async def _until_unopposed(
         self, writer: PolicyWriter, part: Wants, wants: Wants
     ) -> PassResult[Key, BindingsAnswer]:
-        pauses = self._retry.pauses()
+        pauses, opposed = self._retry.pauses(), False
         while True:
             try:
-                return await self._bring(writer, part, wants)
+                return await self._bring(writer, part, wants, opposed=opposed)
             except PolicyConflict as conflict:
+                opposed = True
                 pause = next(pauses, None)
                 if pause is None:
                     text = f"the IAM policy of project {self._project} is being written by somebody else all the time"
@@ -153,9 +157,12 @@ class PolicyLane:
                 log.debug("policy of project %s changed meanwhile, again in %.1f s", self._project, pause)
                 await asyncio.sleep(pause)
 
-    async def _bring(self, writer: PolicyWriter, part: Wants, wants: Wants) -> PassResult[Key, BindingsAnswer]:
+    async def _bring(
+        self, writer: PolicyWriter, part: Wants, wants: Wants, *, opposed: bool
+    ) -> PassResult[Key, BindingsAnswer]:
         before = await self._threads.call(writer.policies.get_policy, self._project, timeout=CALL_SECONDS)
         writer.note(before)
+        self._note_theirs(writer, before, opposed=opposed)
         asked = self._asked(part, wants)
         removals = self._removals(before, asked, part)
         change, withheld = self._permitted(asked, removals)
@@ -180,11 +187,17 @@ class PolicyLane:
         answers = {key: answer(want, outcome) for key, want in part.items()}
         return PassResult(answers, clean=after is before and blocked is None)
 
+    def _note_theirs(self, writer: PolicyWriter, policy: Policy, *, opposed: bool) -> None:
+        """Know for somebody else's what we were about to add without a title, could not, and find all the same."""
+        unwritten = {b.ref for b in self._due - writer.added.keys() if not b.signed} if opposed else set()
+        present = {binding.ref for binding in policy.bindings()}
+        self._theirs = frozenset((self._theirs | unwritten) & present)
+
     async def _put_on_record(
         self, writer: PolicyWriter, policy: Policy, change: PolicyChange, part: Wants
     ) -> dict[Binding, Failure]:
         """Have statuses say which bindings are about to be added, where they do not yet; why some could not."""
-        due = plan(policy, replace(change, withheld=change.withheld | writer.failures().keys())).added
+        self._due = due = plan(policy, replace(change, withheld=change.withheld | writer.failures().keys())).added
         wanted = {key: frozenset(b.ref for b in want.bindings & due) for key, want in part.items()}
         new = {key: wanted[key] - part[key].owned for key in wanted if wanted[key] - part[key].owned}
         failed = await self._neighbours.announce(new) if new else {}
@@ -208,7 +221,7 @@ class PolicyLane:
         }
         return PolicyChange(
             wanted=frozenset(binding for want in part.values() for binding in want.bindings),
-            removable=frozenset(ref for want in part.values() for ref in want.owned),
+            removable=frozenset(ref for want in part.values() for ref in want.owned) - self._theirs,
             held=frozenset(recorded | others),
         )
 

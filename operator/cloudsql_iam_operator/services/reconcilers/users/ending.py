@@ -1,5 +1,6 @@
 """The end of a database user, after its IAM bindings are released: its roles, then itself, and what it owns."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,11 @@ from cloudsql_iam_operator.services.reconcilers.users.owned import OwnedThings
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
+from cloudsql_iam_operator.services.runtime.turns import called
+from cloudsql_iam_operator.services.waiting.ranks import Overtaken
+
+GRANTS_SECONDS = 60.0
+"""How long a user that goes waits, without a word in its status, for grants that go too."""
 
 PassedOn = Callable[[Visit, CloudSQLInstance], Awaitable[bool]]
 """Whether another object has the database user from now on."""
@@ -55,7 +61,7 @@ class Ending:
             text = f"instance {instance.connection} is gone, and database user {username} with it"
             visit.layers.changed("Deleted", text)
         else:
-            self._require_no_grants(visit)
+            await self._grants_gone(visit)
             if not await passed_on(visit, instance):
                 await self._dropped(visit, instance)
         visit.record = replace(visit.record, ownership=Ownership.NONE, roles=frozenset())
@@ -92,14 +98,29 @@ class Ending:
         text = f"database user {visit.record.username} owns objects and stays, without access: its IAM bindings"
         visit.layers.warn("UserLeft", f"{text}, grants and database roles are taken back (onOwnedObjects: Abandon)")
 
-    def _require_no_grants(self, visit: Visit) -> None:
+    async def _grants_gone(self, visit: Visit) -> None:
+        """Return when no grant holds anything for the user. Those that go themselves are waited for here, for a while.
+
+        Raises:
+            NotYet: some do.
+            Overtaken: the object was edited meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GRANTS_SECONDS
+        while holders := self._holders(visit):
+            if not all(live.deleting for live in holders) or not await called(end - loop.time()):
+                names = ", ".join(sorted(live.key.name for live in holders))
+                text = f"DatabaseGrants still hold privileges for {visit.record.username}: {names}"
+                raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
+            newest = self._systems.registry.get(visit.live.key)
+            if newest is None or newest.intent != visit.live.intent:
+                raise Overtaken
+
+    def _holders(self, visit: Visit) -> list[Live]:
         registry, key, username = self._systems.registry, visit.live.key, visit.record.username
         grants = {live.key: live for live, _ in registry.grants_to(key)}
         grants |= {live.key: live for live in registry.holding_for(key)}
-        holders = sorted(live.key.name for live in grants.values() if _holds(live, username))
-        if holders:
-            text = f"DatabaseGrants still hold privileges for {username}: {', '.join(holders)}"
-            raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
+        return [live for live in grants.values() if _holds(live, username)]
 
 
 def advice(live: Live, registry: Registry, *, bound: bool) -> str:
