@@ -143,7 +143,7 @@ def _with_news() -> Sequence[Figure]:
     figures: list[Figure] = []
     for namespace, where in (("elsewhere", "another namespace"), (FACTS.namespace, "the pods' own namespace")):
         what = f"webhook, all different, {OBJECTS:,} objects worked through in {where}"
-        with _talking("news", namespace) as news, _serving("watching", json.loads(_said(news, None))["port"]) as server:
+        with _talking("news", namespace) as news, _serving("webhook", json.loads(_said(news, None))["port"]) as server:
             _said(news, "")
             done = server.does(Work(what, DIFFERENT, count=MANY, limit=BUSY_P99))
             told = json.loads(_said(news, ""))
@@ -157,7 +157,7 @@ def _with_news() -> Sequence[Figure]:
 @contextmanager
 def _serving(which: str, told: Any = None) -> Iterator[Server]:
     with _talking("serving", which) as process:
-        at = json.loads(_said(process, None if told is None else json.dumps(told)))
+        at = json.loads(_said(process, json.dumps(told)))
         yield Server(process, at["port"], at["name"], at["bundle"])
 
 

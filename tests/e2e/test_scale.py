@@ -1,10 +1,12 @@
-"""What many objects cost: calls are counted, and never seconds."""
+"""What many objects cost: calls are counted, and memory, and never seconds."""
 
+import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.memory import resident
 from e2e import world
 from e2e.fleet import Fleet, Place, account
 from e2e.tenant import API, Tenant
@@ -17,6 +19,9 @@ INTERVAL = 20
 LIMIT = 600.0
 LOGINS = 2
 """At a restart beside an edit: one for the edit, one for all others at most."""
+
+MEMORY = 200.0
+"""MiB of the operator: what 2,000 objects may take. These take some 140."""
 
 READS = ("cloudresourcemanager.projects.getIamPolicy", "sql.users.list")
 
@@ -89,3 +94,4 @@ def _starts_again(fleet: Fleet) -> None:
     for read in READS:
         assert restart.all(read) <= 2 + intervals, restart
     assert restart.most("login") <= LOGINS + intervals, restart
+    assert max(resident(os.getpid(), "cloudsql_iam_operator run")) <= MEMORY

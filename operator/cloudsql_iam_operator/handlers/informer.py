@@ -17,8 +17,11 @@ from cloudsql_iam_operator.services.runtime.objects import key_of, uid_of
 CONNECTIONS = 6
 """One for each watch, and as many to list: asyncio takes 0.3 MiB for each with TLS."""
 
-PAGE = 250
+PAGE = 100
 """Objects of a list at a time: kopf would hold all of them, and what is allocated meanwhile stays with the process."""
+
+IDLE_SECONDS = 0.1
+"""How long kopf keeps the last event of an object for the next one."""
 
 NOBODYS_FINALIZER = f"{GROUP}/nobodys"
 """Kopf takes its finalizer off whatever has one and needs none for its handlers: no object has this."""
@@ -63,7 +66,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Jitter()
     chosen.queueing.exit_timeout = 20
-    chosen.queueing.idle_timeout = 1.0
+    chosen.queueing.idle_timeout = IDLE_SECONDS
     chosen.watching.chunk_size = PAGE
     chosen.process.ultimate_exiting_timeout = ENDING_SECONDS
     chosen.posting.enabled = False

@@ -12,6 +12,9 @@ MOST_GUESTS = 256
 MOST_BYTES = 16 * 1024 * 1024
 """Bytes of requests that are not answered yet, all connections together."""
 
+READ_BYTES = 64 * 1024
+"""Of one read: a usual review is a seventh of it."""
+
 REQUEST_SECONDS = 10.0
 """For a handshake, and from the first byte of a request to its last."""
 
@@ -54,6 +57,8 @@ class Door:
     loop: asyncio.AbstractEventLoop
     guests: dict[int, Guest] = field(default_factory=dict)
     held: int = 0
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_BYTES)))
+    """What one read brought; used up before the next."""
 
     def enter(self, accepted: socket.socket) -> None:
         """Let a new connection in, at the expense of another when there are too many."""

@@ -55,8 +55,11 @@ FAILED = Response(500, b"the webhook failed: its log says why\n", last=True)
 NO_REQUEST = Response(400, b"that is no HTTP request\n", last=True)
 
 
-class Protocol(asyncio.Protocol):
-    """One connection, whose state the door is told: handshake, request, answer, idle."""
+class Protocol(asyncio.BufferedProtocol):
+    """One connection, whose state the door is told: handshake, request, answer, idle.
+
+    What comes in is read into the door's one buffer: asyncio makes 256 KiB for each read otherwise.
+    """
 
     def __init__(self, respond: Respond, door: Door) -> None:
         self._respond = respond
@@ -95,15 +98,19 @@ class Protocol(asyncio.Protocol):
         self._transport.resume_reading()
         self._work()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to read to; `buffer_updated` follows in the same step of the event loop."""
+        return self._door.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Count what comes in before it is looked at."""
         if self._guest.idle:
             self._guest.idle, self._guest.since = False, self._door.loop.time()
-        self._door.took(self._guest, len(data))
+        self._door.took(self._guest, nbytes)
         if self._ended or self._transport.is_closing():
             return
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._door.buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._end(NO_REQUEST)
 

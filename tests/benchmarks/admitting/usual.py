@@ -13,7 +13,7 @@ from typing import Any
 
 import kopf
 
-from benchmarks.admitting.standin import serve
+from benchmarks.admitting import standin
 from cloudsql_iam_operator.webhook.certificates.certificate import KEY, LEAF, issued
 from support.podshapes import IMAGE, PG
 from support.webhookparts.server import NAME
@@ -46,10 +46,10 @@ class Empty:
         yield b""
 
 
-def serve_usual() -> tuple[int, bytes]:
+def serve(_told: None) -> tuple[int, bytes]:
     """Start it in a thread; its port and what to trust."""
     logging.disable(logging.INFO)
-    certificates, port, api = issued((NAME,), datetime.now(UTC)), _free_port(), serve(Empty())
+    certificates, port, api = issued((NAME,), datetime.now(UTC)), _free_port(), standin.serve(Empty())
 
     async def operate(folder: Path) -> None:
         registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()

@@ -1,14 +1,14 @@
 """The decision about one pod, in the order that gives the most helpful answer first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import INJECT, ON_ERROR, OnError, Way
 from cloudsql_iam_operator.api.injection.annotation import Wishes
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.table import STATUS
-from cloudsql_iam_operator.api.injection.wishes import parse_wishes
+from cloudsql_iam_operator.api.injection.wishes import parse_wishes, users_named
 from cloudsql_iam_operator.api.parsing.fields import InvalidObject
 from cloudsql_iam_operator.core.injection import marker
 from cloudsql_iam_operator.core.injection.access import Access, access
@@ -76,13 +76,19 @@ def _outcome(
         wishes = kept(frame, _wishes, facts.about.annotations)
         if wishes is None:
             return Unchanged(Code.OPTED_OUT if INJECT in annotations else Code.NO_ANNOTATIONS)
-        return _decided(pod, kept(frame, Situation, wishes, facts, settings))
+        return _decided(pod, kept(frame, Situation, wishes, kept(frame, _concerning, wishes, facts), settings))
     except InvalidObject as invalid:
         return Denied(422, Code.ANNOTATION, f"{_cannot(frame, facts)} {invalid}")
 
 
 def _wishes(frame: Frame, namespace: Mapping[str, str]) -> Wishes | None:
     return parse_wishes(frame.annotations or {}, namespace)
+
+
+def _concerning(_frame: Frame, wishes: Wishes, facts: Facts) -> Facts:
+    """The facts without users that the pod does not name: news of the others are none for it."""
+    names = users_named(wishes)
+    return replace(facts, users=tuple(user for user in facts.users if user.name in names)) if names else facts
 
 
 def _cannot(pod: Frame, facts: Facts) -> str:

@@ -3,8 +3,11 @@
 A namespace may hold thousands of both, and each change of one of them is followed by a question about some pod.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import TypeVar
 
 from cloudsql_iam_operator.api.grant import UserRef
@@ -13,6 +16,7 @@ from cloudsql_iam_operator.core.injection.cluster.reading import SeenGrant, Seen
 from cloudsql_iam_operator.core.injection.facts import InstanceFact, UserFact
 
 T = TypeVar("T")
+_NAME = attrgetter("name")
 
 
 class Roster:
@@ -26,9 +30,9 @@ class Roster:
         self._grants: Mapping[str, SeenGrant] = {}
         self._instances: Mapping[str, InstanceFact | None] = {}
         self._given: dict[str, dict[str, SeenGrant]] = {}
-        self._facts: dict[str, UserFact] = {}
+        self._sorted: list[UserFact] = []
         self._acting: dict[str, datetime] = {}
-        self._sorted: tuple[UserFact, ...] = ()
+        self._all: tuple[UserFact, ...] = ()
 
     def users(
         self,
@@ -44,8 +48,8 @@ class Roster:
         for name in stale:
             self._join(name, now)
         if stale:
-            self._sorted = tuple(self._facts[name] for name in sorted(self._facts))
-        return self._sorted
+            self._all = tuple(self._sorted)
+        return self._all
 
     @property
     def acts_at(self) -> datetime | None:
@@ -53,15 +57,18 @@ class Roster:
         return min(self._acting.values(), default=None)
 
     def _join(self, name: str, now: datetime) -> None:
-        self._facts.pop(name, None)
+        """Put the fact about the user in its place, in that of the one before; or take that out."""
+        at = bisect_left(self._sorted, name, key=_NAME)
+        there = self._sorted[at : at + 1]
+        end = at + 1 if there and there[0].name == name else at
+        facts = [] if name not in self._users else [self._fact(self._users[name], now)]
+        self._sorted[at:end] = facts
         self._acting.pop(name, None)
-        seen = self._users.get(name)
-        if seen is None:
-            return
-        given = self._given.get(name, {}).values()
-        fact = self._facts[name] = reading.fact(seen, self._instances.get(seen.spec.instance), given, now)
-        if fact.acts_at is not None:
-            self._acting[name] = fact.acts_at
+        self._acting.update((name, fact.acts_at) for fact in facts if fact.acts_at is not None)
+
+    def _fact(self, seen: SeenUser, now: datetime) -> UserFact:
+        given = self._given.get(seen.spec.metadata.key.name, {})
+        return reading.fact(seen, self._instances.get(seen.spec.instance), given.values(), now)
 
     def _regranted(self, grants: Mapping[str, SeenGrant]) -> Iterator[str]:
         """Users whose grants are others than before."""
@@ -87,7 +94,7 @@ def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[str]:
     """Names of what is new, another, or gone."""
     if before is after:
         return
-    yield from [name for name, one in after.items() if before.get(name) is not one]
+    yield from compress(after, map(is_not, after.values(), map(before.get, after)))
     if len(before) != len(after) or before.keys() != after.keys():
         yield from before.keys() - after.keys()
 

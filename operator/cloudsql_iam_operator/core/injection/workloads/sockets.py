@@ -54,10 +54,10 @@ def sharing(spec: Mapping[str, Any], raw: Mapping[str, Any], directories: Set[st
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     found: dict[str, tuple[str, ...]] = {}
     for directory in sorted(directories):
-        mount = mounted.get(directory, {})
+        mount = mounted.get(directory)
         if is_open(directory):
             continue  # nobody can say where that is
-        if "emptyDir" not in volumes.get(mount.get("name", ""), {}) or mount.get("subPath"):
+        if mount is None or "emptyDir" not in volumes.get(mount["name"], {}) or mount.get("subPath"):
             raise NotShared(f"its sockets in {directory} are in no emptyDir of the pod")
         found[mount["name"]] = _mounting(spec, raw, mount["name"], directory)
     reached = set(found.values())

@@ -110,3 +110,13 @@ def test_a_volume_that_is_none_is_told(volume: Any) -> None:
 
     with pytest.raises(MalformedPod, match=r"one of volumes|one of items|was expected"):
         migrated(body, "orders", WORLD, SETTINGS)
+
+
+def test_a_volume_without_a_name_is_none_that_the_proxy_mounts() -> None:
+    mounts = [{"name": "sql", "mountPath": ""}]
+    proxy = v1("-dir=/cloudsql", f"-instances={CONNECTION}", volumeMounts=mounts)
+
+    done = migrated(deployment(proxy, volumes=[{"name": "", "emptyDir": {}}]), "orders", WORLD, SETTINGS)
+
+    (refusal,) = done.refusals
+    assert refusal.endswith("its sockets in /cloudsql are in no emptyDir of the pod")
