@@ -200,7 +200,7 @@ def _known_columns(connection: Connection, lookups: Lookups) -> Cursor | None:
 def _elsewhere(connection: Connection, lookups: Lookups) -> Cursor | None:
     if not lookups.elsewhere:
         return None
-    values = {"roles": sorted(lookups.elsewhere), "known_roles": sorted(lookups.known_roles)}
+    values = {"roles": sorted(lookups.elsewhere), "known_roles": sorted(lookups.known_elsewhere)}
     return _ask(connection, "elsewhere", values)
 
 

@@ -197,6 +197,8 @@ class UsersLane:
         if standing.present and standing.ownership is not Ownership.NONE and not forgotten:
             name = wants[key].claim.whole
             self._ours[name], self._granted[name] = standing.ownership, standing.granted
+        if isinstance(change, CreateUser):  # its object records that, and says so when it asks again
+            self._lane.amend(key, replace(wants[key], ownership=Ownership.CREATED))
         self._lane.answer(key, UserAnswer(standing, change), news=change is not None)
 
     def _still_refused(self, changes: Mapping[Key, Change]) -> dict[Key, Failure]:

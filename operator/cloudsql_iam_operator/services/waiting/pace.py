@@ -22,7 +22,7 @@ class Pace:
 
     While others are known to be on their way, until nothing came for `wave`, and for longer from pass to pass. An edit
     waits for `edit` only, whatever else comes; but who edits, or makes objects, without end causes one pass in
-    `endless` seconds, or in `longest`.
+    `endless` seconds, or where passes take long, in as many times as long as `rested` says, and in `longest` at most.
     """
 
     quiet: float = 0.3
@@ -30,6 +30,7 @@ class Pace:
     edit: float = 0.3
     wave: float = 1.0
     endless: float = 2.0
+    rested: float = 5.0
 
 
 class Gathering:
@@ -41,6 +42,7 @@ class Gathering:
         self._last = 0.0
         self._stretch = 0
         self._rested = float("-inf")
+        self._began = 0.0
         self._paid = dict.fromkeys((Rank.EDIT, Rank.FIRST), float("-inf"))
         """Until when the passes that began for a rank would take if each took its time."""
         self._each = min(pace.endless, pace.longest)
@@ -87,15 +89,25 @@ class Gathering:
         rank = min(self._first, default=Rank.CHECK)
         if rank in self._paid:
             self._paid[rank] = max(self._paid[rank], now) + self._each
+        self._began = now
         self._first = {}
 
     def end(self, now: float, waiting: Iterable[tuple[Rank, float]]) -> None:
         """The pass has ended, and these wait for the next."""
         self._rested = now
+        self._cost(now - self._began)
         self._first = {}
         for rank, came in waiting:
             self._first[rank] = min(came, self._first.get(rank, came))
             self._last = max(self._last, came)
+
+    def _cost(self, seconds: float) -> None:
+        """A pass took so long: how many may still follow at once stays the same."""
+        each = min(max(self._pace.endless, self._pace.rested * seconds), self._pace.longest)
+        for rank, until in self._paid.items():
+            if until > self._rested:
+                self._paid[rank] = self._rested + (until - self._rested) * each / self._each
+        self._each = each
 
     def _free(self, rank: Rank) -> float:
         """When a pass may begin for the rank again."""

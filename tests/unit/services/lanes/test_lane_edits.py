@@ -90,6 +90,24 @@ def test_edits_without_end_cost_one_pass_in_two_seconds_and_a_later_one_is_quick
     assert quick <= 0.3 + 0.07 + 0.1
 
 
+def test_edits_without_end_leave_a_lane_whose_passes_take_long_most_of_its_time() -> None:
+    async def story() -> tuple[int, float, float]:
+        world = World(seconds=0.8)
+        edits = [(0.1, Call("a", number, Rank.EDIT, 450.0, edited=0.05)) for number in range(900)]
+        await played(world, edits, [], after=0.0)
+        seconds, passes = asyncio.get_running_loop().time(), len(world.passes)
+
+        await asyncio.sleep(60.0)
+        lone = Call("b", 1, Rank.EDIT, 450.0)
+        await lone.make(world)
+        return passes, seconds, lone.answered - lone.came
+
+    passes, seconds, quick = hurried(story())
+
+    assert 8 < passes <= 9 + seconds / 4.0 + 1
+    assert quick <= 0.3 + 0.8 + 0.1
+
+
 def test_a_handful_of_edits_in_a_row_are_each_quick() -> None:
     async def story() -> list[float]:
         world = World(seconds=0.07)

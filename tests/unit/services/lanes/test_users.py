@@ -58,6 +58,21 @@ def test_a_second_pass_changes_nothing_even_before_a_status_says_so() -> None:
     assert instance.written == ["insert u1@p.iam"]
 
 
+def test_who_records_the_user_that_was_made_is_served_by_a_later_pass_for_another() -> None:
+    instance = Instance()
+    recorded = replace(want(1), ownership=Ownership.CREATED)
+
+    async def story(lane: UsersLane) -> None:
+        await lane.settle(key(1), want(1))
+        await lane.settle(key(2), want(2))
+        again = await lane.settle(key(1), recorded, max_age=60.0)
+        assert again == UserAnswer(UserStanding(True, Ownership.CREATED, frozenset()), None)
+
+    run(story, instance)
+
+    assert instance.lists == 2
+
+
 def test_one_user_that_google_refuses_fails_alone_and_is_not_tried_for_others() -> None:
     refusal = Refused(Reason.PRINCIPAL_NOT_FOUND, "no such account")
     instance = Instance(failures={"u1@p.iam": [refusal, refusal]})

@@ -7,7 +7,7 @@ from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.cells import parts
 from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
-from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Holding
+from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup
 
 ADVISED = 500
 """From how many grantees on a role for all of them is advised."""
@@ -96,11 +96,12 @@ def _crowd(group: AclGroup, wishes: Sequence[Wish]) -> Crowd:
     bound = _bound(group, wishes)
     newcomers: dict[Key, frozenset[int]] = {}
     for wish in wishes:
-        newcomers[wish.key] = newcomers.get(wish.key, frozenset()) | (wish.roles - group.acl.keys())
+        new = frozenset(role for role in wish.roles if role not in group.acl)
+        newcomers[wish.key] = newcomers.get(wish.key, frozenset()) | new
     room: set[int] = set(group.acl)
     refused: set[Key] = set()
     for key in sorted(newcomers, key=lambda key: (len(newcomers[key]), key)):
-        more = len(room | newcomers[key]) - len(group.acl)
+        more = len(room) + len(newcomers[key] - room) - len(group.acl)
         if newcomers[key] and group.entries + more > bound:
             refused.add(key)
         else:
@@ -111,14 +112,11 @@ def _crowd(group: AclGroup, wishes: Sequence[Wish]) -> Crowd:
 
 def _bound(group: AclGroup, wishes: Sequence[Wish]) -> int:
     unseen = group.entries - sum(map(len, group.acl.values()))
-    rights: set[tuple[tuple[Holding, ...], int]] = set()
-    for role in frozenset[int](group.acl).union(*(wish.roles for wish in wishes)):
-        mask = 0
-        for wish in wishes:
-            mask |= wish.mask if role in wish.roles else 0
-        rights.add((group.acl.get(role, ()), mask))
-        if len(rights) > ALIKE:
-            break
+    masks = dict.fromkeys(group.acl, 0)
+    for wish in wishes:
+        for role in wish.roles:
+            masks[role] = masks.get(role, 0) | wish.mask
+    rights = {(group.acl.get(role, ()), mask) for role, mask in masks.items()}
     return (LIMIT_ALIKE if len(rights) <= ALIKE and unseen <= ADVISED else LIMIT_UNLIKE) - RESERVE
 
 

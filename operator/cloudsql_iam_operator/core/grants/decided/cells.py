@@ -99,11 +99,21 @@ def cells(group: AclGroup, wishes: Sequence[Wish], *, besides: frozenset[int] = 
         roles_of = [wish.roles for wish in present]
         everybody = tuple(range(len(present)))
         uniform = not besides and all(roles is roles_of[0] or roles == roles_of[0] for roles in roles_of)
+        about = {} if uniform else _about(present)
         for role in sorted(frozenset(besides).union(*roles_of) - {group.owner}):
-            which = everybody if uniform else tuple(i for i in everybody if role in roles_of[i])
+            which = everybody if uniform else tuple(about.get(role, ()))
             alike.setdefault((group.acl.get(role, ()), which), []).append(role)
         for (holdings, which), roles in alike.items():
             yield Cell(group, members, tuple(roles), holdings, tuple(present[i] for i in which))
+
+
+def _about(wishes: Sequence[Wish]) -> dict[int, list[int]]:
+    """For each role the wishes that are about it, by number: a database has hundreds of each."""
+    found: dict[int, list[int]] = {}
+    for number, wish in enumerate(wishes):
+        for role in wish.roles:
+            found.setdefault(role, []).append(number)
+    return found
 
 
 def parts(group: AclGroup, wishes: Sequence[Wish]) -> Iterator[tuple[tuple[int, ...], Sequence[Wish]]]:

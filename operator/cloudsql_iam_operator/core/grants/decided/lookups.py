@@ -21,12 +21,14 @@ def lookups(wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger]) -> Loo
     reach = recorded_reach(entry for every in entries for entry in every.privileges if entry.future)
     found = _of_entries([*entries, Entries(tuple(entry for entry in reach if not entry.future))])
     gone = {key: stale(want) for key, want in wants.items() if want.ledger}
+    swept = {key: roles for key, ledger in gone.items() if (roles := frozenset(_of_everything(ledger)))}
     known = [recorded_identities(ledger) for ledger in (*(want.ledger for want in wants.values()), *claims.values())]
     return replace(
         found,
         kinds=found.kinds.union(*(_swept(want, gone.get(key, frozenset())) for key, want in wants.items())),
         known=frozenset[int]().union(*(one.all_of(SCHEMA, *(c.value for c in Catalog)) for one in known)),
-        elsewhere=frozenset(role for ledger in gone.values() for role in _of_everything(ledger)),
+        elsewhere=frozenset[str]().union(*swept.values()),
+        known_elsewhere=frozenset[int]().union(*(recorded_identities(wants[key].ledger).all_of(ROLE) for key in swept)),
         known_roles=frozenset[int]().union(*(one.all_of(ROLE) for one in known)),
     )
 

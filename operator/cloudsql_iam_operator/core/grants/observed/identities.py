@@ -128,7 +128,7 @@ def with_identities(ledger: Ledger, before: Identities, snapshot: Snapshot) -> L
     server = snapshot.server
     names: dict[tuple[str, str, int], list[str]] = {(DATABASE, system_of(server.identity), server.database_oid): [""]}
     there = {
-        ROLE: frozenset(role.oid for role in snapshot.roles.values()),
+        ROLE: before.all_of(ROLE) & snapshot.role_oids,
         SCHEMA: frozenset(snapshot.schemas.values()),
         COLUMN: before.all_of(COLUMN),
     }

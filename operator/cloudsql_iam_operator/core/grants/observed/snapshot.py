@@ -66,7 +66,7 @@ class Lookups:
     creators of objects are wanted. `kinds` are those whose rights count, besides relations, schemas and the database,
     which are always read. `everywhere`: rights in all schemas but PostgreSQL's own. `known` are objects and schemas by
     oid, wherever and whatever they are called now, and `known_roles` roles likewise. `elsewhere` are roles of which it
-    is asked where they have rights at all.
+    is asked where they have rights at all, and `known_elsewhere` such roles by oid.
     """
 
     roles: frozenset[str]
@@ -80,6 +80,7 @@ class Lookups:
     known: frozenset[int] = frozenset()
     known_roles: frozenset[int] = frozenset()
     elsewhere: frozenset[str] = frozenset()
+    known_elsewhere: frozenset[int] = frozenset()
 
     def with_columns(self) -> "Lookups":
         """It, and rights on columns: the REVOKE of a table takes them along, some of which may be somebody else's."""
@@ -216,6 +217,11 @@ class Snapshot:
     known: Mapping[tuple[Catalog, int], tuple[str, str]] = field(default_factory=dict)
     known_columns: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
     elsewhere: tuple[Whereabouts, ...] = ()
+    role_oids: frozenset[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Every object asks which roles there are."""
+        object.__setattr__(self, "role_oids", frozenset(role.oid for role in self.roles.values()))
 
     def role_names(self) -> dict[int, str]:
         """Names of roles by oid; `public`, which no role can have, for everybody."""
