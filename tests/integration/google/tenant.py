@@ -154,11 +154,12 @@ class Tenant:
     def _show(
         self, key: Key, spec: Mapping[str, Any], more: Mapping[str, Any], status: Mapping[str, Any] | None = None
     ) -> Live:
+        before = self._cluster.bodies.get(key, {"spec": spec, "metadata": {"generation": 1}})
         metadata = {
             "name": key.name,
             "namespace": key.namespace,
             "uid": f"uid-{key.name}",
-            "generation": 1,
+            "generation": before["metadata"]["generation"] + (before["spec"] != spec),
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "finalizers": [FINALIZER],
             **more,
