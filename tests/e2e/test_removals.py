@@ -115,7 +115,7 @@ def told(tenant: Tenant, name: str) -> str:
 
 
 def test_a_namespace_beyond_the_limit_stays_until_somebody_raises_that(tenant: Tenant) -> None:
-    tenant.instance(iam={"maxRemovals": 1})
+    tenant.instance(iam={"maxRemovals": 0})
     names = ["first", "second"]
     users(tenant, *names)
 
