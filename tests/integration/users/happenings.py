@@ -1,7 +1,8 @@
 """An instance on a real server, and what may happen to one of several objects that declare a user of it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, LiteralString
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -12,11 +13,29 @@ from integration.users.ground import leave
 from support.granting.setting import Place
 from unit.services.authority.shared_user import Google, World
 
+R = TypeVar("R", bound=Hashable)
+T = TypeVar("T")
+
+AT_A_TIME = 24
+"""Rows that play at once: each has sessions of its own."""
+
 SUPERUSER = "cloudsqlsuperuser"
 CLUB = "club"
 """Database roles: one that the Admin API alone gives, and one that SQL gives."""
 
 PAST = "2026-01-01T00:00:00Z"
+
+
+async def played(rows: Sequence[R], outcome: Callable[[R, str], Awaitable[T]]) -> dict[R, T]:
+    """How each row ends for a user of its own, all at once: each waits for its lanes most of the time."""
+    gate = asyncio.Semaphore(AT_A_TIME)
+
+    async def one(number: int, row: R) -> T:
+        async with gate:
+            return await outcome(row, f"u{number}x@acme.iam")
+
+    told = await asyncio.gather(*(one(number, row) for number, row in enumerate(rows)))
+    return dict(zip(rows, told, strict=True))
 
 
 class Instance(Google):

@@ -14,12 +14,9 @@ import pytest
 
 from cloudsql_iam_operator.api.names import Key
 from integration.users.ground import held
-from integration.users.happenings import CLUB, HAPPENINGS, SUPERUSER, Instance
+from integration.users.happenings import CLUB, HAPPENINGS, SUPERUSER, Instance, played
 from support.granting.setting import CLOUD_SQL, EVERY_GROUND, Place, Setting
 from unit.services.authority.shared_user import World
-
-AT_A_TIME = 24
-"""Worlds that play at once: each has sessions of its own."""
 
 WAYS = {"by the API": SUPERUSER, "by membership": CLUB}
 INSTANCES = {"old": "orders", "young": "again"}
@@ -167,22 +164,11 @@ class Played:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[Mapping[Row, Outcome]]:
-    """All rows, played at once: each waits for its lanes most of the time."""
-
-    async def all_of_them(place: Place) -> dict[Row, Outcome]:
-        gate = asyncio.Semaphore(AT_A_TIME)
-
-        async def one(number: int, row: Row) -> Outcome:
-            async with gate:
-                return await Played(row, place, f"u{number}x@acme.iam").outcome()
-
-        told = await asyncio.gather(*(one(number, row) for number, row in enumerate(ROWS)))
-        return dict(zip(ROWS, told, strict=True))
-
+    """How all rows end."""
     with Setting(CLOUD_SQL) as setting:
         place = setting.place()
         place.sql("create role club; grant club to op with admin option")
-        yield asyncio.run(all_of_them(place))
+        yield asyncio.run(played(ROWS, lambda row, username: Played(row, place, username).outcome()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -127,8 +127,8 @@ def _target(
 
 def _refuse_others(found: Sequence[Target], first: int | None) -> None:
     """Refuse instances of nobody whose port, or the `first` of all, is that of another kind of server."""
-    for target, usual in zip(found, (first, *(None for _ in found)), strict=False):
-        port = target.port or ("" if target.socket else usual)
+    for number, target in enumerate(found):
+        port = target.port or (first if number == 0 and not target.socket else None)
         if port in OF_OTHERS:
             raise Refusal(
                 Code.ANNOTATION,
