@@ -1,4 +1,4 @@
-"""What one pass over a database does: observe, decide, write what is missing, observe again, say how each key stands."""
+"""What one pass over a database does: observe, decide, write what is missing, and say how every key stands then."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +9,7 @@ from cloudsql_iam_operator.adapters.postgres.refusals import Outcome
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure
+from cloudsql_iam_operator.core.grants.caused.neighbourhood import Neighbourhood
 from cloudsql_iam_operator.core.grants.caused.passed_on import cascading
 from cloudsql_iam_operator.core.grants.changes.operations import unnamed
 from cloudsql_iam_operator.core.grants.changes.shares import Share, shares, statements_of
@@ -20,10 +21,9 @@ from cloudsql_iam_operator.core.grants.changes.statements import (
     membership_statements,
     named,
 )
-from cloudsql_iam_operator.core.grants.decided.drift import Held, Observation, corrected, held
+from cloudsql_iam_operator.core.grants.decided.drift import Observation, corrected, held
 from cloudsql_iam_operator.core.grants.decided.lookups import lookups
 from cloudsql_iam_operator.core.grants.decided.plan import Plan, digest, plan
-from cloudsql_iam_operator.core.grants.desired.ledger import entries_from
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
 from cloudsql_iam_operator.core.grants.observed.snapshot import Lookups, Snapshot
 from cloudsql_iam_operator.services.lanes.barrier import Claims, Wants
@@ -44,8 +44,16 @@ ROUNDS = 2
 """How often a pass writes: once more when something vanished between observing and writing."""
 
 
+class ReachesOut(Exception):
+    """What is to be done concerns more than the neighbourhood; nothing of it was, though these wants are recorded."""
+
+    def __init__(self, recorded: Wants) -> None:
+        super().__init__()
+        self.recorded = recorded
+
+
 class GrantPass:
-    """One pass over an open database; only `run` writes."""
+    """One pass over an open database, or over a neighbourhood in it; only `run` writes."""
 
     def __init__(
         self,
@@ -56,8 +64,10 @@ class GrantPass:
         claims: Claims,
         *,
         record: HaveRecorded | None = None,
+        near: Neighbourhood | None = None,
     ) -> None:
         self._database = database
+        self._near = near
         self._access = access
         self._given = self._wants = wants
         self._exceptions = earlier.exceptions
@@ -77,24 +87,29 @@ class GrantPass:
         self._seen: str | None = None
 
     def run(self, memory: Memory | None) -> Passed:
-        """Bring about what is wanted, as far as it goes."""
+        """Bring about what is wanted, as far as it goes.
+
+        Raises:
+            ReachesOut: it is over a neighbourhood, and others have to do with what there is to do.
+        """
         if memory is not None and not memory.serves(self._wants, self._claims):
             memory = None
         asked = memory.asked if memory is not None else lookups(self._wants, self._claims)
         # Taken before each observation: what changes in between changes it, and is then seen by the next pass.
-        self._seen = self._database.fingerprint(asked.kinds)
+        self._seen = self._fingerprint(asked)
         if memory is not None and memory.fingerprint == self._seen:
             return Passed(memory.answers, clean=True, memory=memory, held=self._before)
         snapshot, found, reach = first = self._first(asked)
         if found.takes_from_tables and ObjectKind.COLUMN not in asked.kinds:
             asked = asked.with_columns()
-            self._seen = self._database.fingerprint(asked.kinds)
+            self._seen = self._fingerprint(asked)
             snapshot, found, reach = first = self._first(asked)
+        self._stay(found, snapshot)
         self._approved = self._approvals(snapshot, found, reach)
         shown = self._dry - self._approved
         for _ in range(ROUNDS):
             todo = self._todo(shown, snapshot, found, reach)
-            if todo.empty or snapshot.server.read_only:
+            if todo.empty or snapshot.server.read_only or not self._stay(todo, snapshot):
                 break
             self._write(todo, snapshot, reach)
             snapshot, found, reach = self._observe_again(asked, snapshot, todo)
@@ -106,10 +121,25 @@ class GrantPass:
             answers |= self._drifted(first, (snapshot, found, reach), answers)
         clean = not self._done and not self._outcome.refused and not self._unrecorded
         memory, kept = self._memory(asked, answers), held(self._wants, found, snapshot, reach)
-        return Passed({**answers, **self._unrecorded}, clean, memory, kept, self._amended)
+        if self._near is not None and self._before is not None:
+            kept = self._before.renewed(kept, frozenset(self._wants))
+        return Passed({**answers, **self._unrecorded}, clean, memory, kept, self._amended, whole=self._near is None)
+
+    def _fingerprint(self, asked: Lookups) -> str | None:
+        """What tells that nothing has changed since; of a neighbourhood nothing is remembered by it."""
+        return self._database.fingerprint(asked.kinds) if self._near is None else None
+
+    def _stay(self, todo: Plan, snapshot: Snapshot) -> bool:
+        """Whether what there is to do concerns nobody that the pass is not over."""
+        if self._near is None or not self._near.is_left_by(todo, snapshot):
+            return True
+        if not self._done:
+            raise ReachesOut(self._amended)
+        return False
 
     def decide(self) -> None:
-        """Do all of a pass but writing."""
+        """Do all of a pass but recording and writing."""
+        self._record = None
         snapshot, found, reach = self._first(lookups(self._wants, self._claims))
         self._statements(found, snapshot, reach)
         for key in self._wants:
@@ -130,7 +160,7 @@ class GrantPass:
     def _first(self, asked: Lookups) -> Observation:
         """The observation by which it is known what the wants found, before anything is written."""
         snapshot = self._database.inspect(asked)
-        others = [(entries_from(one), entries_from(self._exceptions.get(key, ()))) for key, one in self._claims.items()]
+        others = [(one, self._exceptions.get(key, frozenset())) for key, one in self._claims.items()]
         reach = Reach(snapshot, self._access.owner_roles)
         seen = findings(self._database, self._wants, others, snapshot, reach)
         self._wants, self._found = seen.wants, seen.privileges
@@ -150,7 +180,7 @@ class GrantPass:
             # What others changed elsewhere since the first observation was not seen: the next pass reads everything.
             self._seen = None
             return snapshot, found, reach
-        self._seen = self._database.fingerprint(asked.kinds)
+        self._seen = self._fingerprint(asked)
         return self._judged(self._database.inspect(asked))
 
     def _judged(self, snapshot: Snapshot) -> Observation:
