@@ -68,6 +68,18 @@ class Identity:
         source = self._source.asker
         return Asker(f"serviceAccount:{self.name}", IMPERSONATED + (source.member or str(source)))
 
+    def accounts(self) -> tuple[str, ...]:
+        """E-mail addresses of the service accounts that it is and that it acts through, as far as anybody knows them.
+
+        Raises:
+            NotYet: a token would tell, and could not be had.
+        """
+        if self._source is not None:
+            return (self.name, *self._source.accounts())
+        if self.credentials.token is None:
+            self.renew("learn which service account it is")
+        return (self.asker.email,) if self.asker.email else ()
+
     def http(self) -> Any:
         """This thread's connection: httplib2 is not made for sharing."""
         if not hasattr(self._local, "http"):

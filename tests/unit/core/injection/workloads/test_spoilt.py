@@ -92,7 +92,7 @@ def spoilt(draw: st.DrawFn) -> Any:
     return body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spoilt())
 def test_a_spoilt_manifest_is_rewritten_refused_or_none(body: Any) -> None:
     for rewrite in (migrated, injected):
