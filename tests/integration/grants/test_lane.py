@@ -21,7 +21,7 @@ from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place
-from support.granting.wording import NOTHING, caused, key, table, want
+from support.granting.wording import NOTHING, caused, key, on_record, table, want
 
 P = ParamSpec("P")
 
@@ -58,7 +58,7 @@ async def lane(
     threads = Threads(2)
     passes = Passes(threads, Sessions(2), Pace(quiet=0.05, longest=1.0))
     try:
-        yield DatabaseLane(place.name, counted.access, lambda: claims or {}, passes)
+        yield DatabaseLane(place.name, counted.access, on_record(claims), passes)
     finally:
         threads.close()
 

@@ -4,7 +4,7 @@ Only of a column it is not known whether it was made again: columns are known by
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.api.grant import ObjectKind
@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan
 from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -54,6 +55,20 @@ class Held:
     wishes: tuple[Wish, ...]
     memberships: tuple[Membership, ...]
     objects: "Mapping[Place, array[int]]"
+
+    def renewed(self, later: "Held", seen: frozenset[Key]) -> "Held":
+        """It, with what a later pass over these keys saw held of them.
+
+        Objects made since are not added where others wish something: nobody granted these to them yet.
+        """
+        others = tuple(wish for wish in self.wishes if wish.key not in seen)
+        places = frozenset(place for wish in others for place in _places(wish))
+        return Held(
+            {**{key: entries for key, entries in self.entries.items() if key not in seen}, **later.entries},
+            (*others, *later.wishes),
+            (*(member for member in self.memberships if member.key not in seen), *later.memberships),
+            {**self.objects, **{place: oids for place, oids in later.objects.items() if place not in places}},
+        )
 
     def alike(self, wants: Mapping[Key, GrantWant], given: Plan) -> frozenset[Key]:
         """Keys that are given something and declare the same as then."""
@@ -124,6 +139,12 @@ def _reachable(wish: Wish, reach: Reach) -> Wish:
     if not wish.future:
         return wish
     return replace(wish, owners=frozenset(owner for owner in wish.owners or () if reach.actor(owner) is not None))
+
+
+def _places(wish: Wish) -> Iterator[Place]:
+    """Places whose objects a wish may be about; columns are their relations'."""
+    kinds = wish.kinds if ObjectKind.COLUMN not in wish.kinds else wish.kinds.union(RELATIONS)
+    return ((wish.schema, kind) for kind in kinds if not wish.future)
 
 
 class _Remains:
