@@ -20,6 +20,7 @@ from controlplane.pki import Authority, Subject
 from controlplane.plane import ControlPlane
 from controlplane.processes import Process
 from e2e import world
+from e2e.image import variables
 from e2e.kubectl import Kubectl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +180,7 @@ class Chain:
                 "image": "*/cloudsql-iam-operator:*",
                 "entrypoint": operator,
                 "args": ["run"],
-                "env": python,
+                "env": variables() | python,
                 "binds": seen,
             },
             {"image": f"{PROXY}:*", "entrypoint": ["/cloud-sql-proxy"], "binds": proxy},

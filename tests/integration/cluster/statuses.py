@@ -68,11 +68,3 @@ STATUSES: dict[str, Json] = {
         "last": {"granted": 12, "revoked": 0, "statements": 2, "sample": ["GRANT"]},
     },
 }
-READY = {
-    "type": "Ready",
-    "status": "True",
-    "reason": "Succeeded",
-    "message": "as declared",
-    "observedGeneration": 1,
-    "lastTransitionTime": "2026-11-01T08:00:00Z",
-}

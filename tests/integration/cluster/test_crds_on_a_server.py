@@ -13,8 +13,9 @@ from kubernetes import client, config
 from cloudsql_iam_operator.api.names import GRANT, GROUP, INSTANCE, KINDS, USER, VERSION, Kind
 from e2e.kubectl import Kubectl
 from e2e.waiting import eventually
-from integration.cluster.statuses import READY, STATUSES, Json
+from integration.cluster.statuses import STATUSES, Json
 from integration.shared_plane import SharedPlane
+from support.conditions import READY
 from support.grant_sizes import pairs
 
 ROOT = Path(__file__).parents[3]

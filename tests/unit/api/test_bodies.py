@@ -4,15 +4,8 @@ import copy
 from typing import Any
 
 from cloudsql_iam_operator.api.bodies import declared_instance, remembered
+from support.conditions import READY
 
-READY = {
-    "type": "Ready",
-    "status": "True",
-    "reason": "Succeeded",
-    "message": "as declared",
-    "observedGeneration": 1,
-    "lastTransitionTime": "2026-01-01T00:00:00Z",
-}
 BODY: dict[str, Any] = {
     "apiVersion": "iam.cloudsql.dev/v1alpha1",
     "kind": "DatabaseGrant",

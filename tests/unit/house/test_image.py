@@ -1,4 +1,4 @@
-"""What the image leaves out is not needed: everything of ours loads from what is left, and each API of Google's."""
+"""What the image sets, and what it leaves out: everything of ours loads without that, and each API of Google's."""
 
 import importlib.metadata
 import importlib.util
@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from e2e.image import variables
 
 ROOT = Path(__file__).parents[3]
 SPEC = importlib.util.spec_from_file_location("trim_image", ROOT / "tools" / "trim_image.py")
@@ -42,6 +44,16 @@ def test_everything_loads_from_what_the_image_keeps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 100
     assert image.size(tmp_path) < MOST_BYTES
+
+
+def test_the_image_sets_the_allocator_with_or_without_the_chart() -> None:
+    of_libc = {name: value for name, value in variables().items() if name.startswith("MALLOC_")}
+
+    assert of_libc == {
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "131072",
+        "MALLOC_TRIM_THRESHOLD_": "131072",
+    }
 
 
 def install(place: Path) -> None:

@@ -139,7 +139,8 @@ def _access(on: Situation) -> Access:
 
 
 def _with_proxy(pod: Pod, on: Situation) -> Outcome:
-    done = _earlier(pod, on)
+    ours = any(c.name == NAME for c in (*pod.init, *pod.main, *pod.ephemeral))
+    done = marker.read(on.wishes[STATUS]) if ours else None  # what an earlier injection of ours did to this very pod
     others = other_proxies(pod, "" if done is None else NAME)
     who = _access(on)
     if done is not None:
@@ -147,19 +148,10 @@ def _with_proxy(pod: Pod, on: Situation) -> Outcome:
     standing = conflict(others, [target.connection for target in who.targets])
     if standing:
         return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {standing}",))
-    if _has_our_name(pod):
+    if ours:
         raise Refusal(Code.POD_SHAPE, f"it has a container named {NAME} of its own: give that another name")
     beside = company(pod, undeclared(pod, others))
     return _injected(pod, on, kept(on.frame, _ready, on, who, beside))
-
-
-def _earlier(pod: Pod, on: Situation) -> Marker | None:
-    """What an earlier injection of ours did to this very pod; None for a pod that carries no proxy of ours."""
-    return marker.read(on.wishes[STATUS]) if _has_our_name(pod) else None
-
-
-def _has_our_name(pod: Pod) -> bool:
-    return any(c.name == NAME for c in (*pod.init, *pod.main, *pod.ephemeral))
 
 
 def _chosen(pod: Pod, on: Situation) -> Containers:
@@ -194,12 +186,12 @@ def _injected(pod: Pod, on: Situation, ready: _Ready) -> Injected:
         *environment.operations(fits, ready.always),
         *volumes.mount_operations(chosen, proxy.targets),
         *ready.provisions,
-        *assembly.operations(pod, proxy, ready.built, meshes.place_for_proxy(pod)),
+        *kept(pod.frame, assembly.operations, proxy, ready.built, assembly.place(pod, proxy.form)),
         ready.status,
     )
     warnings = (
         *ready.warnings,
-        *form_warnings(proxy.form, pod, frozenset(c.name for c in chosen)),
+        *form_warnings(proxy.form, pod, chosen),
         *containers.excluded_warnings(on.wishes[CONTAINERS], pod),
         *environment.warnings(fits),
         *environment.shadowed(fits),

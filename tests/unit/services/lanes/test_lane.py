@@ -37,7 +37,7 @@ _WORLD = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(_CALLS, _DRIFT, _WORLD)
 def test_every_want_is_answered_in_time_by_a_pass_that_saw_it_and_no_pass_is_without_cause(
     calls: list[tuple[float, Call]],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, servers_of, variables
 from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls
@@ -68,10 +69,17 @@ def shadowed(found: Sequence[Fit]) -> Iterator[str]:
         yield f"{what} of the proxy win over those from envFrom in {', '.join(names)}"
 
 
-def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> list[Add]:
-    wanted = {**always, **values}
-    missing = [{"name": n, "value": v} for n, v in wanted.items() if n not in container.env]
-    return inserted(("spec", container.place, container.index, "env"), 0, missing, list(container.env))
+def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> Sequence[Add]:
+    wanted = {**always, **values} if always else values
+    missing = tuple([(name, value) for name, value in wanted.items() if name not in container.env])
+    return _added(container.place, container.index, missing, after=bool(container.env))
+
+
+@lru_cache(maxsize=512)
+def _added(place: str, index: int, missing: tuple[tuple[str, str], ...], *, after: bool) -> Sequence[Add]:
+    """The same for all containers there that lack the same; `after`: variables of their own follow."""
+    values = [{"name": name, "value": value} for name, value in missing]
+    return inserted(("spec", place, index, "env"), 0, values, [None] if after else None)
 
 
 def _fit(container: Container, groups: Sequence[Group]) -> Fit:
@@ -101,7 +109,7 @@ def _warnings(
             "of the proxy; take that out where the proxy is meant"
         )
     own = variables(container)
-    stays = sorted(n for n, v in values.items() if n in own and not is_same(own[n], v))
+    stays = sorted([n for n, v in values.items() if n in own and not is_same(own[n], v)])
     if stays:
         yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
     if demands:
