@@ -6,6 +6,7 @@ Only of a column it is not known whether it was made again: columns are known by
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
@@ -71,9 +72,10 @@ def held(wants: Mapping[Key, GrantWant], found: Plan, snapshot: Snapshot, reach:
     for group in snapshot.groups:
         if not group.future and group.kind is not ObjectKind.COLUMN and reach.actor(group.owner) is not None:
             objects.setdefault((group.schema, group.kind), array("q")).extend(group.members)
+    once: dict[frozenset[Any], frozenset[Any]] = {}
     return Held(
         whole,
-        tuple(_reachable(wish, reach) for wish in found.wishes if _wanted(wish, whole)),
+        tuple(_packed(_reachable(wish, reach), once) for wish in found.wishes if _wanted(wish, whole)),
         tuple(member for member in found.members if _wanted(member, whole)),
         objects,
     )
@@ -124,6 +126,14 @@ def _reachable(wish: Wish, reach: Reach) -> Wish:
     if not wish.future:
         return wish
     return replace(wish, owners=frozenset(owner for owner in wish.owners or () if reach.actor(owner) is not None))
+
+
+def _packed(wish: Wish, once: dict[frozenset[Any], frozenset[Any]]) -> Wish:
+    """The same wish, of which the sets are kept once for all: thousands are about the same objects."""
+    sets = (wish.kinds, wish.roles, wish.excluded, wish.columns)
+    kinds, roles, excluded, columns = (once.setdefault(one, one) for one in sets)
+    objects, owners = (None if one is None else once.setdefault(one, one) for one in (wish.objects, wish.owners))
+    return replace(wish, kinds=kinds, roles=roles, excluded=excluded, columns=columns, objects=objects, owners=owners)
 
 
 class _Remains:

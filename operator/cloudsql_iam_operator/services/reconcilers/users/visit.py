@@ -16,6 +16,8 @@ from cloudsql_iam_operator.services.runtime.claims import claim_of
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report
 
+_NO_ROLES: frozenset[str] = frozenset()
+
 
 @dataclass(slots=True)
 class Visit:
@@ -52,7 +54,8 @@ class Visit:
     def made_with(self) -> frozenset[str]:
         """Database roles that the user is made with: what only the Admin API can give."""
         spec = self.live.spec
-        return frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else frozenset()
+        asked = frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else None
+        return asked or _NO_ROLES
 
 
 @dataclass(frozen=True, slots=True)
