@@ -116,6 +116,45 @@ def test_passes_over_a_few_come_to_what_passes_over_everything_come_to(
         assert few.objects == whole.objects
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_whole"),
+    [(shape, shape in {"creating", "a member", "from everybody"}) for shape in SHAPES],
+)
+def test_a_pass_is_over_a_few_unless_others_have_to_do_with_what_is_done(
+    settings_of_two: tuple[Setting, Setting], shape: str, *, is_whole: bool
+) -> None:
+    with closing(Town(settings_of_two[0], few=True)) as town:
+        for number in range(len(GRANTEES)):
+            Edit((number,), "one table", shared=False, how=Enforcement.MANAGED).take(town)
+        town.reconcile()
+
+        edited = town.reconcile(Edit((0,), shape, shared=False, how=Enforcement.MANAGED).take(town))
+        edit = town.passes[-1]
+        town.reconcile(Edit((0,), "", shared=False, how=Enforcement.MANAGED).take(town))
+
+        assert (edit.whole, town.passes[-1].whole) == (is_whole, is_whole)
+        assert edited[KEYS[0]].problems == ()
+        assert not any(f" to {GRANTEES[0]} " in right for right in town.rights())
+
+
+def test_a_role_that_took_the_name_of_another_grantee_loses_nothing_that_is_declared_for_it(
+    settings_of_two: tuple[Setting, Setting],
+) -> None:
+    with closing(Town(settings_of_two[0], few=True)) as town:
+        for number in range(len(GRANTEES)):
+            Edit((number,), "one table", shared=False, how=Enforcement.MANAGED).take(town)
+        town.reconcile()
+        town.place.sql("alter role g1 rename to old; alter role g0 rename to g1")
+        town.reconcile(Edit((2,), "tables", shared=False, how=Enforcement.MANAGED).take(town))
+        others = town.passes[-1].whole
+        town.reconcile(Edit((0,), "", shared=False, how=Enforcement.MANAGED).take(town))
+        renamed = town.passes[-1].whole
+
+        assert (others, renamed) == (False, True)
+        assert "SELECT on table app.orders to g1 by app_owner" in town.rights()
+        town.place.sql("alter role g1 rename to g0; alter role old rename to g1")
+
+
 class Pair:
     """Two databases in which the same happens; passes over the one are over few where they may be."""
 

@@ -99,7 +99,8 @@ def _pair(key: str) -> int:
 class Call:
     """A call of a lane: when it came, with what, when it was answered, and with what.
 
-    `edited` is after how many seconds somebody presses. One that is overtaken comes again as an edit, after a pause.
+    `edited` is after how many seconds somebody presses. One that is overtaken comes again as an edit, after a pause;
+    `began` is when it came first.
     """
 
     key: str
@@ -111,9 +112,11 @@ class Call:
     answer: Said | Exception | None = None
     pause: float = 0.0
     edited: float | None = None
+    began: float = 0.0
 
     async def make(self, world: World) -> None:
         loop = asyncio.get_running_loop()
+        self.began = loop.time()
         if self.edited is not None:
             loop.call_later(self.edited, world.lane.press, self.key)
         while self.answer is None:

@@ -97,7 +97,7 @@ def _check_cause(earlier: list[Pass], one: Pass, made: list[Call]) -> None:
     before = earlier[-1] if earlier else None
     waited = any(call.came <= one.began and call.answered > one.began for call in made)
     left = before is not None and bool(before.left)
-    ages = [call.max_age for call in made if call.max_age and call.came <= one.began]
+    ages = [call.max_age for call in made if call.max_age and call.began <= one.began]
     # after a failure of a look that nobody asked for, the next comes sooner
     pause = 30.0 if before is not None and before.failed else min(ages, default=float("inf")) * 2 / 3
     looks = [each.ended for each in earlier if each.whole or each.failed]
@@ -110,7 +110,7 @@ def _check_few(earlier: list[Pass], one: Pass, made: list[Call]) -> None:
     if one.whole:
         return
     looks = [each for each in earlier if each.whole or each.failed]
-    ages = [call.max_age for call in made if call.max_age and call.came <= one.began]
+    ages = [call.max_age for call in made if call.max_age and call.began <= one.began]
     assert not looks[-1].failed
     assert one.began - looks[-1].ended < max(ages) * 2 / 3
     assert not any(call.rank is Rank.CHECK and call.came <= one.began < call.answered for call in made)
