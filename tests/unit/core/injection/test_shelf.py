@@ -1,4 +1,5 @@
 import copy
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -142,3 +143,34 @@ def test_a_part_beyond_all_measure_is_not_kept() -> None:
 
     assert isinstance(outcome, Injected)
     assert shelf.held < 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pod(*[container(f"c{n}") for n in range(20)]),
+        pod(annotations={"instances": ",".join(f"a:b:c{n}" for n in range(8))}),
+    ],
+    ids=["containers", "instances"],
+)
+def test_what_follows_from_few_words_in_plenty_is_not_kept(body: dict[str, Any]) -> None:
+    shelf = Shelf()
+
+    for _ in range(3):
+        assert isinstance(plan(body, FACTS, SETTINGS, shelf), Injected)
+
+    again = parsed(body, shelf)
+    assert shelf.held > 0
+    assert again.frame.known == {}
+    assert not any(each.known for each in again.main)
+
+
+def test_a_pod_that_came_once_leaves_nothing_to_be_collected() -> None:
+    shelf = knowing()
+    gc.collect()
+
+    outcome = plan(numbered(7, 1), FACTS, SETTINGS, shelf)
+    left = gc.collect()
+
+    assert isinstance(outcome, Injected)
+    assert left == 0

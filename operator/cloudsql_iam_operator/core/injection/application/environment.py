@@ -22,6 +22,8 @@ DEMANDS_TLS = {
 """Settings under which libpq, or node-postgres, refuses a connection that is not encrypted from its own end."""
 
 MOST_NAMES = 4
+MOST_SHARED = 8
+"""Variables that are made once for all containers which lack the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,17 @@ def shadowed(found: Sequence[Fit]) -> Iterator[str]:
 def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> Sequence[Add]:
     wanted = {**always, **values} if always else values
     missing = tuple([(name, value) for name, value in wanted.items() if name not in container.env])
-    return _added(container.place, container.index, missing, after=bool(container.env))
+    make = _shared if len(missing) <= MOST_SHARED else _added
+    return make(container.place, container.index, missing, after=bool(container.env))
 
 
-@lru_cache(maxsize=512)
 def _added(place: str, index: int, missing: tuple[tuple[str, str], ...], *, after: bool) -> Sequence[Add]:
     """The same for all containers there that lack the same; `after`: variables of their own follow."""
     values = [{"name": name, "value": value} for name, value in missing]
     return inserted(("spec", place, index, "env"), 0, values, [None] if after else None)
+
+
+_shared = lru_cache(maxsize=512)(_added)
 
 
 def _fit(container: Container, groups: Sequence[Group]) -> Fit:
