@@ -7,7 +7,7 @@ from e2e.tenant import Tenant
 from e2e.waiting import eventually
 
 OPERATOR = ("deployment", "cloudsql-iam-operator", "-n", world.NAMESPACE)
-REVOKED_WITHIN = timedelta(seconds=10)
+REVOKED_WITHIN = timedelta(seconds=20)
 
 
 def ends_in(seconds: float) -> datetime:

@@ -1,5 +1,6 @@
 """A database user that is there already when a CloudSQLIAMUser comes."""
 
+from e2e import world
 from e2e.tenant import Tenant
 
 USER_TYPE = "CLOUD_IAM_SERVICE_ACCOUNT"
@@ -81,3 +82,16 @@ def test_a_principal_whose_user_is_somebody_elses_gets_no_right_to_log_in_as_it(
     assert cloud.policy_text() == before
     tenant.delete("csqlu", "former-admin")
     cloud.delete_user("former-admin@acme-prod.iam")
+
+
+def test_the_operators_own_account_is_nobodys_whatever_the_rules_say(tenant: Tenant) -> None:
+    cloud = tenant.stage.cloud
+    before, users = cloud.policy_text(), cloud.users()
+    tenant.instance(tenant.rule(principals={"serviceAccounts": ["*"]}, allowAdoption=True))
+
+    tenant.user("usurper", {"serviceAccount": world.OPERATOR.upper()}, adoptionPolicy="IfExists")
+
+    message = tenant.stalled("csqlu", "usurper", "OperatorsOwnAccount")
+    assert f"{world.OPERATOR}, database user operator@acme-prod.iam, is the account that the operator runs" in message
+    tenant.delete("csqlu", "usurper")
+    assert (cloud.policy_text(), cloud.users()) == (before, users)

@@ -67,6 +67,7 @@ class Reason(Enum):
     PRIVILEGE_NOT_ALLOWED = _stalled("PrivilegeNotAllowed")
     EXPIRY_NOT_ALLOWED = _stalled("ExpiryNotAllowed")
     ACCESS_WITHDRAWN = _stalled("AccessWithdrawn")
+    OPERATORS_OWN_ACCOUNT = _stalled("OperatorsOwnAccount")
 
     SERVICE_ACCOUNT_NOT_FOUND = _asks("ServiceAccountNotFound")
     SERVICE_ACCOUNT_NOT_ANNOTATED = _asks("ServiceAccountNotAnnotated")

@@ -153,12 +153,12 @@ def _recorded(asked: Question, outcome: Outcome) -> Outcome:
     what, where, dry = asked.operation, asked.namespace, "true" if asked.dry_run else "false"
     match outcome:
         case Injected():
-            metrics.REQUESTS.labels(what, "injected", "", dry).inc()
+            metrics.requests(what, "injected", "", dry).inc()
             log.debug("injected a proxy into a pod of namespace %s, request %s", where, asked.uid)
         case Unchanged(code):
-            metrics.REQUESTS.labels(what, "unchanged", code.value, dry).inc()
+            metrics.requests(what, "unchanged", code.value, dry).inc()
             log.debug("left a %s of namespace %s as it is (%s), request %s", asked.kind, where, code.value, asked.uid)
         case Denied(_, code, message):
-            metrics.REQUESTS.labels(what, "denied", code.value, dry).inc()
+            metrics.requests(what, "denied", code.value, dry).inc()
             log.info("denied a %s: %s", asked.kind, message)
     return outcome

@@ -67,13 +67,13 @@ class App:
 
     def _review(self, request: Request) -> Response | Awaitable[Response]:
         if self._only_verified and not request.verified:
-            metrics.REQUESTS.labels("", "refused", "stranger", "false").inc()
+            metrics.requests("", "refused", "stranger", "false").inc()
             return Response(403, STRANGER, last=True)
         began = time.perf_counter()
         try:
             asked = review.question(request.body)
         except review.BadReview as bad:
-            metrics.REQUESTS.labels("", "refused", "malformed", "false").inc()
+            metrics.requests("", "refused", "malformed", "false").inc()
             log.warning("request not understood: %s", bad)
             return Response(400, f"{bad}\n".encode(), last=self.draining)
         decided = self._admission.decide(asked)

@@ -93,7 +93,7 @@ def answer(asked: Question, outcome: Outcome) -> bytes:
     response: dict[str, Any] = {"uid": asked.uid, "allowed": not isinstance(outcome, Denied)}
     match outcome:
         case Injected(operations, warnings):
-            patch = orjson.dumps([operation.operation() for operation in operations])
+            patch = b"[%s]" % b",".join([operation.written for operation in operations])
             audit = _audit("injected")
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(patch).decode(), **_warnings(warnings)}
         case Unchanged(code, warnings):

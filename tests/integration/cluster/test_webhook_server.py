@@ -26,7 +26,7 @@ def pages(site: Site) -> Counter[str]:
     """All that the replicas count, by what each line of their pages says."""
     found: Counter[str] = Counter()
     for replica in site.replicas:
-        with urllib.request.urlopen(f"http://{GATEWAY}:{METRICS + replica.number}/metrics", timeout=5) as answered:
+        with urllib.request.urlopen(f"http://{GATEWAY}:{METRICS + replica.number}/metrics", timeout=60) as answered:
             for line in answered.read().decode().splitlines():
                 if not line.startswith("#"):
                     name, _, value = line.rpartition(" ")

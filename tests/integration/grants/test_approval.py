@@ -11,7 +11,7 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place, Setting
-from support.granting.wording import NOTHING, caused, key, table, want
+from support.granting.wording import NOTHING, caused, key, on_record, table, want
 
 DRY = replace(want(table("SELECT")), dry=True)
 BOTH_TABLES = 'GRANT SELECT ON TABLE "app"."items", "app"."orders" TO "x"'
@@ -78,7 +78,7 @@ def test_an_approval_does_not_stand_for_the_passes_of_other_objects(place: Place
     async def story() -> GrantAnswer:
         threads = Threads(2)
         passes = Passes(threads, Sessions(2), Pace(quiet=0.01, longest=1.0))
-        lane = DatabaseLane(place.name, place.access, dict, passes)
+        lane = DatabaseLane(place.name, place.access, on_record(), passes)
         try:
             first = await lane.apply(key("careful"), wanted)
             place.sql("set role app_owner; revoke select on app.items, app.orders from x")

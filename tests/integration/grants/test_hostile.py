@@ -37,9 +37,6 @@ def made(place: Place, hostile: Hostile) -> Iterator[None]:
 @settings(
     max_examples=40,
     phases=[Phase.generate],
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(hostile=hostiles())

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
+from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
@@ -19,9 +20,11 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
 from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.waiting import ranks
 from cloudsql_iam_operator.services.waiting.pace import Pace
+from cloudsql_iam_operator.services.waiting.ranks import Rank
 from support.granting.setting import Place
-from support.granting.wording import NOTHING, caused, key, table, want
+from support.granting.wording import NOTHING, caused, key, on_record, table, want
 
 P = ParamSpec("P")
 
@@ -58,7 +61,7 @@ async def lane(
     threads = Threads(2)
     passes = Passes(threads, Sessions(2), Pace(quiet=0.05, longest=1.0))
     try:
-        yield DatabaseLane(place.name, counted.access, lambda: claims or {}, passes)
+        yield DatabaseLane(place.name, counted.access, on_record(claims), passes)
     finally:
         threads.close()
 
@@ -137,3 +140,30 @@ async def test_drift_that_a_pass_for_another_object_corrected_is_told_once_by_th
 
     assert told.drift == Drift(1, 0, ('GRANT SELECT ON TABLE "app"."items" TO "x"',))
     assert after.drift == Drift()
+
+
+@in_a_loop
+async def test_an_edit_is_a_pass_over_who_shares_its_grantees_and_a_check_one_over_everything(place: Place) -> None:
+    roles = tuple(f"few{number}" for number in range(6))
+    place.sql("".join(f"create role {role};" for role in roles))
+    wants = {role: want(table("SELECT", to=(role,))) for role in roles}
+    narrower = want(table("SELECT", to=(roles[0],), names=("orders",)), ledger=caused(table("SELECT", to=(roles[0],))))
+    counted = Counted(place)
+    async with lane(place, counted) as running:
+        await asyncio.gather(*(running.apply(key(role), one, max_age=900.0) for role, one in wants.items()))
+        place.sql(f"revoke select on app.orders from {roles[5]}")
+
+        edited = await running.apply(key(roles[0]), narrower, max_age=900.0)
+        left = place.acl("app.orders")
+        await running.apply(key(roles[5]), wants[roles[5]], max_age=900.0)
+        connections = counted.connections
+
+        ranks.enter(Rank.CHECK)
+        await running.apply(key(roles[1]), replace(wants[roles[1]], enforcement=Enforcement.ADDITIVE), max_age=900.0)
+        told = await running.apply(key(roles[5]), wants[roles[5]], max_age=900.0)
+
+    assert edited.executed == (f'REVOKE SELECT ON TABLE "app"."items" FROM "{roles[0]}"',)
+    assert left == [f"{role}=r/app_owner" for role in roles[:5]]
+    assert connections == 2
+    assert place.acl("app.orders") == [f"{role}=r/app_owner" for role in roles]
+    assert told.drift == Drift(1, 0, (f'GRANT SELECT ON TABLE "app"."orders" TO "{roles[5]}"',))

@@ -17,7 +17,7 @@ from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place
-from support.granting.wording import NOTHING, caused, key, table, want
+from support.granting.wording import NOTHING, caused, key, on_record, table, want
 
 NEW = replace(want(table("SELECT", names=("orders",))), recording=True)
 
@@ -44,7 +44,9 @@ async def asked(
     """The answers to each round of wants, one after another."""
     threads = Threads(2)
     pace = Pace(quiet=0.02, longest=1.0)
-    lane = DatabaseLane(place.name, place.access, dict, Passes(threads, Sessions(2), pace, record=records.record))
+    lane = DatabaseLane(
+        place.name, place.access, on_record(), Passes(threads, Sessions(2), pace, record=records.record)
+    )
     try:
         return [
             await asyncio.gather(

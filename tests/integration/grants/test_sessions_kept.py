@@ -14,7 +14,7 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from integration.grants.test_lane import Counted, in_a_loop
 from support.granting.setting import Place
-from support.granting.wording import key, table, want
+from support.granting.wording import key, on_record, table, want
 
 OURS = "application_name = 'cloudsql-iam-operator'"
 
@@ -39,7 +39,9 @@ async def sessions(place: Place, size: int = 2, seconds: float = 600.0) -> Async
 @in_a_loop
 async def test_a_session_is_kept_for_a_pass_that_is_at_hand_and_closed_after_the_last(place: Place) -> None:
     counted, threads = Counted(place), Threads(2)
-    lane = DatabaseLane(place.name, counted.access, dict, Passes(threads, Sessions(2), Pace(quiet=0.01, longest=0.1)))
+    lane = DatabaseLane(
+        place.name, counted.access, on_record(), Passes(threads, Sessions(2), Pace(quiet=0.01, longest=0.1))
+    )
     place.sql("create role others; create role latest")
 
     first = asyncio.create_task(lane.apply(key("a"), want(table("SELECT"))))
@@ -57,7 +59,7 @@ async def test_a_session_is_kept_for_a_pass_that_is_at_hand_and_closed_after_the
 async def test_who_was_shown_what_is_to_be_done_has_it_done_in_the_same_session(place: Place) -> None:
     counted, threads = Counted(place), Threads(2)
     held = Sessions(2, 600.0)
-    lane = DatabaseLane(place.name, counted.access, dict, Passes(threads, held, Pace(quiet=0.01, longest=0.1)))
+    lane = DatabaseLane(place.name, counted.access, on_record(), Passes(threads, held, Pace(quiet=0.01, longest=0.1)))
 
     shown = await lane.apply(key("a"), replace(want(table("SELECT")), dry=True))
     done = await lane.apply(key("a"), want(table("SELECT")))

@@ -50,9 +50,6 @@ steps = st.lists(occurrences, min_size=4, max_size=14)
 
 @settings(
     max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.generate, Phase.shrink),
 )

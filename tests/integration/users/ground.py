@@ -31,6 +31,7 @@ from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from support.granting.setting import Place
+from support.granting.wording import on_record
 from unit.services.authority.ground import RULE, body
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Lanes:
     async def database_lane(self, instance: object, database: str) -> DatabaseLane:
         if database not in self._databases:
             passes = Passes(self.threads, Sessions(2), Pace(quiet=0.0, longest=0.1))
-            self._databases[database] = DatabaseLane(database, self.place.access, lambda: self.claims, passes)
+            self._databases[database] = DatabaseLane(database, self.place.access, on_record(self.claims), passes)
         return self._databases[database]
 
     async def users_lane(self, instance: object) -> "Lanes":

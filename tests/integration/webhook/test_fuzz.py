@@ -71,7 +71,7 @@ def _spoil(draw: st.DrawFn, inside: Any) -> None:
         inside = inside[name]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(KINDS), body=st.one_of(VALUES, spoilt()), operation=st.sampled_from(["CREATE", "UPDATE"]))
 def test_whatever_the_object_is_there_is_an_answer_and_no_failure(
     server: Running, kind: tuple[str, str], body: Any, operation: str
@@ -92,7 +92,7 @@ def test_whatever_the_object_is_there_is_an_answer_and_no_failure(
         assert response["allowed"] or response["status"]["code"] in (403, 422)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(
     body=st.one_of(
         VALUES.map(lambda value: json.dumps(value).encode()),

@@ -1,10 +1,13 @@
 """Short ways to write what a DatabaseGrant declares; nothing here talks to a server."""
 
+from collections.abc import Callable, Collection, Mapping
+
 from cloudsql_iam_operator.api.grant import Enforcement, ObjectKind
 from cloudsql_iam_operator.api.names import GRANT, Key
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entries, Entry, RoleEntry
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of
+from cloudsql_iam_operator.services.runtime.ledgers import Records
 
 NOTHING = Entries()
 
@@ -49,6 +52,12 @@ def declared(*entries: Entry | RoleEntry) -> Entries:
         tuple(entry for entry in entries if isinstance(entry, Entry)),
         tuple(entry for entry in entries if isinstance(entry, RoleEntry)),
     )
+
+
+def on_record(claims: Mapping[Key, Ledger] | None = None) -> Callable[[Collection[Key]], Records]:
+    """What a lane is told that those objects have on record which want nothing of it."""
+    every = claims or {}
+    return lambda wanted: Records({key: ledger for key, ledger in every.items() if key not in wanted})
 
 
 def caused(*entries: Entry | RoleEntry) -> Ledger:

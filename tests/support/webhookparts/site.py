@@ -44,7 +44,7 @@ class Replica:
         """Status of a probe; 0 while nobody listens."""
         try:
             with urllib.request.urlopen(
-                f"https://{GATEWAY}:{self.port}{path}", timeout=5, context=ssl._create_unverified_context()
+                f"https://{GATEWAY}:{self.port}{path}", timeout=60, context=ssl._create_unverified_context()
             ) as answered:
                 return int(answered.status)
         except urllib.error.HTTPError as error:
@@ -54,14 +54,14 @@ class Replica:
 
     def requests(self) -> float:
         """Admission requests answered so far."""
-        with urllib.request.urlopen(f"http://{GATEWAY}:{METRICS + self.number}/metrics", timeout=5) as answered:
+        with urllib.request.urlopen(f"http://{GATEWAY}:{METRICS + self.number}/metrics", timeout=60) as answered:
             lines = answered.read().decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("cloudsql_iam_webhook_requests_total{"))
 
     def leaf(self) -> bytes:
         """The certificate that it serves with, as DER."""
         context = ssl._create_unverified_context()
-        with socket.create_connection((GATEWAY, self.port), 5) as plain, context.wrap_socket(plain) as secure:
+        with socket.create_connection((GATEWAY, self.port), 60) as plain, context.wrap_socket(plain) as secure:
             return secure.getpeercert(binary_form=True) or b""
 
     def stop(self) -> int:

@@ -51,8 +51,8 @@ def test_no_address_is_cut() -> None:
 
 @pytest.mark.parametrize("piece", ["a", "password", "etag ", "2026-11-", "eyJ", "request id", "\x00", "aB1"])
 def test_its_cost_does_not_grow_with_what_is_sent(piece: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
 
     excerpt(piece * 1_000_000)
 
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 1.0

@@ -14,6 +14,7 @@ from google.oauth2 import service_account
 from cloudsql_iam_operator.adapters.google.credential_errors import METADATA, no_credentials, no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, account_path
 from cloudsql_iam_operator.adapters.google.metadata import here
+from cloudsql_iam_operator.adapters.google.web_proxy import ask_metadata_directly
 from cloudsql_iam_operator.core.askers import Asker, workload_member
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -31,6 +32,7 @@ def application_credentials(endpoints: Endpoints) -> Any:
     Source: google-auth, Application Default Credentials
     """
     path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+    ask_metadata_directly()
     try:
         if not path:
             credentials, _ = google.auth.default(scopes=SCOPES)

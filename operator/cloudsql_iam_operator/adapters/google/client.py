@@ -18,6 +18,7 @@ from googleapiclient.errors import HttpError
 from cloudsql_iam_operator.adapters.google.answers import Errand, not_understood, refusal
 from cloudsql_iam_operator.adapters.google.credential_errors import no_token
 from cloudsql_iam_operator.adapters.google.credentials import Identity
+from cloudsql_iam_operator.adapters.google.web_proxy import NotThrough
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
 
@@ -69,7 +70,8 @@ class API:
             code = int(error.resp.status)
             raise refusal(error, errand, self._caller.identity.asker) from error
         except (GoogleAuthError, httplib2.HttpLib2Error, HTTPException, OSError) as error:
-            text = f"Google gave no answer to: {errand.purpose} ({type(error).__name__})"
+            said = str(error) if isinstance(error, NotThrough) else type(error).__name__
+            text = f"Google gave no answer to: {errand.purpose} ({said})"
             # not chained: an error of google-auth may hold a token, which a stack trace would show
             raise NotYet(Reason.GOOGLE_UNREACHABLE, text) from None
         finally:

@@ -9,6 +9,7 @@ from google.auth.exceptions import ClientCertError, DefaultCredentialsError, Mut
 
 from cloudsql_iam_operator.adapters.google.answers import api_disabled
 from cloudsql_iam_operator.adapters.google.metadata import here, metadata_host, workload_pool
+from cloudsql_iam_operator.adapters.google.web_proxy import NotThrough
 from cloudsql_iam_operator.core.askers import Asker, Need, on_impersonation, on_workload_identity, workload_member
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.gcloud import gcloud
@@ -72,11 +73,11 @@ IMPERSONATED = "impersonated by "
 def no_token(asker: Asker, purpose: str, error: BaseException) -> NotYet:
     """The verdict on an identity that has no access token, or none that Google's client would send.
 
-    Only words that are listed here and the error's type are taken from the error.
+    Only words that are listed here and the error's type are taken from the error, and what a web proxy refuses with.
     """
     said = _said(error)
     reason = next((_REASONS[word] for word in said if word in _REASONS), _by_type(error, asker))
-    told = ", ".join((type(error).__name__, *said))
+    told = str(error) if isinstance(error, NotThrough) else ", ".join((type(error).__name__, *said))
     return NotYet(reason, f"no access token for {asker}, needed to: {purpose} ({told}); {_remedy(asker, error, said)}")
 
 

@@ -4,7 +4,7 @@ import functools
 import os
 import ssl
 import threading
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cloudsql_iam_operator.adapters.google.application_credentials import (
 )
 from cloudsql_iam_operator.adapters.google.credential_errors import IMPERSONATED, no_token
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints
+from cloudsql_iam_operator.adapters.google.web_proxy import Connection
 from cloudsql_iam_operator.core.askers import Asker
 from cloudsql_iam_operator.core.errors import NotYet
 from cloudsql_iam_operator.core.reasons import Reason
@@ -68,10 +69,22 @@ class Identity:
         source = self._source.asker
         return Asker(f"serviceAccount:{self.name}", IMPERSONATED + (source.member or str(source)))
 
+    def accounts(self) -> tuple[str, ...]:
+        """E-mail addresses of the service accounts that it is and that it acts through, as far as anybody knows them.
+
+        Raises:
+            NotYet: a token would tell, and could not be had.
+        """
+        if self._source is not None:
+            return (self.name, *self._source.accounts())
+        if self.credentials.token is None:
+            self.renew("learn which service account it is")
+        return (self.asker.email,) if self.asker.email else ()
+
     def http(self) -> Any:
         """This thread's connection: httplib2 is not made for sharing."""
         if not hasattr(self._local, "http"):
-            plain = _Http(timeout=CALL_SECONDS, ca_certs=trust_store())
+            plain = _Http(timeout=CALL_SECONDS, ca_certs=trust_store(), proxy_info=None)  # see web_proxy
             plain.iam_credentials = self._endpoints.iam_credentials
             # who calls renews tokens: what fails then is told apart from what fails in the call
             self._local.http = google_auth_httplib2.AuthorizedHttp(
@@ -127,16 +140,17 @@ class _SentOnce:
             raise ConnectionResetError("no answer to a request that was sent") from None
 
 
-class _Connection(HTTPSConnection):
+class _Connection(Connection):
     """A connection that trusts by the one store of this process.
 
-    httplib2's own reads all authorities anew for each connection: 25 ms and a MiB, for each thread and host.
+    httplib2's own reads all authorities anew for each connection: 25 ms and a MiB, for each thread and host. It also
+    knows web proxies only by another library.
     """
 
     def __init__(self, host: str, timeout: float | None, proxy_info: object) -> None:
         with _READING:  # threads that begin together would each keep what they read
             context = _trust(trust_store() or httplib2.CA_CERTS)
-        super().__init__(host, timeout=timeout, context=context)
+        super().__init__(host, timeout, context)
 
 
 @functools.cache

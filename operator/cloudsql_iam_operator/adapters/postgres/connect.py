@@ -9,8 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import aiohttp
 import psycopg
 from google.cloud.sql.connector import Connector
+from google.cloud.sql.connector.client import CloudSQLClient
 
 from cloudsql_iam_operator.adapters.google.credentials import Identity, trust_store
 from cloudsql_iam_operator.adapters.postgres.connector_failures import (
@@ -49,6 +51,20 @@ class Connect(Protocol):
             NotYet: there is none to be had now; the reason says why.
         """
         ...
+
+
+class _Connector(Connector):
+    """Google's, whose calls to the Admin API go by the web proxy of the environment too, as its token requests do."""
+
+    async def connect_async(self, instance_connection_string: str, driver: str, **kwargs: Any) -> Any:
+        """As Google's, on a session that reads HTTPS_PROXY and NO_PROXY."""
+        if self._client is None:
+            headers = {"x-goog-user-project": self._quota_project} if self._quota_project else {}
+            session = aiohttp.ClientSession(headers={"User-Agent": APPLICATION, **headers}, trust_env=True)
+            credentials: Any = self._credentials
+            told = self._sqladmin_api_endpoint, self._quota_project, credentials
+            self._client = CloudSQLClient(*told, session, driver)
+        return await super().connect_async(instance_connection_string, driver, **kwargs)
 
 
 class Connectors:
@@ -105,7 +121,7 @@ class Connectors:
         with self._lock:
             if identity.name not in self._connectors:
                 credentials: Any = identity.credentials
-                self._connectors[identity.name] = Connector(
+                self._connectors[identity.name] = _Connector(
                     credentials=credentials,
                     timeout=CONNECT_SECONDS,
                     refresh_strategy="LAZY",

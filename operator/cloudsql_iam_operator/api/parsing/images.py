@@ -1,7 +1,7 @@
 """Image references, taken apart at their separators. Which images are allowed is decided elsewhere."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 _LONGEST = 512
@@ -13,11 +13,17 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The parts of an image reference; `tag` and `digest` are "" when it names none."""
+    """The parts of an image reference; `tag` and `digest` are "" when it names none.
+
+    `name` is the last step of the repository, and `software` what that says up to its first number: `postgresql` for
+    `postgresql-15-c9s`.
+    """
 
     repository: str
     tag: str
     digest: str
+    name: str = field(default="", compare=False)
+    software: str = field(default="", compare=False)
 
 
 def split_image(text: str) -> Image:
@@ -29,7 +35,13 @@ def _split(text: str) -> Image:
     named, _, digest = text.partition("@")
     path, slash, last = named.rpartition("/")
     last, _, tag = last.partition(":")
-    return Image(f"{path}{slash}{last}", tag, digest)
+    return Image(f"{path}{slash}{last}", tag, digest, last, _software(last))
+
+
+def _software(name: str) -> str:
+    words = name.split("-")
+    end = next((at for at, word in enumerate(words) if word[:1].isdecimal()), len(words))
+    return "-".join(words[:end]).rstrip("0123456789")
 
 
 # pods of one workload have the same images

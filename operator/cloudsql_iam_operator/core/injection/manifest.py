@@ -25,6 +25,7 @@ from cloudsql_iam_operator.core.injection.shelf import Shelf
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 HOOKS = ("postStart", "preStop")
+WAYS = ("httpGet", "tcpSocket", "grpc")
 
 WINDOWS, LINUX = "windows", "linux"
 OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
@@ -54,7 +55,7 @@ def _frame_extract(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata, spec = _mapping(pod.get("metadata")), _mapping(pod.get("spec"))
     shown = {name: metadata.get(name) for name in ("name", "generateName", "annotations", "ownerReferences")}
     outside = {name: value for name, value in spec.items() if name not in (INIT, MAIN, EPHEMERAL)}
-    outside["volumes"] = [_volume(volume) for volume in map(_mapping, _list(spec.get("volumes")))]
+    outside["volumes"] = [_volume(_mapping(volume)) for volume in _list(spec.get("volumes"))]
     return {"metadata": shown, "spec": outside}
 
 
@@ -218,10 +219,11 @@ def _called(raw: Mapping[str, Any]) -> Iterator[int]:
     if raw.get("lifecycle"):
         hooks += map(_mapping(raw["lifecycle"]).get, HOOKS)
     for hook in map(_mapping, hooks):
-        for way in ("httpGet", "tcpSocket", "grpc"):
-            port = _mapping(hook[way]).get("port") if way in hook else None
-            if isinstance(port, int) and port:
-                yield port
+        for way in WAYS:
+            if way in hook:
+                port = _mapping(hook[way]).get("port")
+                if isinstance(port, int) and port:
+                    yield port
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,24 +1,29 @@
 """JSON Patch operations, written by hand in the one shape that injection needs. Applying them is not done here."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
+
+import orjson
 
 JSON = Any
 """Whatever JSON holds."""
 
 
-class Add(NamedTuple):
-    """Put `value` at `path`: inserted when that is a list's index, set when it is a member.
+class _Addition(NamedTuple):
+    path: str
+    value: JSON
+
+
+class Add(_Addition):
+    """Put `value` at `path`: inserted when that is a list's index, set when it is a member. Neither changes.
 
     Source: RFC 6902, section 4.1
     """
 
-    path: str
-    value: JSON
-
-    def operation(self) -> dict[str, JSON]:
-        """The operation as JSON Patch writes it."""
-        return {"op": "add", "path": self.path, "value": self.value}
+    @cached_property
+    def written(self) -> bytes:
+        """The operation as JSON Patch writes it, in JSON; many pods get the very same."""
+        return orjson.dumps({"op": "add", "path": self.path, "value": self.value})
 
 
 @lru_cache(maxsize=512)

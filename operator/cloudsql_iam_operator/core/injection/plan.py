@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudsql_iam_operator.api.injection.access import INJECT, ON_ERROR, OnError, Way
+from cloudsql_iam_operator.api.injection.access import INJECT, INSTANCES, ON_ERROR, USER, OnError, Way
 from cloudsql_iam_operator.api.injection.annotation import Wishes
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.table import STATUS
@@ -37,6 +37,9 @@ __all__ = ["MalformedPod", "plan"]
 MIRROR = "kubernetes.io/config.mirror"
 """On pods that a kubelet made from a file: it compares their hash, so they must not be changed."""
 
+MOST_NAMES, MOST_ADDED = 4, 64
+"""Instances and users that a pod names, and things that are added to it, with which what followed from it is kept."""
+
 _STATUS_PATH = pointer("metadata", "annotations", STATUS)
 Containers = tuple[Container, ...]
 
@@ -63,7 +66,19 @@ def plan(body: Mapping[str, Any], facts: Facts, settings: InjectionSettings, she
         MalformedPod: the body is no pod.
     """
     pod = parsed(body, shelf)
-    return kept(pod.frame, _outcome, (pod.init, pod.main, pod.ephemeral), facts, settings)
+    outcome = kept(pod.frame, _outcome, (pod.init, pod.main, pod.ephemeral), facts, settings)
+    if shelf is not None:
+        shelf.tidy((pod.frame, *pod.containers, *pod.ephemeral) if _is_large(pod, outcome) else ())
+    return outcome
+
+
+def _is_large(pod: Pod, outcome: Outcome) -> bool:
+    """Whether much more follows from the pod than it says itself: few bytes may ask for variables by the thousand."""
+    annotations = pod.frame.annotations or {}
+    names = sum(annotations.get(name, "").count(",") for name in (INSTANCES, USER))
+    if names > MOST_NAMES or not isinstance(outcome, Injected):
+        return names > MOST_NAMES
+    return sum([len(each.value) if type(each.value) is list else 1 for each in outcome.operations]) > MOST_ADDED
 
 
 def _outcome(
@@ -139,7 +154,8 @@ def _access(on: Situation) -> Access:
 
 
 def _with_proxy(pod: Pod, on: Situation) -> Outcome:
-    done = _earlier(pod, on)
+    ours = any(c.name == NAME for c in (*pod.init, *pod.main, *pod.ephemeral))
+    done = marker.read(on.wishes[STATUS]) if ours else None  # what an earlier injection of ours did to this very pod
     others = other_proxies(pod, "" if done is None else NAME)
     who = _access(on)
     if done is not None:
@@ -147,19 +163,10 @@ def _with_proxy(pod: Pod, on: Situation) -> Outcome:
     standing = conflict(others, [target.connection for target in who.targets])
     if standing:
         return Unchanged(Code.OTHER_PROXY, (f"no proxy injected: {standing}",))
-    if _has_our_name(pod):
+    if ours:
         raise Refusal(Code.POD_SHAPE, f"it has a container named {NAME} of its own: give that another name")
     beside = company(pod, undeclared(pod, others))
     return _injected(pod, on, kept(on.frame, _ready, on, who, beside))
-
-
-def _earlier(pod: Pod, on: Situation) -> Marker | None:
-    """What an earlier injection of ours did to this very pod; None for a pod that carries no proxy of ours."""
-    return marker.read(on.wishes[STATUS]) if _has_our_name(pod) else None
-
-
-def _has_our_name(pod: Pod) -> bool:
-    return any(c.name == NAME for c in (*pod.init, *pod.main, *pod.ephemeral))
 
 
 def _chosen(pod: Pod, on: Situation) -> Containers:
@@ -194,12 +201,12 @@ def _injected(pod: Pod, on: Situation, ready: _Ready) -> Injected:
         *environment.operations(fits, ready.always),
         *volumes.mount_operations(chosen, proxy.targets),
         *ready.provisions,
-        *assembly.operations(pod, proxy, ready.built, meshes.place_for_proxy(pod)),
+        *kept(pod.frame, assembly.operations, proxy, ready.built, assembly.place(pod, proxy.form)),
         ready.status,
     )
     warnings = (
         *ready.warnings,
-        *form_warnings(proxy.form, pod, frozenset(c.name for c in chosen)),
+        *form_warnings(proxy.form, pod, chosen),
         *containers.excluded_warnings(on.wishes[CONTAINERS], pod),
         *environment.warnings(fits),
         *environment.shadowed(fits),

@@ -1,18 +1,18 @@
 """The lane of one database: all DatabaseGrants that name it, brought about by one connection in one pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.grants.decided.drift import Drift, Held
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database_pass import run_pass
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer, Memory, Passed
 from cloudsql_iam_operator.services.lanes.lane import Lane, PassResult, nobody, none
 from cloudsql_iam_operator.services.lanes.recording import Record, from_thread, nowhere
+from cloudsql_iam_operator.services.runtime.ledgers import Records
 from cloudsql_iam_operator.services.runtime.threads import Threads
 from cloudsql_iam_operator.services.waiting.pace import Pace
 from cloudsql_iam_operator.services.waiting.ranks import Rank
@@ -40,23 +40,20 @@ class Passes:
 class DatabaseLane:
     """Brings one database of one instance to the union of what is wanted of it.
 
-    `access` is asked before each pass, so that a new password or owner role counts. `claims` gives the ledgers of live
-    objects of this database, and `exceptions` what of them was found; those that want nothing here yet keep what they
-    hold.
+    `access` is asked before each pass, so that a new password or owner role counts. `claims` gives what live objects
+    record that are none of those which want something here; those that want nothing here yet keep what they hold.
     """
 
     def __init__(
         self,
         database: str,
         access: Callable[[], Access],
-        claims: Callable[[], Mapping[Key, Ledger]],
+        claims: Callable[[Collection[Key]], Records],
         passes: Passes,
-        exceptions: Callable[[], Mapping[Key, Ledger]] = dict,
     ) -> None:
         self._database = database
         self._access = access
         self._claims = claims
-        self._exceptions = exceptions
         self._passes = passes
         self._memory: Memory | None = None
         self._held: Held | None = None
@@ -96,21 +93,21 @@ class DatabaseLane:
 
     async def _pass(self, standing: Mapping[Key, GrantWant]) -> PassResult[Key, GrantAnswer]:
         wants = {key: self._once(key, want) for key, want in standing.items()}
-        exceptions = self._exceptions()
-        claims = {key: ledger for key, ledger in self._claims().items() if key not in wants}
-        record = from_thread(self._passes.record)
+        claims = self._claims(wants.keys())
+        record, sought = from_thread(self._passes.record), self._lane.sought
 
         def database_pass() -> Passed:
             return run_pass(
                 access,
                 self._database,
                 wants,
-                claims,
+                claims.applied,
                 self._memory,
                 before=self._held,
-                exceptions=exceptions,
+                exceptions=claims.found,
                 opening=seat.opened,
                 record=record,
+                sought=sought,
             )
 
         async with self._passes.sessions.held(self._database, self._at_hand(standing)) as seat:
@@ -123,7 +120,7 @@ class DatabaseLane:
             if isinstance(answer, GrantAnswer) and answer.drift.privileges:
                 self._drift[key] = self._drift.get(key, Drift()).followed_by(answer.drift)
         still = frozenset(key for key, answer in passed.answers.items() if _nothing_new(answer))
-        return PassResult(passed.answers, passed.clean, still)
+        return PassResult(passed.answers, passed.clean, still, whole=passed.whole)
 
     def _with_drift(self, key: Key, answer: GrantAnswer) -> GrantAnswer:
         """The answer with all drift not announced yet: a pass that somebody else asked for corrects everybody's."""

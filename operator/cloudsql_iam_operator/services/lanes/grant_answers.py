@@ -89,7 +89,7 @@ class Passed:
     """The answers of a pass; `memory` None when the next pass must observe whatever the fingerprint is.
 
     `held` is what it saw held, by which the next knows drift. `recorded` are wants as they are since their objects
-    recorded them.
+    recorded them. `whole`: it was over all wants, not only over some that have nothing to do with the others.
     """
 
     answers: Mapping[Key, GrantAnswer | Exception]
@@ -97,6 +97,7 @@ class Passed:
     memory: Memory | None
     held: Held | None = None
     recorded: Wants = field(default_factory=dict)
+    whole: bool = True
 
 
 def ledger_after(want: GrantWant, answer: GrantAnswer, snapshot: Snapshot) -> Ledger:

@@ -2,26 +2,21 @@
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from cloudsql_iam_operator.services.lanes.waiters import Known, Waiter, given, may_have, settle
+from cloudsql_iam_operator.services.lanes.waiters import Known, Running, Waiter, given, may_have, settle
 from cloudsql_iam_operator.services.runtime.turns import parked
 from cloudsql_iam_operator.services.waiting import ranks
+from cloudsql_iam_operator.services.waiting.looks import TICK, Looks
 from cloudsql_iam_operator.services.waiting.pace import Gathering, Pace
 from cloudsql_iam_operator.services.waiting.ranks import Overtaken, Rank
 
 K = TypeVar("K", bound=Hashable)
 W = TypeVar("W")
 A = TypeVar("A")
-
-RENEWED = 2 / 3
-"""The part of the age that wants are content with after which the lane looks again by itself."""
-
-TICK = 0.001
-"""Seconds that are not waited for: a clock may not show the difference."""
 
 LISTEN_SECONDS = 0.25
 """How often it is seen whether others are on their way still."""
@@ -35,26 +30,18 @@ class PassResult(Generic[K, A]):
     """What a pass found: an answer or the failure for each key; `clean` when it had nothing to change.
 
     `still` are keys for which it had nothing to change, though it had for others. `left` are those it did not come to:
-    they wait for the next pass.
+    they wait for the next pass. `whole`: it was over all wants; else it says nothing of those it has no answers for.
     """
 
     answers: Mapping[K, A | Exception]
     clean: bool
     still: frozenset[K] = frozenset()
     left: frozenset[K] = frozenset()
+    whole: bool = True
 
 
 RunPass = Callable[[Mapping[K, W]], Awaitable[PassResult[K, A]]]
 """One pass: brings the outside to the union of all wants and answers each. Raising fails every caller alike."""
-
-
-@dataclass(slots=True)
-class _Running(Generic[K, W]):
-    """The pass that runs: what it saw wanted, and whom it answered."""
-
-    wants: dict[K, W]
-    began: float
-    answered: set[K] = field(default_factory=set)
 
 
 def nobody(key: object) -> None:
@@ -69,10 +56,10 @@ def none() -> int:
 class Lane(Generic[K, W, A]):
     """Serialises passes over one outside thing and shares each pass among its callers.
 
-    Wants stand until they are replaced or forgotten: a pass is always over all of them. A caller is answered by a
-    pass that saw its want and began after its call, or by an earlier one that is young enough and had nothing to change
-    for it, also when that runs still. Before answers get too old the lane looks again by itself, once for all;
-    `tell` is called with every key for which it then finds something else. Belongs to one event loop.
+    Wants stand until they are replaced or forgotten. A pass may be over some, with all that these have to do with. A
+    caller is answered by a pass that saw its want and began after its call, or by an earlier one that is young enough
+    and had nothing to change for it, also when that runs still. Before answers get too old the lane looks again at all
+    by itself; `tell` is called with every key for which it then finds something else. Belongs to one event loop.
     """
 
     def __init__(
@@ -90,10 +77,10 @@ class Lane(Generic[K, W, A]):
         self._gathering = Gathering(pace)
         self._stirred = asyncio.Event()
         self._wants: dict[K, W] = {}
-        self._ages: dict[K, float] = {}
+        self._looks: Looks[K] = Looks()
         self._known: dict[K, Known[W, A]] = {}
         self._waiters: dict[K, list[Waiter[W, A]]] = {}
-        self._running: _Running[K, W] | None = None
+        self._running: Running[K, W] | None = None
         self._unfinished = False
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -108,7 +95,7 @@ class Lane(Generic[K, W, A]):
         """
         self._wants[key] = want
         if max_age:
-            self._ages[key] = max_age
+            self._looks.content(key, max_age)
         known = self._served(key, want, max_age)
         if known is not None:
             return given(known.answer)
@@ -122,7 +109,7 @@ class Lane(Generic[K, W, A]):
     def forget(self, key: K) -> None:
         """Want nothing for this key any more, and do not act on it; who waits for a pass to see it raises Overtaken."""
         self._wants.pop(key, None)
-        self._ages.pop(key, None)
+        self._looks.forget(key)
         self._known.pop(key, None)
         self._let_go(key)
 
@@ -162,6 +149,11 @@ class Lane(Generic[K, W, A]):
     def rank(self, key: K) -> Rank:
         """How pressing the answer for this key is."""
         return min((waiter.rank for waiter in self._waiters.get(key, ())), default=Rank.CHECK)
+
+    @property
+    def sought(self) -> frozenset[K] | None:
+        """The keys that the pass that runs may be for alone; None when it is to be over all. Call from the pass."""
+        return self._running.sought if self._running is not None else None
 
     @property
     def pressed(self) -> bool:
@@ -219,7 +211,7 @@ class Lane(Generic[K, W, A]):
             await self._gather()
             if self._waiters or self._unfinished:  # who was pressed comes again, and may be long in coming
                 await self._pass()
-        self._plan_look(min(self._ages.values(), default=0.0) * RENEWED)
+        self._plan_look(self._looks.left(self._loop.time()))
 
     async def _gather(self) -> None:
         while self._waiters and (left := self._due() - self._loop.time()) > TICK:
@@ -256,14 +248,17 @@ class Lane(Generic[K, W, A]):
         ranks.enter(min((waiter.rank for waiter in waiting), default=Rank.CHECK))
         began = self._loop.time()
         self._gathering.begin(began, len(waiting))
-        self._running = _Running(dict(self._wants), began)
+        self._running = Running(dict(self._wants), began, self._may_be_for(waiting, began))
         self._unfinished = False
         try:
             result = await self._run(self._running.wants)
         except Exception as error:  # noqa: BLE001 - whatever a pass dies of is the answer to its callers
+            self._looks.ended(self._loop.time(), whole=False)
             self._fail(error)
             return True
         else:
+            if result.whole:
+                self._looks.ended(self._loop.time(), whole=True)
             self._conclude(self._running, result)
             return False
         finally:
@@ -271,7 +266,17 @@ class Lane(Generic[K, W, A]):
             left = [(waiter.rank, waiter.came) for waiters in self._waiters.values() for waiter in waiters]
             self._gathering.end(self._loop.time(), left)
 
-    def _conclude(self, running: _Running[K, W], result: PassResult[K, A]) -> None:
+    def _may_be_for(self, waiting: Iterable[Waiter[W, A]], now: float) -> frozenset[K] | None:
+        """Whom the next pass may be for alone: who waits for more than a check, while everything was looked at lately.
+
+        Checks are looked at together.
+        """
+        checks = any(waiter.rank is Rank.CHECK for waiter in waiting)
+        if self._unfinished or not self._waiters or checks or not self._looks.fresh(now):
+            return None
+        return frozenset(self._waiters)
+
+    def _conclude(self, running: Running[K, W], result: PassResult[K, A]) -> None:
         self._unfinished = bool(result.left)
         for key, answer in result.answers.items():
             self.answer(key, answer, news=not result.clean and key not in result.still)

@@ -8,18 +8,15 @@ from typing import Any, Protocol
 
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
-from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, GRANT, INSTANCE, USER, Key, Kind
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
 from cloudsql_iam_operator.core.access.admission import admission_in
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
-from cloudsql_iam_operator.core.grants.desired.written import recorded
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.record import record_in
-from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
@@ -32,6 +29,7 @@ from cloudsql_iam_operator.services.lanes.recording import nowhere
 from cloudsql_iam_operator.services.lanes.user_wants import UserNeighbours
 from cloudsql_iam_operator.services.lanes.users import UsersLane
 from cloudsql_iam_operator.services.runtime.claims import claims_on, recorded_on
+from cloudsql_iam_operator.services.runtime.ledgers import Ledgers
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -60,6 +58,7 @@ class Lanes:
         self._threads = threads
         self._announce = announce
         self._record = record or nothing_unrecorded
+        self._ledgers = Ledgers(registry)
         self.sessions = SESSIONS
         self.tell: Callable[[Key], None] = nobody
         """Called for objects of which a pass that they did not ask for found something else than before."""
@@ -118,7 +117,7 @@ class Lanes:
             self._databases[place, name] = DatabaseLane(
                 name,
                 lambda: self._ways[place],
-                lambda: self._ledgers(connection, name),
+                lambda wanted: self._ledgers.besides(wanted, connection, name),
                 Passes(
                     threads,
                     sessions,
@@ -126,7 +125,6 @@ class Lanes:
                     coming=lambda: self._coming(self._databases),
                     record=self._recorded,
                 ),
-                lambda: self._exceptions(connection),
             )
         return self._databases[place, name]
 
@@ -217,28 +215,6 @@ class Lanes:
         now = datetime.now(UTC)
         end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
         return (end is not None and end <= now) or admission_in(live.status).ended(now)
-
-    def _ledgers(self, connection: ConnectionName, database: str) -> dict[Key, Ledger]:
-        """What live grants record as applied in the database, and what those of other databases did to the server."""
-        ledgers: dict[Key, Ledger] = {}
-        for live in self._live_at(GRANT, str(connection)):
-            try:
-                ledger = recorded(live.status.get("applied", ()))
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("%s: status.applied cannot be read and claims nothing: %r", live.key, error)
-                continue
-            ledgers[live.key] = ledger if live.status.get("database") == database else of_the_server(ledger)
-        return ledgers | self._memberships(connection)
-
-    def _memberships(self, connection: ConnectionName) -> dict[Key, Ledger]:
-        """Database roles that live users record as given: of the whole server, as memberships of grants are."""
-        records = {live.key: record_in(live.status) for live in self._live_at(USER, str(connection))}
-        return {key: ledger_for(record.username, record.roles) for key, record in records.items() if record.roles}
-
-    def _exceptions(self, connection: ConnectionName) -> dict[Key, Ledger]:
-        """What live grants of the instance record as found."""
-        grants = self._live_at(GRANT, str(connection))
-        return {live.key: recorded(live.status["found"]) for live in grants if live.status.get("found")}
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]

@@ -1,11 +1,13 @@
 """Who waits for a lane, what was answered, and whether the one is for the other. When passes run is not known here."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from cloudsql_iam_operator.services.waiting.ranks import Rank
 
+K = TypeVar("K", bound=Hashable)
 W = TypeVar("W")
 A = TypeVar("A")
 
@@ -31,6 +33,16 @@ class Known(Generic[W, A]):
     began: float
     news: bool
     told: bool
+
+
+@dataclass(slots=True)
+class Running(Generic[K, W]):
+    """The pass that runs: what it saw wanted, for whom alone it may be, and whom it answered."""
+
+    wants: dict[K, W]
+    began: float
+    sought: frozenset[K] | None
+    answered: set[K] = field(default_factory=set)
 
 
 def may_have(waiter: Waiter[W, A], known: Known[W, A], now: float) -> bool:

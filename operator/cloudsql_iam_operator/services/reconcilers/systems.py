@@ -10,6 +10,7 @@ from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import INSTANCE, Key, Kind
+from cloudsql_iam_operator.core.access.own_accounts import OwnAccounts, own_accounts
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
@@ -80,6 +81,23 @@ class Systems:
             return ""
         google = await self.google(instance)
         return await self._calls(instance).call(google.username, timeout=GOOGLE_SECONDS)
+
+    async def own_accounts(self, instance: CloudSQLInstance) -> OwnAccounts:
+        """The accounts that the operator works as where the instance is, as far as they are known.
+
+        Raises:
+            NotYet: a token would tell, and could not be had.
+        """
+        works_as = await self._calls(instance).call(self._works_as, instance, timeout=GOOGLE_SECONDS)
+        others = [
+            (live.spec, str((live.status.get("operator") or {}).get("databaseUser", "")))
+            for live in self.registry.of_kind(INSTANCE.name)
+            if isinstance(live.spec, CloudSQLInstance)
+        ]
+        return own_accounts(instance, works_as, others)
+
+    def _works_as(self, instance: CloudSQLInstance) -> tuple[str, ...]:
+        return self.identities.of(instance).identity.accounts()
 
     async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
         """The instance as Google shows it, at most half its interval old.

@@ -21,11 +21,12 @@ from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Auth
 from cloudsql_iam_operator.services.reconcilers.layers import Blocked, Layers
 from cloudsql_iam_operator.services.reconcilers.principal import Principals
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
+from cloudsql_iam_operator.services.reconcilers.users.admitting import Admitting
 from cloudsql_iam_operator.services.reconcilers.users.bindings import Bindings
 from cloudsql_iam_operator.services.reconcilers.users.ending import Ending, advice, forced
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
 from cloudsql_iam_operator.services.reconcilers.users.observing import Drifts, Observing, Uncounted
-from cloudsql_iam_operator.services.reconcilers.users.owned import known_heir
+from cloudsql_iam_operator.services.reconcilers.users.own import Own
 from cloudsql_iam_operator.services.reconcilers.users.roles import DatabaseRoles
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.objects import instance_named, readable
@@ -43,6 +44,8 @@ class UserReconciler:
         self._systems = systems
         self._principals = principals
         self._authority = Authority(systems)
+        self._own = Own(systems)
+        self._admitting = Admitting(principals, self._own)
         self._roles = DatabaseRoles(systems)
         self._ending = Ending(systems, self._roles)
         self._observing = Observing(systems, Uncounted() if drifts is None else drifts)
@@ -107,6 +110,9 @@ class UserReconciler:
         visit.record = visit.record.ending_by(_declared_end(visit.live))
         visit.layers.end_at(visit.record.admission.until)
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        if await visit.layers.hold(ConditionType.READY, self._own.has(visit, instance)):
+            self._systems.forget(visit.live.key)
+            return
         if visit.ended and visit.record.bindings:
             await visit.layers.hold(ConditionType.IAM_BOUND, self._bindings.expire(visit, instance))
         verdict = await self._judged(visit, instance)
@@ -149,7 +155,7 @@ class UserReconciler:
             return
         instance = await visit.layers.hold(ConditionType.READY, self._instance(visit, spec))
         visit.interval = float(instance.interval)
-        declared = await self._let_in(visit, spec, instance)
+        declared = await self._admitting.let_in(visit, spec, instance)
         if spec.mode is UserMode.OBSERVE:
             await self._observe(visit, declared)
             return
@@ -185,17 +191,6 @@ class UserReconciler:
             raise NotYet(Reason.INSTANCE_NOT_READY, text)
         return instance_named(self._systems.registry, spec.instance)
 
-    async def _let_in(self, visit: Visit, spec: CloudSQLIAMUser, instance: CloudSQLInstance) -> Declared:
-        await visit.layers.hold(ConditionType.ACCESS_ALLOWED, self._principals.may_ask(spec, instance))
-        who = await visit.layers.hold(
-            ConditionType.PRINCIPAL_RESOLVED, self._principals.resolved(spec), "the principal has a Google account"
-        )
-        asked = self._principals.allowed(spec, instance, who, visit.record.admission)
-        allowed = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
-        if spec.reassign_owned_to:
-            await visit.layers.hold(ConditionType.READY, known_heir(spec, instance, allowed))
-        return Declared(spec, instance, who, allowed)
-
     async def _leave_former(self, visit: Visit, declared: Declared) -> None:
         """Take back what a principal had that this object meant before its ServiceAccount was re-annotated.
 
@@ -203,6 +198,9 @@ class UserReconciler:
         """
         former = visit.record.member
         if not former or former == declared.who.member or not visit.record.owns_anything:
+            return
+        if await visit.layers.hold(ConditionType.READY, self._own.has(visit, declared.instance)):
+            self._own.leave(visit)
             return
         visit.record = replace(visit.record, withdrawn=True)
         try:
@@ -251,6 +249,9 @@ class UserReconciler:
             self._abandon(visit)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
+        if await visit.layers.hold(ConditionType.READY, self._own.has(visit, instance)):
+            self._own.leave(visit)
+            return
         verdict = await self._judged(visit, instance)
         policy = UserDeletion.DELETE if verdict.why else _deletion(visit.live)
         if policy is UserDeletion.ABANDON and verdict.may_retain:

@@ -33,8 +33,14 @@ except Failure as failure:
 
 def listed(stand_in: Google, **more: str) -> str:
     """What a process of its own prints that lists users as itself."""
+    command, environment = [sys.executable, "-c", LIST_USERS], environment_for(stand_in, **more)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def environment_for(stand_in: Google, **more: str) -> dict[str, str]:
+    """All that a process is to see of its environment."""
     endpoints = stand_in.endpoints
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parents[4] / "operator"),
         "NO_GCE_CHECK": "true",
@@ -45,8 +51,6 @@ def listed(stand_in: Google, **more: str) -> str:
         "STS_TOKEN_ENDPOINT": f"{endpoints.sqladmin}/sts/token",
         **more,
     }
-    command = [sys.executable, "-c", LIST_USERS]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def key_file() -> dict[str, Any]:

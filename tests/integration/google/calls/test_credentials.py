@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.oauth2 import service_account
 
+from cloudsql_iam_operator.adapters.google.application_credentials import SCOPES
 from cloudsql_iam_operator.adapters.google.client import Caller
-from cloudsql_iam_operator.adapters.google.credentials import impersonated
+from cloudsql_iam_operator.adapters.google.credentials import Identity, impersonated
 from cloudsql_iam_operator.adapters.google.endpoints import Endpoints, endpoints_from
 from cloudsql_iam_operator.adapters.google.sqladmin import SQLAdmin
 from cloudsql_iam_operator.core.reasons import Reason
@@ -51,6 +53,31 @@ def test_an_identity_that_may_not_be_acted_as_is_told(stand_in: Google) -> None:
 
     assert failure.reason is Reason.CREDENTIALS_FAILED
     assert "--role=roles/iam.serviceAccountTokenCreator" in failure.message
+
+
+def by_key(stand_in: Google) -> Identity:
+    key: Any = {**key_file(), "token_uri": f"{stand_in.address}/token"}
+    make: Any = service_account.Credentials.from_service_account_info
+    return Identity(make(key, scopes=SCOPES), "the operator's own identity", stand_in.endpoints)
+
+
+def test_an_identity_names_the_account_that_it_is_and_those_that_it_acts_through(stand_in: Google) -> None:
+    stand_in.says(200, {"access_token": "own", "expires_in": 3600, "token_type": "Bearer"})
+    own = by_key(stand_in)
+
+    assert impersonated(own, ROBOT, stand_in.endpoints).accounts() == (
+        ROBOT,
+        "operator@acme-prod.iam.gserviceaccount.com",
+    )
+    assert own.accounts() == ("operator@acme-prod.iam.gserviceaccount.com",)
+    assert identity().accounts() == ()
+
+
+def test_as_long_as_there_is_no_token_nobody_takes_it_for_nobody(stand_in: Google) -> None:
+    stand_in.refuses(500, "try again")
+    own = by_key(stand_in)
+
+    assert failure_of(impersonated(own, ROBOT, stand_in.endpoints).accounts).reason is Reason.CREDENTIALS_FAILED
 
 
 def test_threads_have_connections_of_their_own() -> None:

@@ -108,7 +108,7 @@ granting = st.builds(
     ledger=declarations.map(ledger_of),
     enforcement=st.sampled_from(Enforcement),
 )
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 wants_of_many = st.dictionaries(st.sampled_from([key("a"), key("b"), key("c")]), granting, min_size=1)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudsql_iam_operator.api.instance import BindingMode, ConditionMode, ConnectionName, IAMSettings
@@ -244,7 +244,6 @@ OURS = st.frozensets(
 
 
 @given(POLICIES, OURS)
-@settings(deadline=None)
 def test_adding_and_removing_leaves_the_original_bytes(before: Policy, ours: frozenset[Binding]) -> None:
     original = text(before)
 
@@ -256,7 +255,6 @@ def test_adding_and_removing_leaves_the_original_bytes(before: Policy, ours: fro
 
 
 @given(POLICIES, OURS, OURS)
-@settings(deadline=None)
 def test_a_plan_changes_nothing_when_planned_again(
     before: Policy, ours: frozenset[Binding], theirs: frozenset[Binding]
 ) -> None:
@@ -271,7 +269,6 @@ def test_a_plan_changes_nothing_when_planned_again(
 
 
 @given(POLICIES, OURS)
-@settings(deadline=None)
 def test_foreign_content_survives_in_its_order(before: Policy, ours: frozenset[Binding]) -> None:
     foreign = copy.deepcopy(dict(before.document))
 
@@ -285,7 +282,6 @@ def test_foreign_content_survives_in_its_order(before: Policy, ours: frozenset[B
 
 
 @given(POLICIES, st.lists(st.sampled_from(sorted([CHECKOUT, "user:carl@acme.com", "user:dora@acme.com"])), unique=True))
-@settings(deadline=None)
 def test_the_order_of_wants_means_nothing(before: Policy, members: list[str]) -> None:
     forwards = frozenset(Binding(LOGIN, member, ON_ORDERS) for member in members)
     backwards = frozenset(Binding(LOGIN, member, ON_ORDERS) for member in reversed(members))

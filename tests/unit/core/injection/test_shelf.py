@@ -1,4 +1,5 @@
 import copy
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -20,31 +21,40 @@ def replica(token: str, **metadata: Any) -> dict[str, Any]:
     return made
 
 
-def test_replicas_of_one_template_are_planned_once() -> None:
+def test_replicas_of_one_template_are_planned_until_the_second() -> None:
     shelf = Shelf()
 
-    first = plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    plan(replica("abcde"), FACTS, SETTINGS, shelf)
     second = plan(replica("fgh12", uid="u-2"), FACTS, SETTINGS, shelf)
+    third = plan(replica("ijk34", uid="u-3"), FACTS, SETTINGS, shelf)
 
-    assert isinstance(first, Injected)
-    assert second is first
-    assert second == plan(replica("fgh12"), FACTS, SETTINGS)
+    assert isinstance(second, Injected)
+    assert third is second
+    assert third == plan(replica("ijk34"), FACTS, SETTINGS)
 
 
 def test_a_container_that_was_there_before_is_the_same_one() -> None:
     shelf, other = Shelf(), replica("fgh12")
     other["spec"]["containers"][0]["env"] = [{"name": "BUILD", "value": "2"}]
 
-    one, two = parsed(replica("abcde"), shelf), parsed(other, shelf)
+    parsed(replica("abcde"), shelf)
+    one, two = parsed(replica("ijk34"), shelf), parsed(other, shelf)
 
     assert two.main[1] is one.main[1]
     assert two.main[0] is not one.main[0]
     assert two.frame is one.frame
 
 
-def test_other_facts_are_another_plan() -> None:
+def knowing() -> Shelf:
+    """A shelf that has the parts of a replica, and its plan."""
     shelf = Shelf()
-    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    for _ in range(2):
+        plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    return shelf
+
+
+def test_other_facts_are_another_plan() -> None:
+    shelf = knowing()
     others = users(replace(CHECKOUT, databases=("billing",)))
 
     assert plan(replica("abcde"), others, SETTINGS, shelf) == plan(replica("abcde"), others, SETTINGS)
@@ -52,8 +62,7 @@ def test_other_facts_are_another_plan() -> None:
 
 
 def test_an_equal_pod_of_another_namespace_is_another_plan() -> None:
-    shelf, elsewhere = Shelf(), replace(FACTS, namespace="billing", users=())
-    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    shelf, elsewhere = knowing(), replace(FACTS, namespace="billing", users=())
 
     outcome = plan(replica("abcde"), elsewhere, SETTINGS, shelf)
 
@@ -95,26 +104,73 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_another_pod_is_another_plan(change: Any) -> None:
-    shelf, other = Shelf(), copy.deepcopy(replica("abcde"))
-    plan(replica("abcde"), FACTS, SETTINGS, shelf)
+    shelf, other = knowing(), copy.deepcopy(replica("abcde"))
     change(other)
 
     assert plan(other, FACTS, SETTINGS, shelf) == plan(other, FACTS, SETTINGS)
     assert plan(replica("abcde"), FACTS, SETTINGS, shelf) == plan(replica("abcde"), FACTS, SETTINGS)
 
 
+def numbered(number: int, size: int) -> dict[str, Any]:
+    return pod(container(env=[{"name": "V", "value": f"{number}" + "x" * size}]))
+
+
 def test_no_more_is_kept_than_its_bound() -> None:
     shelf = Shelf()
     for number in range(600):
-        plan(pod(container(env=[{"name": "V", "value": f"{number}" + "x" * 8000}])), FACTS, SETTINGS, shelf)
+        for _ in range(2):
+            plan(numbered(number, 8000), FACTS, SETTINGS, shelf)
 
-    assert 0 < shelf.held <= 2 * 1024 * 1024
+    assert 1024 * 1024 < shelf.held <= 2 * 1024 * 1024
+
+
+def test_pods_that_are_all_different_push_nothing_out() -> None:
+    shelf = knowing()
+    held, known = shelf.held, plan(replica("abcde"), FACTS, SETTINGS, shelf)
+
+    for number in range(1500):
+        plan(numbered(number, 1), FACTS, SETTINGS, shelf)
+
+    assert plan(replica("fgh12"), FACTS, SETTINGS, shelf) is known
+    assert shelf.held < held + 1024
 
 
 def test_a_part_beyond_all_measure_is_not_kept() -> None:
     shelf = Shelf()
 
-    outcome = plan(pod(container(env=[{"name": "V", "value": "x" * 100_000}])), FACTS, SETTINGS, shelf)
+    for _ in range(2):
+        outcome = plan(numbered(1, 100_000), FACTS, SETTINGS, shelf)
 
     assert isinstance(outcome, Injected)
     assert shelf.held < 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pod(*[container(f"c{n}") for n in range(20)]),
+        pod(annotations={"instances": ",".join(f"a:b:c{n}" for n in range(8))}),
+    ],
+    ids=["containers", "instances"],
+)
+def test_what_follows_from_few_words_in_plenty_is_not_kept(body: dict[str, Any]) -> None:
+    shelf = Shelf()
+
+    for _ in range(3):
+        assert isinstance(plan(body, FACTS, SETTINGS, shelf), Injected)
+
+    again = parsed(body, shelf)
+    assert shelf.held > 0
+    assert again.frame.known == {}
+    assert not any(each.known for each in again.main)
+
+
+def test_a_pod_that_came_once_leaves_nothing_to_be_collected() -> None:
+    shelf = knowing()
+    gc.collect()
+
+    outcome = plan(numbered(7, 1), FACTS, SETTINGS, shelf)
+    left = gc.collect()
+
+    assert isinstance(outcome, Injected)
+    assert left == 0

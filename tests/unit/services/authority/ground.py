@@ -9,6 +9,7 @@ from typing import Any
 from cloudsql_iam_operator.adapters.google.service_accounts import Workload
 from cloudsql_iam_operator.api.grant import Enforcement
 from cloudsql_iam_operator.api.names import API_VERSION, FINALIZER, GRANT, INSTANCE, USER, Key, Kind
+from cloudsql_iam_operator.core.access.own_accounts import OwnAccounts, own_accounts
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, held_back, stale
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, united
@@ -97,13 +98,15 @@ class Ground:
     """The systems, as a reconciler asks them. `labels` None: the namespace is gone.
 
     `account` is what the ServiceAccount's annotation names ("" without one, None: it is gone) or why that is not known;
-    `proven` is whether the account's policy admits the workload, or why that is not known.
+    `proven` is whether the account's policy admits the workload, or why that is not known. `works_as` are the
+    operator's own accounts, likewise.
     """
 
     rules: list[dict[str, Any]] = field(default_factory=lambda: [RULE])
     labels: Mapping[str, str] | None = field(default_factory=lambda: {"tier": "prod"})
     account: str | Failure | None = ACCOUNT
     proven: bool | Failure = True
+    works_as: tuple[str, ...] | Failure = ("op@acme.iam.gserviceaccount.com",)
     instance_there: bool = True
     withdrawal: str = "Revoke"
     mode: str = "Member"
@@ -188,6 +191,12 @@ class Ground:
     async def own_username(self, instance: object) -> str:
         self.calls.append("google")
         return "op"
+
+    async def own_accounts(self, instance: object) -> OwnAccounts:
+        self.calls.append("google")
+        if isinstance(self.works_as, Failure):
+            raise self.works_as
+        return own_accounts(self.live(Key(INSTANCE.name, "", "orders")).spec, self.works_as, ())  # type: ignore[arg-type] # it is one
 
     async def facts(self, instance: object) -> InstanceFacts:
         self.calls.append("google")

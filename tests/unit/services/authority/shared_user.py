@@ -35,6 +35,7 @@ class Google:
     access: list[bool] = field(default_factory=list)
     """After each write: whether the principal can log in."""
     written: list[str] = field(default_factory=list)
+    works_as: tuple[str, ...] = ("op@acme.iam.gserviceaccount.com",)
 
     def note(self, what: str) -> None:
         self.written.append(what)
@@ -89,7 +90,11 @@ class Google:
             instance=self.instance,
         )
         return SimpleNamespace(
-            sqladmin=sqladmin, resource_manager=self, service_accounts=self, username=lambda: "op@acme.iam"
+            sqladmin=sqladmin,
+            resource_manager=self,
+            service_accounts=self,
+            username=lambda: "op@acme.iam",
+            identity=SimpleNamespace(accounts=lambda: self.works_as),
         )
 
 

@@ -34,11 +34,15 @@ class Pass:
     ended: float = float("inf")
     failed: bool = False
     left: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 @dataclass
 class World:
-    """What is outside: a number for each key. A pass takes time, breaks as told, and may not come to everybody."""
+    """What is outside: a number for each key. A pass takes time, breaks as told, and may not come to everybody.
+
+    In `pairs`, a and b, c and d and so on, keys have to do with each other; else each has with all.
+    """
 
     seconds: float = 1.0
     slow: frozenset[str] = frozenset()
@@ -48,6 +52,7 @@ class World:
     passes: list[Pass] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     under_way: int = 0
+    pairs: bool = False
 
     def __post_init__(self) -> None:
         self.lane: Lane[str, int, Said] = Lane(self.run, PACE, self.told.append, self._coming)
@@ -57,7 +62,8 @@ class World:
 
     async def run(self, wants: Mapping[str, int]) -> PassResult[str, Said]:
         loop = asyncio.get_running_loop()
-        this = Pass(loop.time(), dict(wants))
+        every, wants = wants, self._near(wants)
+        this = Pass(loop.time(), dict(wants), whole=wants.keys() == every.keys())
         self.passes.append(this)
         number = len(self.passes) - 1
         try:
@@ -73,16 +79,28 @@ class World:
                 self.stands[key] = wants[key]
                 self.lane.answer(key, Said(number, wants[key], changed=True))
             this.left = frozenset(due[self.at_most :])
-            return PassResult({}, clean=not due, left=this.left)
+            return PassResult({}, clean=not due, left=this.left, whole=this.whole)
         finally:
             this.ended = loop.time()
+
+    def _near(self, wants: Mapping[str, int]) -> Mapping[str, int]:
+        """Those that the pass may be over."""
+        if self.lane.sought is None or not self.pairs:
+            return wants
+        pairs = {_pair(key) for key in self.lane.sought}
+        return {key: want for key, want in wants.items() if _pair(key) in pairs}
+
+
+def _pair(key: str) -> int:
+    return (ord(key[0]) - ord("a")) // 2
 
 
 @dataclass
 class Call:
     """A call of a lane: when it came, with what, when it was answered, and with what.
 
-    `edited` is after how many seconds somebody presses. One that is overtaken comes again as an edit, after a pause.
+    `edited` is after how many seconds somebody presses. One that is overtaken comes again as an edit, after a pause;
+    `began` is when it came first.
     """
 
     key: str
@@ -94,9 +112,11 @@ class Call:
     answer: Said | Exception | None = None
     pause: float = 0.0
     edited: float | None = None
+    began: float = 0.0
 
     async def make(self, world: World) -> None:
         loop = asyncio.get_running_loop()
+        self.began = loop.time()
         if self.edited is not None:
             loop.call_later(self.edited, world.lane.press, self.key)
         while self.answer is None:

@@ -33,21 +33,22 @@ _WORLD = st.tuples(
     st.frozensets(st.sampled_from("abcde"), max_size=2),
     st.frozensets(st.integers(0, 8), max_size=3),
     st.sampled_from([1, 2, 1000]),
+    st.booleans(),
 )
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(_CALLS, _DRIFT, _WORLD)
 def test_every_want_is_answered_in_time_by_a_pass_that_saw_it_and_no_pass_is_without_cause(
     calls: list[tuple[float, Call]],
     drift: list[tuple[float, str]],
-    told: tuple[float, frozenset[str], frozenset[int], int],
+    told: tuple[float, frozenset[str], frozenset[int], int, bool],
 ) -> None:
-    seconds, slow, breaks, at_most = told
+    seconds, slow, breaks, at_most, pairs = told
     made: list[Call] = []
 
     async def story() -> World:
-        world = World(seconds, slow, breaks, at_most)
+        world = World(seconds, slow, breaks, at_most, pairs=pairs)
         made.extend(await played(world, calls, drift))
         return world
 
@@ -56,8 +57,9 @@ def test_every_want_is_answered_in_time_by_a_pass_that_saw_it_and_no_pass_is_wit
     for call in made:
         _check_answer(call, world)
         _check_wait(call, world)
-    for before, one in zip([None, *world.passes], world.passes, strict=False):
-        _check_cause(before, one, made)
+    for number, one in enumerate(world.passes):
+        _check_cause(world.passes[:number], one, made)
+        _check_few(world.passes[:number], one, made)
 
 
 def _check_answer(call: Call, world: World) -> None:
@@ -90,15 +92,29 @@ def _check_wait(call: Call, world: World) -> None:
     assert began <= free + longest + 0.01
 
 
-def _check_cause(before: Pass | None, one: Pass, made: list[Call]) -> None:
-    """Somebody waited, somebody was left, or what was known had become old."""
+def _check_cause(earlier: list[Pass], one: Pass, made: list[Call]) -> None:
+    """Somebody waited, somebody was left, or what was known of all had become old."""
+    before = earlier[-1] if earlier else None
     waited = any(call.came <= one.began and call.answered > one.began for call in made)
     left = before is not None and bool(before.left)
-    ages = [call.max_age for call in made if call.max_age and call.came <= one.began]
+    ages = [call.max_age for call in made if call.max_age and call.began <= one.began]
     # after a failure of a look that nobody asked for, the next comes sooner
     pause = 30.0 if before is not None and before.failed else min(ages, default=float("inf")) * 2 / 3
-    old = before is not None and one.began - before.ended >= pause - 0.001
+    looks = [each.ended for each in earlier if each.whole or each.failed]
+    old = bool(looks) and one.began - looks[-1] >= pause - 0.001
     assert waited or left or old
+
+
+def _check_few(earlier: list[Pass], one: Pass, made: list[Call]) -> None:
+    """A pass for a few comes only while one over all that went well is young, and never for a check."""
+    if one.whole:
+        return
+    looks = [each for each in earlier if each.whole or each.failed]
+    ages = [call.max_age for call in made if call.max_age and call.began <= one.began]
+    assert not looks[-1].failed
+    assert one.began - looks[-1].ended < max(ages) * 2 / 3
+    assert not any(call.rank is Rank.CHECK and call.came <= one.began < call.answered for call in made)
+    assert not earlier[-1].left
 
 
 def test_edits_wait_for_one_pass_at_most_whatever_else_comes() -> None:

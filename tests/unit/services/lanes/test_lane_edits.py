@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 
@@ -187,3 +188,54 @@ def test_a_newer_want_stands_when_the_pass_amends_the_one_it_saw() -> None:
     asyncio.run(asyncio.wait_for(story(), 60))
 
     assert seen == ["new", "edited"]
+
+
+def test_edits_without_end_do_not_put_off_the_looks_at_everything() -> None:
+    async def story() -> World:
+        world = World(seconds=0.07, pairs=True)
+        await asyncio.gather(*(Call(name, 1, Rank.FIRST, 450.0).make(world) for name in "abcdefgh"))
+        edits = [(0.5, Call("a", number, Rank.EDIT, 450.0)) for number in range(2, 2000)]
+        await played(world, edits, [(500.0, "h")], after=0.0)
+        return world
+
+    world = hurried(story())
+
+    whole = [one.began for one in world.passes if one.whole]
+    few = [one for one in world.passes if not one.whole]
+    assert len(few) > 20 * len(whole)
+    assert all(one.wants.keys() == {"a", "b"} for one in few)
+    assert len(whole) >= 3
+    assert max(later - sooner for sooner, later in pairwise(whole)) <= 300.0 + 0.07 + 6.0
+    assert world.stands["h"] == 1
+    assert world.told == ["h"]
+
+
+def test_a_pass_for_a_few_makes_no_answer_of_others_younger() -> None:
+    async def story() -> World:
+        world = World(seconds=0.07, pairs=True)
+        await asyncio.gather(*(Call(name, 1, Rank.FIRST, 450.0).make(world) for name in "abcdefgh"))
+        await asyncio.sleep(200.0)
+        await Call("a", 2, Rank.EDIT, 450.0).make(world)
+        demanding = Call("h", 1, Rank.EDIT, 150.0)
+        await demanding.make(world)
+        assert isinstance(demanding.answer, Said)
+        assert demanding.answer.number == 2
+        return world
+
+    assert [one.whole for one in hurried(story()).passes] == [True, False, True]
+
+
+def test_after_a_failure_everything_is_looked_at() -> None:
+    async def story() -> World:
+        world = World(seconds=0.07, pairs=True, breaks=frozenset({1}))
+        await asyncio.gather(*(Call(name, 1, Rank.FIRST, 450.0).make(world) for name in "abcdefgh"))
+        for number in (2, 3, 4):
+            await Call("a", number, Rank.EDIT, 450.0).make(world)
+        return world
+
+    assert [(one.whole, one.failed) for one in hurried(story()).passes] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, False),
+    ]

@@ -202,4 +202,4 @@ class Stories(RuleBasedStateMachine):
 
 
 TestStories = Stories.TestCase
-TestStories.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestStories.settings = settings(max_examples=60, stateful_step_count=20)

@@ -4,7 +4,7 @@ Only of a column it is not known whether it was made again: columns are known by
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +17,15 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant, Plan
 from cloudsql_iam_operator.core.grants.decided.wishes import Standing, Wish
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.observed.actors import Reach
+from cloudsql_iam_operator.core.grants.observed.relkinds import RELATIONS
 from cloudsql_iam_operator.core.grants.observed.snapshot import AclGroup, Snapshot
 from cloudsql_iam_operator.core.reasons import Reason
 
 Place = tuple[int, ObjectKind]
 """Schema and kind."""
+
+_SETS = ("kinds", "roles", "objects", "excluded", "columns", "owners")
+"""Fields of a wish; a kind and a column may be equal as words, so each is compared with its like."""
 
 Observation = tuple[Snapshot, Plan, Reach]
 """What one observation showed, what there was to do then, and whom the operator may act as."""
@@ -56,6 +60,20 @@ class Held:
     memberships: tuple[Membership, ...]
     objects: "Mapping[Place, array[int]]"
 
+    def renewed(self, later: "Held", seen: frozenset[Key]) -> "Held":
+        """It, with what a later pass over these keys saw held of them.
+
+        Objects made since are not added where others wish something: nobody granted these to them yet.
+        """
+        others = tuple(wish for wish in self.wishes if wish.key not in seen)
+        places = frozenset(place for wish in others for place in _places(wish))
+        return Held(
+            {**{key: entries for key, entries in self.entries.items() if key not in seen}, **later.entries},
+            (*others, *later.wishes),
+            (*(member for member in self.memberships if member.key not in seen), *later.memberships),
+            {**self.objects, **{place: oids for place, oids in later.objects.items() if place not in places}},
+        )
+
     def alike(self, wants: Mapping[Key, GrantWant], given: Plan) -> frozenset[Key]:
         """Keys that are given something and declare the same as then."""
         keys = {key for op in given.operations for key in op.keys} | {
@@ -72,7 +90,7 @@ def held(wants: Mapping[Key, GrantWant], found: Plan, snapshot: Snapshot, reach:
     for group in snapshot.groups:
         if not group.future and group.kind is not ObjectKind.COLUMN and reach.actor(group.owner) is not None:
             objects.setdefault((group.schema, group.kind), array("q")).extend(group.members)
-    once: dict[frozenset[Any], frozenset[Any]] = {}
+    once: dict[tuple[str, Any], Any] = {}
     return Held(
         whole,
         tuple(_packed(_reachable(wish, reach), once) for wish in found.wishes if _wanted(wish, whole)),
@@ -128,12 +146,16 @@ def _reachable(wish: Wish, reach: Reach) -> Wish:
     return replace(wish, owners=frozenset(owner for owner in wish.owners or () if reach.actor(owner) is not None))
 
 
-def _packed(wish: Wish, once: dict[frozenset[Any], frozenset[Any]]) -> Wish:
-    """The same wish, of which the sets are kept once for all: thousands are about the same objects."""
-    sets = (wish.kinds, wish.roles, wish.excluded, wish.columns)
-    kinds, roles, excluded, columns = (once.setdefault(one, one) for one in sets)
-    objects, owners = (None if one is None else once.setdefault(one, one) for one in (wish.objects, wish.owners))
-    return replace(wish, kinds=kinds, roles=roles, excluded=excluded, columns=columns, objects=objects, owners=owners)
+def _packed(wish: Wish, once: dict[tuple[str, Any], Any]) -> Wish:
+    """The same wish, of which each set is kept once for all: thousands are about the same objects."""
+    sets = ((name, getattr(wish, name)) for name in _SETS)
+    return replace(wish, **{name: once.setdefault((name, found), found) for name, found in sets})
+
+
+def _places(wish: Wish) -> Iterator[Place]:
+    """Places whose objects a wish may be about; columns are their relations'."""
+    kinds = wish.kinds if ObjectKind.COLUMN not in wish.kinds else wish.kinds.union(RELATIONS)
+    return ((wish.schema, kind) for kind in kinds if not wish.future)
 
 
 class _Remains:

@@ -35,6 +35,8 @@ from cloudsql_iam_operator.core.grants.observed.snapshot import (
 )
 from cloudsql_iam_operator.core.reasons import Reason
 
+_TAKEN = frozenset({Standing.RECORDED, Standing.SURPLUS})
+
 _TOLD_APART = frozenset({*RELATIONS, *ROUTINES})
 """Kinds that share a space of names with others."""
 
@@ -105,8 +107,9 @@ class Resolver:
             allowed, refused = self._allowances[names, part]
             problems += refused
             return allowed
-        # What was granted once is taken back whatever has become of the role since.
-        return frozenset(oid for name in names for oid in self._roles(name))
+        # What was granted once is taken back whatever has become of the role since, unless the operator logs in as it.
+        found = frozenset(oid for name in names for oid in self._roles(name))
+        return found - {self._snapshot.server.session_role} if standing in _TAKEN else found
 
     def _roles(self, name: str) -> frozenset[int]:
         """The role of a name, and those that had it."""

@@ -69,6 +69,11 @@ def recorded_identities(ledger: Ledger) -> Identities:
     return Identities(found)
 
 
+def recorded_roles(ledger: Ledger) -> Iterator[tuple[str, int]]:
+    """Roles by the names that a ledger records, with the oids that these stood for."""
+    return ((name, entry.oid) for entry in ledger if entry.kind == KNOWN + ROLE for name in entry.names)
+
+
 def identities(ledger: Ledger, snapshot: Snapshot) -> Identities:
     """What a ledger records, when it is about the database that the snapshot shows."""
     found = recorded_identities(ledger)

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.values import Containers
 from cloudsql_iam_operator.core.injection.application.customs import holds_a_string, hosts_without_port
-from cloudsql_iam_operator.core.injection.application.placeholders import filled
+from cloudsql_iam_operator.core.injection.application.placeholders import OURS, filled
 from cloudsql_iam_operator.core.injection.application.strings import (
     DEFAULT_PORT,
     LOCAL,
@@ -39,6 +39,9 @@ CLIENTS = frozenset({"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready"
 _PUNCTUATION = "\"';&|()`"
 """Of a shell, around a word."""
 
+_ENDS = str.maketrans(";&|", "   ")
+"""Of a command in a shell line, as blanks."""
+
 ARGUMENTS = "its arguments"
 
 MOST_COMPARED = 20
@@ -54,8 +57,8 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
     Raises:
         Refusal: a name that no container has.
     """
-    candidates = [container for container in pod.containers if container.name != ours]
-    known = {container.name for container in candidates}
+    candidates = [container for container in (*pod.init, *pod.main) if container.name != ours]
+    known = {container.name for container in candidates} if wanted.names else set()
     wrong = [name for name in wanted.names if name not in known]
     if wrong:
         has = ", ".join(sorted(known))
@@ -63,9 +66,9 @@ def selected(wanted: Containers, pod: Pod, ours: str) -> tuple[Container, ...]:
             Code.ANNOTATION, f"{CONTAINERS} names {', '.join(wrong)}, which the pod does not have; it has {has}"
         )
     if wanted.every:
-        left_out = SIDECARS | set(wanted.excluded)
-        reached = (each for each in candidates if each.name not in left_out)
-        return tuple(each for each in reached if not recognised(each) or works(each))
+        left_out = SIDECARS.union(wanted.excluded) if wanted.excluded else SIDECARS
+        reached = [each for each in candidates if each.name not in left_out]
+        return tuple([each for each in reached if not recognised(each) or works(each)])
     return tuple(container for container in candidates if container.name in wanted.names)
 
 
@@ -89,9 +92,11 @@ def elsewhere(container: Container, group: Group) -> tuple[str, ...]:
     """
     env = variables(container)
     own = [name for name in group.place if name in env and not is_same(env[name], group.values.get(name))]
+    if container.words and any(_assigns_another(line, container, group) for line in _lines(container)):
+        own.append(ARGUMENTS)
     if group.libpq:
         own += _libpq_elsewhere(container, group)
-    return tuple(sorted(set(own)))
+    return tuple(sorted(set(own))) if own else ()
 
 
 def variables(container: Container) -> Mapping[str, str | None]:
@@ -135,18 +140,41 @@ def _libpq_elsewhere(container: Container, group: Group) -> Iterator[str]:
     if port != DEFAULT_PORT:
         yield from hosts_without_port(env)  # whoever names no port means that of everybody
     yield from (name for name in LIBPQ_PLACES if name in env)
-    yield from (name for name, value in env.items() if value is None and holds_a_string(name))
-    said = ((name, env.get(name)) for name in URI_NAMES)
-    uris = ((name, server_of_uri(filled(uri, env))) for name, uri in said if uri is not None)
-    yield from (name for name, server in uris if _is_another((server,), port))
-    found = ((name, servers) for name, servers in servers_of(container).items() if name not in URI_NAMES)
-    yield from (name for name, servers in found if _is_another(servers, port))
+    if None in env.values():
+        yield from (name for name, value in env.items() if value is None and holds_a_string(name))
+    for name in URI_NAMES:
+        uri = env.get(name)
+        if uri is not None and _is_another((server_of_uri(filled(uri, env)),), port):
+            yield name
+    for name, servers in servers_of(container).items():
+        if name not in URI_NAMES and _is_another(servers, port):
+            yield name
     if container.words and any(_leads_elsewhere(filled(line, env), port) for line in _lines(container)):
         yield ARGUMENTS
 
 
 def _leads_elsewhere(line: str, port: str) -> bool:
     return _is_another(servers_named(line), port) or _calls_a_server(line)
+
+
+def _assigns_another(line: str, container: Container, group: Group) -> bool:
+    """Whether a shell, or `env`, sets a variable that says where the database is: it wins over what the pod says."""
+    places = (*group.place, *LIBPQ_PLACES) if group.libpq else group.place
+    if not any(f"{name}=" in line for name in places):
+        return False
+    env = variables(container)
+    words = filled(line, env).translate(_ENDS).split()
+    assigned = (word.strip(_PUNCTUATION).partition("=") for word in words)
+    found = ((name, value.strip(_PUNCTUATION)) for name, equals, value in assigned if equals and name in places)
+    return any(not _is_ours(value, group.values.get(name), env) for name, value in found)
+
+
+def _is_ours(value: str, ours: str | None, env: Mapping[str, str | None]) -> bool:
+    """Whether an assigned value is that of ours: by a variable of ours, or of the container, or in so many words."""
+    if value.startswith("$"):
+        name = value.lstrip("$({").rstrip(")}")
+        return name in OURS or (name in env and is_same(env[name], ours))
+    return is_same(value, ours)
 
 
 def _lines(container: Container) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, servers_of, variables
 from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls
@@ -21,6 +22,8 @@ DEMANDS_TLS = {
 """Settings under which libpq, or node-postgres, refuses a connection that is not encrypted from its own end."""
 
 MOST_NAMES = 4
+MOST_SHARED = 8
+"""Variables that are made once for all containers which lack the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,20 @@ def shadowed(found: Sequence[Fit]) -> Iterator[str]:
         yield f"{what} of the proxy win over those from envFrom in {', '.join(names)}"
 
 
-def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> list[Add]:
-    wanted = {**always, **values}
-    missing = [{"name": n, "value": v} for n, v in wanted.items() if n not in container.env]
-    return inserted(("spec", container.place, container.index, "env"), 0, missing, list(container.env))
+def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> Sequence[Add]:
+    wanted = {**always, **values} if always else values
+    missing = tuple([(name, value) for name, value in wanted.items() if name not in container.env])
+    make = _shared if len(missing) <= MOST_SHARED else _added
+    return make(container.place, container.index, missing, after=bool(container.env))
+
+
+def _added(place: str, index: int, missing: tuple[tuple[str, str], ...], *, after: bool) -> Sequence[Add]:
+    """The same for all containers there that lack the same; `after`: variables of their own follow."""
+    values = [{"name": name, "value": value} for name, value in missing]
+    return inserted(("spec", place, index, "env"), 0, values, [None] if after else None)
+
+
+_shared = lru_cache(maxsize=512)(_added)
 
 
 def _fit(container: Container, groups: Sequence[Group]) -> Fit:
@@ -101,7 +114,7 @@ def _warnings(
             "of the proxy; take that out where the proxy is meant"
         )
     own = variables(container)
-    stays = sorted(n for n, v in values.items() if n in own and not is_same(own[n], v))
+    stays = sorted([n for n, v in values.items() if n in own and not is_same(own[n], v)])
     if stays:
         yield f"container {container.name} keeps its own {_few(stays)}; it may not reach the database that way"
     if demands:

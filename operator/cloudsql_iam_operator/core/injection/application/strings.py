@@ -116,12 +116,16 @@ def server_of_uri(text: str) -> Server:
 
 
 def _of_keywords(text: str) -> Iterator[Server]:
-    """From `host=… port=… dbname=…`, in any order."""
-    said = [word.strip(_QUOTES) for word in text.split()]
+    """From `host=… port=… dbname=…`, in any order; libpq takes blanks around the sign.
+
+    Source: PostgreSQL, libpq, "Keyword/Value Connection Strings"
+    """
+    together = "=".join(part.strip() for part in text.split("="))
+    said = [word.strip(_QUOTES) for word in together.split()]
     if not any(word.startswith(_KEYWORDS) for word in said):
         return
     pairs = dict(word.partition("=")[::2] for word in said)
-    host = pairs.get("hostaddr") or pairs.get("host")
+    host = (pairs.get("hostaddr") or pairs.get("host") or "").strip(_QUOTES)
     if host:
         yield Server(host, pairs.get("port") or DEFAULT_PORT)
 

@@ -98,6 +98,8 @@ def works(container: Container) -> bool:
 
 
 def _works(container: Container) -> bool:
+    if not container.words:
+        return False
     script = shell.script_of(shell.run_by(container.words))
     if script is None:
         return False
@@ -114,9 +116,11 @@ def _worth_a_look(container: Container) -> bool:
     """Whether anything hints at a proxy: most containers are looked at no further."""
     if _program(split_image(container.image).repository) in PROGRAMS:
         return True
-    line, names = " ".join(container.words).lower(), "\n".join(container.env)
-    if any(hint in line for hint in _HINTS):
-        return True
+    if container.words:
+        line = " ".join(container.words).lower()
+        if any(hint in line for hint in _HINTS):
+            return True
+    names = "\n".join(container.env)
     return _V1_INSTANCES in container.env or any(name in names for name in _INSTANCE_NAMES)
 
 

@@ -51,9 +51,9 @@ def is_server(container: Container) -> bool:
 def _is_server(container: Container) -> bool:
     words = container.words
     told_nothing = not container.entrypoint and (not words or words[0].startswith("-"))
-    if told_nothing and _without_version(_image(container)) in SERVERS:
+    if told_nothing and split_image(container.image).software in SERVERS:
         return True
-    return any(_serves(command) for command in _started(container))
+    return bool(words) and any(_serves(command) for command in _started(container))
 
 
 def server_ports(container: Container) -> frozenset[int]:
@@ -71,17 +71,6 @@ def server_ports(container: Container) -> frozenset[int]:
     return frozenset()
 
 
-def _image(container: Container) -> str:
-    return shell.basename(split_image(container.image).repository)
-
-
-def _without_version(name: str) -> str:
-    """The name up to its first number: `postgresql` for `postgresql-15-c9s`."""
-    words = name.split("-")
-    end = next((at for at, word in enumerate(words) if word[:1].isdecimal()), len(words))
-    return "-".join(words[:end]).rstrip("0123456789")
-
-
 def _serves(command: Sequence[str]) -> bool:
     program = shell.basename(command[0])
     if program in _PROGRAMS:
@@ -90,16 +79,16 @@ def _serves(command: Sequence[str]) -> bool:
 
 
 def _is_pooler(container: Container) -> bool:
-    if not container.entrypoint and _image(container) in POOLERS:
+    if not container.entrypoint and split_image(container.image).name in POOLERS:
         return True
-    return any(shell.basename(command[0]) in POOLERS for command in _started(container))
+    return bool(container.words) and any(shell.basename(command[0]) in POOLERS for command in _started(container))
 
 
 def _started(container: Container) -> Iterator[Sequence[str]]:
     """Commands among the words, each of which may be a shell line as well."""
     words = container.words
     line = " ".join(words)
-    if not line or not any(hint in line for hint in _HINTS):
+    if not any(hint in line for hint in _HINTS):
         return
     own = () if words[0].startswith("-") else shell.run_by(words)
     if own:

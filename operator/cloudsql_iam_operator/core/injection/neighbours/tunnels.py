@@ -24,7 +24,7 @@ _HINTS = (*_LISTENING, _PORT_FORWARD, "LISTEN", "L", ":")
 
 def listening_ports(container: Container) -> frozenset[int]:
     """TCP ports that its command and arguments, or a shell line of them, say that it listens on."""
-    if not any(hint in word for word in container.words for hint in _HINTS):
+    if not container.words or not any(hint in word for word in container.words for hint in _HINTS):
         return frozenset()
     known = Variables(container)
     words = tuple(known.expanded(word) for word in container.words)

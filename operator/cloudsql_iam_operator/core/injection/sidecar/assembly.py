@@ -1,11 +1,13 @@
 """The proxy for one pod, put together from what the pod asks for and where it runs; and what adds it to the pod."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cloudsql_iam_operator.api.injection.access import CREDENTIALS_SECRET, NETWORK_POLICY
 from cloudsql_iam_operator.api.injection.flags import MAX_SIGTERM_DELAY, MIN_SIGTERM_DELAY
 from cloudsql_iam_operator.api.injection.sidecar import ADMIN_PORT, IMAGE, NATIVE_SIDECAR
+from cloudsql_iam_operator.core.injection.neighbours import meshes
 from cloudsql_iam_operator.core.injection.patch import Add, inserted, pointer
 from cloudsql_iam_operator.core.injection.pod import INIT, MAIN, Frame, Pod
 from cloudsql_iam_operator.core.injection.sidecar import flags, image, resources, volumes
@@ -44,10 +46,30 @@ def again(on: Situation, targets: Sequence[Target], ports: Ports, beside: Compan
     return _proxy(on, form, tuple(targets), ports, beside)
 
 
-def operations(pod: Pod, proxy: Proxy, built: Mapping[str, Any], place: int) -> list[Add]:
-    """Operations that add the proxy's container, `built`, beside the others; `place` is that of a native sidecar."""
-    where, index, there = (INIT, place, pod.init) if proxy.form.native else (MAIN, len(pod.main), pod.main)
-    return [*inserted(("spec", where), index, [built], [c.name for c in there]), *_default_container(pod, proxy)]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the proxy's container goes, into which list; `first` is the first container of the application."""
+
+    among: str
+    index: int
+    alone: bool
+    first: str
+
+
+def place(pod: Pod, form: Form) -> Place:
+    """The proxy's place: among the init containers after the mesh, or an ordinary one after the others."""
+    there = pod.init if form.native else pod.main
+    index = meshes.place_for_proxy(pod) if form.native else len(there)
+    return Place(INIT if form.native else MAIN, index, not there, pod.main[0].name if pod.main else "")
+
+
+def operations(frame: Frame, proxy: Proxy, built: Mapping[str, Any], at: Place) -> list[Add]:
+    """Operations that add the proxy's container, `built`, to those of the pod with this frame."""
+    added = inserted(("spec", at.among), at.index, [built], None if at.alone else [None])
+    if at.among == MAIN and at.first and DEFAULT_CONTAINER not in (frame.annotations or {}):
+        # `kubectl logs` and `exec` go on meaning the application
+        added.append(Add(pointer("metadata", "annotations", DEFAULT_CONTAINER), at.first))
+    return added
 
 
 def provisions(on: Situation, proxy: Proxy) -> list[Add]:
@@ -117,10 +139,3 @@ def _environment(on: Situation, beside: Company) -> Iterator[tuple[str, str]]:
         # without it the proxy looks for the server once, and ends at once on a node where that is late
         yield "GCE_METADATA_HOST", on.settings.metadata_host
     yield from on.settings.environment or beside.web_proxy
-
-
-def _default_container(pod: Pod, built: Proxy) -> list[Add]:
-    """For an ordinary sidecar: `kubectl logs` and `exec` go on meaning the application."""
-    if built.form.native or DEFAULT_CONTAINER in (pod.frame.annotations or {}) or not pod.main:
-        return []
-    return [Add(pointer("metadata", "annotations", DEFAULT_CONTAINER), pod.main[0].name)]

@@ -48,7 +48,7 @@ def _set_aside(container: Container) -> SetAside:
 
 def _web_proxy(application: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
     for one in application:
-        if one.name != NAME and any(one.env.get(name) for name in WEB_PROXY[:2]):
+        if one.name != NAME and (one.env.get(WEB_PROXY[0]) or one.env.get(WEB_PROXY[1])):
             found = ((name, one.env.get(name)) for name in WEB_PROXY)
             yield from ((name, value) for name, value in found if value and "$(" not in value)
             return

@@ -6,7 +6,7 @@ from enum import Enum
 from cloudsql_iam_operator.api.injection.sidecar import NATIVE_SIDECAR, Native
 from cloudsql_iam_operator.core.injection.facts import KubeletFact
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
-from cloudsql_iam_operator.core.injection.pod import Frame, Pod
+from cloudsql_iam_operator.core.injection.pod import INIT, Container, Frame, Pod
 
 NATIVE_SINCE = (1, 29)
 """The first kubelet with native sidecars on. Source: Kubernetes, "Sidecar containers" """
@@ -57,8 +57,8 @@ def form_of(wish: Native, pod: Frame, kubelets: Sequence[KubeletFact]) -> Form:
     return Form.HOOKED if hangs else Form.PROBED
 
 
-def form_warnings(form: Form, pod: Pod, reachable: frozenset[str]) -> Iterator[str]:
-    """What an ordinary sidecar does to this pod; `reachable` are the containers that are to reach the database."""
+def form_warnings(form: Form, pod: Pod, chosen: Sequence[Container]) -> Iterator[str]:
+    """What an ordinary sidecar does to this pod; `chosen` are the containers that are to reach the database."""
     if form.native:
         return
     if pod.frame.restart_policy != "Always" or pod.frame.owned_by_job:
@@ -66,7 +66,7 @@ def form_warnings(form: Form, pod: Pod, reachable: frozenset[str]) -> Iterator[s
             "the proxy is an ordinary container, since a kubelet knows no native sidecars or the pod wants none: the "
             "pod completes only when its program calls each address of CSQL_PROXY_QUIT_URLS with POST at its end"
         )
-    waiting = [container.name for container in pod.init if container.name in reachable and not container.native]
+    waiting = [container.name for container in chosen if container.place == INIT and not container.native]
     if waiting:
         yield f"init containers ({', '.join(waiting)}) cannot reach the database: the proxy starts after them"
 

@@ -11,6 +11,7 @@ from cloudsql_iam_operator.core.injection.manifest import service_account_name
 from cloudsql_iam_operator.core.injection.outcome import Denied, Injected, Outcome
 from cloudsql_iam_operator.core.injection.patch import Add
 from cloudsql_iam_operator.core.injection.plan import plan
+from cloudsql_iam_operator.core.injection.pod import MalformedPod
 from cloudsql_iam_operator.core.injection.settings import InjectionSettings
 from cloudsql_iam_operator.core.injection.workloads.found import Found, Steps, found
 
@@ -69,13 +70,17 @@ def planned_now(one: Found, facts: Facts, settings: InjectionSettings) -> Outcom
 def apply(operations: Iterable[Add], pod: Any) -> None:
     """Carry the operations out on a pod or template, in place.
 
+    Raises:
+        MalformedPod: it lacks what is to be added to, which a pod of an API server never does.
     Source: RFC 6902, section 4.1
     """
     for operation in operations:
         *steps, last = (step.replace("~1", "/").replace("~0", "~") for step in operation.path.split("/")[1:])
         parent = pod
         for step in steps:
-            parent = parent[int(step)] if isinstance(parent, list) else parent[step]
+            parent = parent[int(step)] if isinstance(parent, list) else parent.get(step)
+            if parent is None:
+                raise MalformedPod(f"{'.'.join(steps)} is missing")
         value = copy.deepcopy(operation.value)
         if isinstance(parent, list):
             parent.insert(int(last), value)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.core.access.own_accounts import OwnAccounts
 from cloudsql_iam_operator.core.access.rules import Allowed
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.users.plan import UserWant
@@ -23,7 +24,8 @@ _NO_ROLES: frozenset[str] = frozenset()
 class Visit:
     """One reconcile of one user: what was found so far, and what the status will remember.
 
-    `due` are bindings whose title tells them to be ours, to be recorded together with the database user.
+    `due` are bindings whose title tells them to be ours, to be recorded together with the database user. `own` are the
+    operator's own accounts, None as long as nobody asked.
     """
 
     live: Live
@@ -32,6 +34,7 @@ class Visit:
     interval: float = 300.0
     drift: tuple[str, ...] = ()
     due: frozenset[BindingRef] = frozenset()
+    own: OwnAccounts | None = None
 
     @property
     def ended(self) -> bool:

@@ -22,6 +22,7 @@ ELSEWHERE = [
     own(DSN="host=warehouse.acme.example user=reporter dbname=x"),
     own(DSN="host=warehouse.acme.example user=reporter"),
     own(DSN="hostaddr=10.0.0.3 port=5432 dbname=x"),
+    own(DSN="host = 'warehouse' user = reporter dbname=x"),
     own(ConnectionStrings__Orders="Host=warehouse;Database=x;Username=reporter"),
     own(ConnectionStrings__Orders="Server=warehouse;Port=5432;Database=x"),
     own(URL="postgres://u:p@127.0.0.1:6432/x"),
@@ -121,44 +122,6 @@ def test_a_container_with_another_database_gets_none_of_our_variables_and_a_warn
     (warning,) = warnings(body)
     assert warning.startswith("container exporter says where its database is by ")
     assert any(variable["name"] in warning for variable in env)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        {"command": ["psql", "-h", "warehouse", "-c", "select 1"]},
-        {"command": ["sh", "-c"], "args": ["sleep 1; pg_dump --host=warehouse.acme.example x > /dump"]},
-        {"args": ["psql 'postgresql://warehouse/x' -c 'select 1'"]},
-        {"args": ["--dsn", "host=warehouse dbname=x"]},
-        {"command": ["psql", "-hwarehouse"]},
-        {"command": ["psql", "host=warehouse"]},
-        {"command": ["sh", "-c", "until pg_isready -h warehouse; do sleep 1; done"]},
-    ],
-)
-def test_a_program_that_is_told_its_server_gets_none_of_our_variables(words: dict[str, Any]) -> None:
-    body = pod(container(), container("job", **words))
-
-    assert environment(injected(body), "job") == {}
-    (warning,) = warnings(body)
-    assert warning.startswith("container job says where its database is by ")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        {"command": ["psql", "-XAt", "-c", "select 1"]},
-        {"command": ["sh", "-c"], "args": ['psql -h "$PGHOST" -c "select 1"']},
-        {"command": ["psql", "-h", "$(PGHOST)"]},
-        {"command": ["psql", "-h", "127.0.0.1"]},
-        {"command": ["sh", "-c", "until pg_isready -h localhost; do sleep 1; done; exec app"]},
-        {"command": ["sh", "-c", 'psql -h "127.0.0.1" -c "select 1"']},
-        {"command": ["java", "-Durl=jdbc:postgresql://localhost:5432/orders", "-jar", "app.jar"]},
-        {"command": ["curl", "-h", "postgres"]},
-        {"args": ["psql 'postgresql://$(PGUSER)@$(PGHOST)/x'"]},
-    ],
-)
-def test_a_program_that_is_told_no_server_gets_them(words: dict[str, Any]) -> None:
-    assert environment(injected(pod(container(**words)))) == PG
 
 
 @pytest.mark.parametrize("env", SAME, ids=lambda env: "+".join(e["name"] for e in env))

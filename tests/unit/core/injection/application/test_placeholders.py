@@ -32,8 +32,8 @@ def test_a_placeholder_means_the_variable_or_else_the_default(text: str, means: 
 
 @pytest.mark.parametrize("text", ["${" * 500_000, "${A:" * 1000 + "}" * 1000, "${DB_HOST}" * 100_000, "}" * 1_000_000])
 def test_placeholders_without_end_are_read_in_bounded_time(text: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
 
     assert len(filled(text, {"DB_HOST": "x" * 32_768})) <= len(text) + 40_000
 
-    assert time.process_time() - began < 1.0
+    assert time.thread_time() - began < 1.0

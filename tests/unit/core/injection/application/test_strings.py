@@ -22,7 +22,7 @@ PIECES = [
 PIECES += ["Database=x", ";", "jdbc:", "ho", "st=", "x", "\n", "post", "gres"]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), max_size=4))
 def test_values_looked_at_together_hide_no_server(values: list[str]) -> None:
     named = any(list(servers_named(value)) for value in values)

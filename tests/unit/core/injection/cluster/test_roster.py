@@ -60,7 +60,7 @@ def joined(users: list[SeenUser], grants: list[SeenGrant], now: datetime) -> tup
     return tuple(sorted(facts, key=lambda fact: fact.name))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(USERS, GRANTS, st.integers(0, 3)), max_size=5))
 def test_a_roster_says_what_the_namespace_says_however_it_came_about(
     history: list[tuple[list[SeenUser], list[SeenGrant], int]],

@@ -25,7 +25,7 @@ def first(**fields: Any) -> Container:
     return parsed(pod(container(**fields))).main[0]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(WORDS, WORDS, ENV, IMAGES)
 def test_a_container_that_is_not_looked_at_runs_no_proxy(
     command: list[str], args: list[str], env: dict[str, str], image: str

@@ -1,6 +1,7 @@
 """Manifests of which some members are something else: rewritten, refused or no manifest, and never a crash."""
 
 import copy
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -92,7 +93,7 @@ def spoilt(draw: st.DrawFn) -> Any:
     return body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spoilt())
 def test_a_spoilt_manifest_is_rewritten_refused_or_none(body: Any) -> None:
     for rewrite in (migrated, injected):
@@ -110,6 +111,23 @@ def test_a_volume_that_is_none_is_told(volume: Any) -> None:
 
     with pytest.raises(MalformedPod, match=r"one of volumes|one of items|was expected"):
         migrated(body, "orders", WORLD, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing"),
+    [
+        (None, "spec"),
+        ({"containers": [None]}, "spec.containers.0"),
+        ({"containers": [{"name": "web"}], "initContainers": [None]}, "spec.initContainers.0"),
+    ],
+)
+def test_a_template_without_what_the_proxy_is_added_to_is_told(spec: Any, missing: str) -> None:
+    body = deployment()
+    body["spec"]["template"] |= {"spec": spec}
+    body["spec"]["template"]["metadata"] = {"annotations": {"iam.cloudsql.dev/inject": "checkout"}}
+
+    with pytest.raises(MalformedPod, match=f"^{re.escape(missing)} is missing$"):
+        injected(body, "orders", WORLD, SETTINGS)
 
 
 def test_a_volume_without_a_name_is_none_that_the_proxy_mounts() -> None:
