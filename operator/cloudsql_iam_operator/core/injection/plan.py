@@ -37,7 +37,7 @@ __all__ = ["MalformedPod", "plan"]
 MIRROR = "kubernetes.io/config.mirror"
 """On pods that a kubelet made from a file: it compares their hash, so they must not be changed."""
 
-MOST_NAMES, MOST_ADDED = 4, 64
+MOST_NAMES, MOST_THINGS = 4, 64
 """Instances and users that a pod names, and things that are added to it, with which what followed from it is kept."""
 
 _STATUS_PATH = pointer("metadata", "annotations", STATUS)
@@ -78,7 +78,7 @@ def _is_large(pod: Pod, outcome: Outcome) -> bool:
     names = sum(annotations.get(name, "").count(",") for name in (INSTANCES, USER))
     if names > MOST_NAMES or not isinstance(outcome, Injected):
         return names > MOST_NAMES
-    return sum([len(each.value) if type(each.value) is list else 1 for each in outcome.operations]) > MOST_ADDED
+    return sum([len(each.value) if type(each.value) is list else 1 for each in outcome.operations]) > MOST_THINGS
 
 
 def _outcome(

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cloudsql_iam_operator.api.injection.application import CONTAINERS, ENV
 from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, servers_of, variables
 from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls
 from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
+from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
-from cloudsql_iam_operator.core.injection.pod import Container
+from cloudsql_iam_operator.core.injection.pod import MOST_ADDED, Container
 from cloudsql_iam_operator.core.injection.shelf import kept
 
 DEMANDS_TLS = {
@@ -39,8 +41,19 @@ class Fit:
 
 
 def fits(containers: Sequence[Container], groups: Sequence[Group]) -> tuple[Fit, ...]:
-    """What each of the containers gets."""
+    """What each of the containers gets.
+
+    Raises:
+        Refusal: all together get more than an object can hold.
+    """
     known = tuple(groups)
+    added = len(containers) * sum([len(group.values) for group in known])
+    if added > MOST_ADDED:
+        raise Refusal(
+            Code.POD_SHAPE,
+            f"{len(containers)} containers would get {added} variables together, and {MOST_ADDED} are the most: "
+            f"name those that need them in {CONTAINERS}, or set {ENV} to none",
+        )
     return tuple(kept(container, _fit, known) for container in containers)
 
 
