@@ -111,17 +111,20 @@ class _Round:
 
     def _rest(self) -> Sequence[Figure]:
         self._settled()
-        start, versions, began = self.fleet.position(), self.fleet.versions(), time.monotonic()
+        start, versions = self.fleet.position(), self.fleet.versions()
+        projects = {place.project for place in self.fleet.places}
+        twice = {LIST: len(self.fleet.places), GET: len(projects)}
         eventually(
-            lambda: self.fleet.calls(start).all(LIST) >= 2 * len(self.fleet.places), "two looks at all users", LIMIT
+            lambda: all(self.fleet.calls(start).twice(method) == count for method, count in twice.items()),
+            "two looks at each instance and project",
+            LIMIT,
         )
-        intervals = (time.monotonic() - began) / self.interval
         calls = self.fleet.calls(start)
         later = self.fleet.versions()
         changed = sum(later.get(name) != version for name, version in versions.items())
         return [
-            Figure("users.list at rest, an instance and interval", calls.most(LIST) / intervals, "calls", 1.5),
-            Figure("getIamPolicy at rest, a project and interval", calls.most(GET) / intervals, "calls", 1.5),
+            Figure("users.list at rest, an instance and interval", calls.pace(LIST, self.interval), "calls", 1),
+            Figure("getIamPolicy at rest, a project and interval", calls.pace(GET, self.interval), "calls", 1),
             Figure("writes at rest", calls.writes + changed, "writes", 0),
         ]
 

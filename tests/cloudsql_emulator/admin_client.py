@@ -109,6 +109,13 @@ class AdminClient:
         """Let time pass for tokens, conditions and propagation."""
         self._ask("advance_clock", seconds=seconds)
 
+    def set_token_life(self, told: float = 3600, good: float = 3600) -> None:
+        """Have new tokens say that they live `told` seconds, and all be good so much shorter than that as `good` is.
+
+        Clients renew tokens minutes before their end: so they do in seconds, and what they renewed ends soon after.
+        """
+        self._ask("set_token_life", told=told, good=good)
+
     # --- instances ----------------------------------------------------------
 
     def set_flag(self, project: str, instance: str, name: str, value: str | None) -> None:

@@ -5,6 +5,7 @@ import binascii
 import datetime as dt
 import ssl
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class IssuedCertificate:
     """An ephemeral client certificate and the identity that Google remembers for it.
 
     `principal` is an IAM member when the request carried a login token, else None: such a certificate opens a tunnel
-    and proves nobody. Times are aware and in UTC; `serial` is decimal; the fingerprint is 40 hexadecimal digits.
+    and proves nobody; `proof` is whether it does still. Times are aware and in UTC; `serial` is decimal; the
+    fingerprint is 40 hexadecimal digits.
     """
 
     pem: str
@@ -40,6 +42,7 @@ class IssuedCertificate:
     expiration_time: dt.datetime
     sha1_fingerprint: str
     principal: str | None
+    proof: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,12 @@ class InstanceCertificates:
             certificate.fingerprint(hashes.SHA1()).hex(),
         )
 
-    def issue_client(self, public_key_pem: str, principal: str | None) -> IssuedCertificate:
+    def issue_client(
+        self, public_key_pem: str, principal: str | None, proof: Callable[[], bool] = lambda: True
+    ) -> IssuedCertificate:
         """Sign an ephemeral certificate of one hour for a client's key, and remember whose it is.
+
+        `proof` is whether that is still so: the token that proved it may have ended.
 
         Raises:
             BadPublicKey: the text holds no public key.
@@ -124,6 +131,7 @@ class InstanceCertificates:
             expiration_time=certificate.not_valid_after_utc,
             sha1_fingerprint=certificate.fingerprint(hashes.SHA1()).hex(),
             principal=principal,
+            proof=proof,
         )
         self._issued[issued.serial] = issued
         return issued

@@ -79,6 +79,11 @@ class Controls:
         """Let time pass."""
         self._cloud.clock.advance(seconds)
 
+    async def set_token_life(self, told: float, good: float) -> None:
+        """Have tokens say that they live so long, and be good for so long."""
+        self._cloud.tokens.lifetime = dt.timedelta(seconds=told)
+        self._cloud.tokens.early = dt.timedelta(seconds=told - good)
+
     async def set_flag(self, project: str, instance: str, name: str, value: str | None) -> None:
         """Set a database flag, or take it away; the IAM system roles follow after their delay."""
         found = self._instance(project, instance)

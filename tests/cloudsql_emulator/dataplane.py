@@ -198,7 +198,8 @@ class DataPlane:
             encrypted=session.encrypted,
             through_connector=session.through_connector,
             has_certificate=issued is not None,
-            principal=issued.principal if issued and session.through_connector else None,
+            # GUESS: a certificate proves somebody for as long as the token that it was given out for
+            principal=issued.principal if issued and session.through_connector and issued.proof() else None,
         )
 
 

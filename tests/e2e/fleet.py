@@ -1,17 +1,18 @@
 """Many users and a grant for each, over one or more instances: declared, counted, edited, taken away."""
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cloudsql_emulator.admin_client import JournalEntry
 from e2e import world
 from e2e.kubectl import Kubectl
 from e2e.scenes import Stage
-from e2e.tenant import API
+from e2e.tenant import API, Tenant
 from e2e.waiting import eventually
 
 CALLER = f"serviceAccount:{world.OPERATOR}"
@@ -38,18 +39,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What the operator asked of Google and how often it logged in, by method or kind; how many of it wrote."""
+    """When the operator asked what of Google or logged in where, by method or kind; how many of it wrote.
 
-    counted: Counter[str]
+    `moments` are seconds, in order.
+    """
+
+    moments: Mapping[str, Sequence[float]]
     writes: int
 
     def most(self, method: str) -> int:
         """How often the method was called on the project or instance where it was most."""
-        return max((count for what, count in self.counted.items() if what.startswith(f"{method} ")), default=0)
+        return max(map(len, self._of(method)), default=0)
 
     def all(self, method: str) -> int:
         """How often the method was called in all."""
-        return sum(count for what, count in self.counted.items() if what.startswith(f"{method} "))
+        return sum(map(len, self._of(method)))
+
+    def twice(self, method: str) -> int:
+        """On how many projects or instances the method was called more than once."""
+        return sum(len(moments) > 1 for moments in self._of(method))
+
+    def pace(self, method: str, interval: float) -> float:
+        """How often in an interval (seconds) it was called where that was most, between the first and last time there.
+
+        So it is counted in whole intervals, however the count begins.
+        """
+        rates = (interval * (len(m) - 1) / (m[-1] - m[0]) for m in self._of(method) if len(m) > 1)
+        return max(rates, default=0.0)
+
+    def _of(self, method: str) -> list[Sequence[float]]:
+        return [moments for what, moments in self.moments.items() if what.startswith(f"{method} ")]
 
 
 class Fleet:
@@ -86,7 +105,13 @@ class Fleet:
 
     def ready(self, limit: float) -> None:
         """Return when all are Ready."""
-        eventually(self._all_ready, f"{self.size} users and grants are Ready", limit, pause=self._pause)
+        eventually(self.all_ready, f"{self.size} users and grants are Ready", limit, pause=self._pause)
+
+    def all_ready(self) -> bool:
+        """Whether all are Ready; the error tells how many are."""
+        found = [(kind, sum(map(_is_ready, self._listed(kind)))) for kind in KINDS]
+        assert all(count == self.size for _, count in found), f"Ready are {found}"
+        return True
 
     def edit(self, number: int, grants: Sequence[Mapping[str, Any]] = LESS) -> None:
         """Have one grant grant something else, and return when it is so."""
@@ -120,7 +145,10 @@ class Fleet:
     def calls(self, since: int) -> Calls:
         """What was asked since then, by method and by project or instance."""
         entries = self._stage.cloud.control.journal(since=since, caller=CALLER)
-        return Calls(Counter(f"{e.method or e.kind} {_where(e)}" for e in entries), sum(e.write for e in entries))
+        moments: defaultdict[str, list[float]] = defaultdict(list)
+        for e in entries:
+            moments[f"{e.method or e.kind} {_where(e)}"].append(datetime.fromisoformat(e.time).timestamp())
+        return Calls(moments, sum(e.write for e in entries))
 
     def versions(self) -> dict[str, str]:
         """The resource version of each object, by name."""
@@ -157,10 +185,21 @@ class Fleet:
     def _none_left(self) -> bool:
         return not any(self._listed(kind) for kind in KINDS)
 
-    def _all_ready(self) -> bool:
-        found = [(kind, sum(map(_is_ready, self._listed(kind)))) for kind in KINDS]
-        assert all(count == self.size for _, count in found), f"Ready are {found}"
-        return True
+
+def fleet_of(tenant: Tenant, size: int, **spec: Any) -> Fleet:
+    """A fleet on an instance of the tenant's name, which lets its accounts in."""
+    for number in range(size):
+        tenant.stage.cloud.control.add_principal("serviceAccount", account(number, world.PROJECT))
+    metadata = {"name": tenant.name, "annotations": {"iam.cloudsql.dev/allow-removals": "true"}}
+    whole = {
+        "connectionName": world.CONNECTION,
+        "admin": {"database": {"ownerRoles": ["app_owner"]}},
+        "access": [tenant.rule(principals={"serviceAccounts": [f"u-*@{world.PROJECT}.iam.gserviceaccount.com"]})],
+        **spec,
+    }
+    tenant.kubectl.declare({"apiVersion": API, "kind": "CloudSQLInstance", "metadata": metadata, "spec": whole})
+    tenant.ready("csqli")
+    return Fleet(tenant.stage, tenant.name, size, [Place(tenant.name, world.PROJECT)])
 
 
 def account(number: int, project: str) -> str:

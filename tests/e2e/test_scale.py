@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.memory import resident
-from e2e import world
-from e2e.fleet import Fleet, Place, account
-from e2e.tenant import API, Tenant
+from e2e.fleet import Fleet, fleet_of
+from e2e.tenant import Tenant
 from e2e.waiting import eventually
 
 USERS = 150
@@ -28,18 +27,7 @@ READS = ("cloudresourcemanager.projects.getIamPolicy", "sql.users.list")
 
 @pytest.fixture
 def fleet(tenant: Tenant) -> Iterator[Fleet]:
-    for number in range(USERS):
-        tenant.stage.cloud.control.add_principal("serviceAccount", account(number, world.PROJECT))
-    metadata = {"name": tenant.name, "annotations": {"iam.cloudsql.dev/allow-removals": "true"}}
-    spec = {
-        "connectionName": world.CONNECTION,
-        "admin": {"database": {"ownerRoles": ["app_owner"]}},
-        "access": [tenant.rule(principals={"serviceAccounts": [f"u-*@{world.PROJECT}.iam.gserviceaccount.com"]})],
-        "interval": f"{INTERVAL}s",
-    }
-    tenant.kubectl.declare({"apiVersion": API, "kind": "CloudSQLInstance", "metadata": metadata, "spec": spec})
-    tenant.ready("csqli")
-    told = Fleet(tenant.stage, tenant.name, USERS, [Place(tenant.name, world.PROJECT)])
+    told = fleet_of(tenant, USERS, interval=f"{INTERVAL}s")
     yield told
     told.delete(LIMIT)
 

@@ -1,8 +1,11 @@
-"""What of an object's body is remembered, for there may be thousands. What it means is read elsewhere."""
+"""What of an object's body is remembered, and how, for there may be thousands. What it means is read elsewhere."""
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from cloudsql_iam_operator.api.names import GROUP
 
@@ -18,21 +21,40 @@ _METADATA = frozenset(
         "resourceVersion",
     }
 )
+_OPEN = 128
+"""Bodies that are kept as they were read too: those that are being reconciled are asked for many things."""
+
 _CONDITIONS = 4096
 """Different conditions that are shared. Most objects stand alike, and came to stand so in the same second."""
 
 
-def remembered(body: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is remembered of a body, as text: conditions apart from the rest, for many have the same."""
+
+    rest: str
+    conditions: str
+
+
+def remembered(body: Mapping[str, Any]) -> Remembered:
     """The body without what nobody asks for later: the spec but for `instanceRef`, labels, others' annotations.
 
-    Objects whose conditions are equal share them: what is returned must not be changed.
+    As text it takes a fifth of what it comes to, and is read anew in microseconds.
     """
-    kept = {"kind": body["kind"], "metadata": _metadata(body["metadata"]), "spec": _reference(declared_instance(body))}
-    status = body.get("status") or {}
-    if not status.get("conditions"):
-        return {**kept, "status": status}
-    conditions = [_shared(tuple(condition.items())) for condition in status["conditions"]]
-    return {**kept, "status": {**status, "conditions": conditions}}
+    status = dict(body.get("status") or {})
+    conditions = status.pop("conditions", None)
+    spec = {"instanceRef": {"name": declared_instance(body)}}
+    rest = {"kind": body["kind"], "metadata": _metadata(body["metadata"]), "spec": spec, "status": status}
+    return Remembered(_text(rest), _shared(_text(conditions)) if conditions else "")
+
+
+@functools.lru_cache(_OPEN)
+def opened(kept: Remembered) -> dict[str, Any]:
+    """What was remembered. It is shared, and must not be changed."""
+    body: dict[str, Any] = orjson.loads(kept.rest)
+    if kept.conditions:
+        body["status"]["conditions"] = orjson.loads(kept.conditions)
+    return body
 
 
 def declared_instance(body: Mapping[str, Any]) -> str:
@@ -50,11 +72,10 @@ def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "annotations": ours} if ours else kept
 
 
-@functools.lru_cache
-def _reference(instance: str) -> dict[str, Any]:
-    return {"instanceRef": {"name": instance}}
+def _text(value: object) -> str:
+    return orjson.dumps(value).decode()  # as bytes it would keep the space that it was written in
 
 
 @functools.lru_cache(_CONDITIONS)
-def _shared(fields: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    return dict(fields)
+def _shared(conditions: str) -> str:
+    return conditions

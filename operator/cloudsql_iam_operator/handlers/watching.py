@@ -36,6 +36,7 @@ async def watch(engine: Engine, departures: Departures, stopped: asyncio.Event) 
             standalone=True,
             registry=informer.registry(engine),
             settings=informer.settings(),
+            memories=informer.NoMemories(),
             stop_flag=stopped,
         )
     except APINotFoundError:

@@ -47,13 +47,17 @@ class TokenIssuer:
         self._directory = directory
         self._keys = keys
         self._tokens: dict[str, Token] = {}
+        self.lifetime = LIFETIME
+        """What tokens say that they live, where nobody asks for something else."""
+        self.early = dt.timedelta()
+        """How long before the end that they say tokens are no good: as if they had been kept for so long."""
         self.issued: dict[str, int] = {}
         """How many tokens each member was given."""
 
-    def issue(self, member: str, scopes: Iterable[str], lifetime: dt.timedelta = LIFETIME) -> IssuedToken:
+    def issue(self, member: str, scopes: Iterable[str], lifetime: dt.timedelta | None = None) -> IssuedToken:
         """A new token for a member."""
         value = f"ya29.{secrets.token_urlsafe(48)}"
-        token = Token(canonical(member), frozenset(scopes), self._clock.now() + lifetime)
+        token = Token(canonical(member), frozenset(scopes), self._clock.now() + (lifetime or self.lifetime))
         self._tokens[digest(value)] = token
         self.issued[token.member] = self.issued.get(token.member, 0) + 1
         return IssuedToken(value, token)
@@ -61,7 +65,7 @@ class TokenIssuer:
     def lookup(self, value: str) -> Token | None:
         """A token's record; None when it is unknown, expired or taken back."""
         token = self._tokens.get(digest(value)) or self._self_signed(value)
-        return token if token is not None and token.expires > self._clock.now() else None
+        return token if token is not None and token.expires - self.early > self._clock.now() else None
 
     def _self_signed(self, value: str) -> Token | None:
         """A service account's own token, as google-cloud clients send with a key file.

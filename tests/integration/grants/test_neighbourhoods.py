@@ -90,9 +90,6 @@ def settings_of_two() -> Iterator[tuple[Setting, Setting]]:
 
 @settings(
     max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.generate, Phase.shrink),
 )

@@ -134,7 +134,7 @@ def visit(record: UserRecord | None = None, *, force: bool = False, **more: Any)
     )
     spec = {"instanceRef": {"name": "orders"}, "principal": {"user": "x@acme.com"}, **more}
     told = body(USER.name, "checkout", spec, annotations={FORCE_REMOVE: "true"} if force else {})
-    return Visit(Live(KEY, told, parse_user(told)), Layers(), record or at_first)
+    return Visit(Live.of(KEY, told, parse_user(told)), Layers(), record or at_first)
 
 
 def declared(*roles: str, listed: tuple[str, ...] = ("*",), users: Sequence[str] = (), **spec: Any) -> Declared:

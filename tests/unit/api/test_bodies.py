@@ -1,9 +1,9 @@
-"""What of a body is remembered, and what of thousands is kept once."""
+"""What of a body is remembered."""
 
 import copy
 from typing import Any
 
-from cloudsql_iam_operator.api.bodies import declared_instance, remembered
+from cloudsql_iam_operator.api.bodies import declared_instance, opened, remembered
 from support.conditions import READY
 
 BODY: dict[str, Any] = {
@@ -31,7 +31,7 @@ BODY: dict[str, Any] = {
 
 
 def test_what_nobody_asks_for_is_not_remembered() -> None:
-    assert remembered(BODY) == {
+    assert opened(remembered(BODY)) == {
         "kind": "DatabaseGrant",
         "metadata": {
             "name": "orders",
@@ -54,14 +54,14 @@ def test_what_nobody_asks_for_is_not_remembered() -> None:
 def test_equal_conditions_of_two_objects_are_kept_once() -> None:
     one, other = remembered(BODY), remembered(copy.deepcopy(BODY))
 
-    assert one["status"]["conditions"][0] is other["status"]["conditions"][0]
-    assert one["status"] is not other["status"]
+    assert one.conditions is other.conditions
+    assert one.rest is not other.rest
 
 
 def test_an_object_without_annotations_status_or_a_readable_reference_is_remembered() -> None:
     bare = {"kind": "DatabaseGrant", "metadata": {"name": "a", "annotations": None}, "spec": "odd", "status": None}
 
-    kept = remembered(bare)
+    kept = opened(remembered(bare))
 
     assert kept["metadata"] == {"name": "a"}
     assert (kept["status"], declared_instance(kept)) == ({}, "")

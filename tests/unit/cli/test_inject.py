@@ -43,6 +43,16 @@ def test_a_pod_is_injected_itself(ran: Any) -> None:
     assert after["metadata"]["name"] == "once"
 
 
+def test_names_of_members_are_texts_as_kubectl_writes_them(ran: Any) -> None:
+    odd = POD.replace("labels", "namespace: orders, labels").replace(
+        "inject: checkout", 'inject: checkout, on: "x", 1: "y", 1.5: "z"'
+    )
+
+    *_, after = yaml.safe_load_all(ran(written(f"apiVersion: v1\nkind: Pod\n{odd}")).output)
+
+    assert [after["metadata"]["annotations"].get(name) for name in ("true", "1", "1.5")] == ["x", "y", "z"]
+
+
 @pytest.mark.parametrize("kind", ["List", "DeploymentList"])
 def test_items_of_a_list_are_injected_in_their_places(kind: str, ran: Any) -> None:
     items = [workload("apps/v1 Deployment"), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}]

@@ -50,6 +50,11 @@ def test_an_object_of_ours_that_is_none_is_named_with_its_fault(ran: Any) -> Non
         ("- 1", "holds something that is no object"),
         ("kind: Deployment\napiVersion: apps/v1\nspec: 5\n", "holds a workload that is none"),
         ("a: " + "[" * 100_000, "more than 64 lists and maps"),
+        ("a: !!timestamp soon\n", "timestamp is a tag: leave it out"),
+        ("a: !!bool maybe\n", "bool is a tag: leave it out"),
+        ("a: !!set {b, c}\n", "set is a tag: leave it out"),
+        ("null: 1\n", "that is no name of a member: quote it"),
+        ("? [a]\n: 1\n", "that is no name of a member: quote it"),
     ],
 )
 def test_what_is_no_manifest_is_refused_by_the_name_of_its_file(text: str, said: str, ran: Any) -> None:

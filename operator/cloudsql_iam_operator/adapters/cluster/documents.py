@@ -1,5 +1,6 @@
 """YAML documents of files, directories or standard input, with the text of each. What they mean is not known here."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,15 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 _DEEPEST = 64
 """Collections within each other; our kinds have ten."""
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS = (None, "!", _TEXT, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+"""What may be said of a value; all others either mean what is no JSON, or say again what it is."""
+
+_NAMES = (_TEXT, "tag:yaml.org,2002:merge")
+_NAMES_TOO = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+"""What a name of a member is, and what becomes one."""
 
 
 class BadManifest(ValueError):
@@ -32,7 +42,10 @@ class Document:
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe one without aliases, by which a short text stands for a large object, or for one without end."""
+    """PyYAML's safe one without tags, and without aliases, by which a short text stands for one without end.
+
+    Members have names that are texts, as in JSON.
+    """
 
     depth = 0
 
@@ -41,14 +54,26 @@ class Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call] # PyYAML's stubs
         if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem=f"*{event.anchor} is an alias: write it out", problem_mark=_begin(event))
+        tag = getattr(event, "tag", None)
+        if tag not in _TAGS:
+            raise yaml.MarkedYAMLError(problem=f"{tag} is a tag: leave it out", problem_mark=_begin(event))
         if self.depth >= _DEEPEST:
             problem = f"more than {_DEEPEST} lists and maps are within each other"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=_begin(event))
         self.depth += 1
         try:
-            return super().compose_node(parent, index)
+            node = super().compose_node(parent, index)
         finally:
             self.depth -= 1
+        return self._name(node) if isinstance(parent, yaml.MappingNode) and index is None else node
+
+    def _name(self, node: Any) -> Any:
+        """The name of a member as kubectl writes it: `on` is "true", and 1 is "1"."""
+        if node.tag in _NAMES:
+            return node
+        if node.tag not in _NAMES_TOO:
+            raise yaml.MarkedYAMLError(problem="that is no name of a member: quote it", problem_mark=_begin(node))
+        return yaml.ScalarNode(_TEXT, json.dumps(self.construct_object(node)), node.start_mark, node.end_mark)
 
 
 class PlainLoader(Loader):

@@ -1,6 +1,8 @@
 """Parsing a DatabaseGrant. Limits and defaults are the CRD's; which fields an entry has follows from its kind."""
 
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.api.grant import (
@@ -75,8 +77,8 @@ def _grant(spec: Fields, metadata: Metadata) -> DatabaseGrant:
     preset = spec.choice("preset", Preset, Preset.NONE)
     return DatabaseGrant(
         metadata=metadata,
-        instance=spec.nested("instanceRef", named),
-        database=spec.text("database", texts.IDENTIFIER),
+        instance=sys.intern(spec.nested("instanceRef", named)),
+        database=sys.intern(spec.text("database", texts.IDENTIFIER)),
         grantees=_grantees(spec),
         preset=preset,
         schemas=_preset_schemas(spec, preset),
@@ -120,15 +122,23 @@ def _preset_schemas(spec: Fields, preset: Preset) -> tuple[str, ...]:
 def _entry(entry: Fields) -> GrantEntry:
     kind = entry.choice("kind", ObjectKind)
     names = _names(entry, kind)
-    return GrantEntry(
-        kind=kind,
-        privileges=_privileges(entry, "privileges", kind),
-        schemas=_schemas(entry, kind),
-        names=names,
-        excluded=_excluded(entry, names),
-        columns=_columns(entry, kind),
-        grant_option=entry.flag("grantOption"),
+    return _shared(
+        GrantEntry(
+            kind=kind,
+            privileges=_privileges(entry, "privileges", kind),
+            schemas=_schemas(entry, kind),
+            names=names,
+            excluded=_excluded(entry, names),
+            columns=_columns(entry, kind),
+            grant_option=entry.flag("grantOption"),
+        )
     )
+
+
+@lru_cache(maxsize=4096)
+def _shared(entry: GrantEntry) -> GrantEntry:
+    """The same entry, kept once: thousands of grants declare the same for others."""
+    return entry
 
 
 def _future(entry: Fields) -> FutureEntry:

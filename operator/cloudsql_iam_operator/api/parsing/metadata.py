@@ -1,5 +1,6 @@
 """Parsing what Kubernetes owns of every object. Fields that we have no use for are not read."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ def _key(metadata: Mapping[str, Any], kind: Kind) -> Key:
         raise InvalidObject("metadata.name", "is missing")
     if kind.namespaced and not namespace:
         raise InvalidObject("metadata.namespace", f"is missing; a {kind.name} lives in a namespace")
-    return Key(kind.name, namespace if kind.namespaced else "", name)
+    return Key(kind.name, sys.intern(namespace) if kind.namespaced else "", name)
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,6 @@
 """Parsing a CloudSQLIAMUser. Limits and defaults are the CRD's."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ def _user(spec: Fields, metadata: Metadata) -> CloudSQLIAMUser:
     on_owned_objects = spec.choice("onOwnedObjects", OwnedObjects, OwnedObjects.BLOCK)
     return CloudSQLIAMUser(
         metadata=metadata,
-        instance=spec.nested("instanceRef", named),
+        instance=sys.intern(spec.nested("instanceRef", named)),
         principal=spec.nested("principal", principal),
         database_roles=spec.texts("databaseRoles", texts.ROLE, 50),
         expires_at=spec.instant("expiresAt"),

@@ -1,5 +1,7 @@
 """Which database roles a rule covers: ordinary ones by glob, what reaches further by its full name alone."""
 
+from functools import lru_cache
+
 from cloudsql_iam_operator.api.instance import AccessRule, CloudSQLInstance
 from cloudsql_iam_operator.core.access.provider_roles import PROVIDER_ROLES
 from cloudsql_iam_operator.core.globs import matches
@@ -30,4 +32,10 @@ def covers_owner(rule: AccessRule, role: str) -> bool:
 
 def listed_roles(rule: AccessRule) -> frozenset[str]:
     """Roles that a rule names in full."""
-    return frozenset(name for name in rule.database_roles if not {"*", "?"} & set(name))
+    return _in_full(rule.database_roles)
+
+
+@lru_cache(maxsize=1024)
+def _in_full(roles: tuple[str, ...]) -> frozenset[str]:
+    """Those that are no globs; the same set for all that the rule lets in."""
+    return frozenset(name for name in roles if not {"*", "?"} & set(name))

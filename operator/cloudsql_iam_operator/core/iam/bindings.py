@@ -95,7 +95,10 @@ class Scope:
 
 def folded(member: str) -> str:
     """A member as it compares: IAM ignores the case of e-mails, not that of `principal:` and `principalSet:`."""
-    return member if member.startswith(_CASE_SENSITIVE) else member.lower()
+    if member.startswith(_CASE_SENSITIVE):
+        return member
+    small = member.lower()
+    return member if member == small else small  # the same text, not another: it is kept in many places
 
 
 def bindings_for(member: str, iam: IAMSettings, scope: Scope) -> frozenset[Binding]:

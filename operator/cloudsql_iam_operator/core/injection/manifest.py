@@ -23,6 +23,9 @@ from cloudsql_iam_operator.core.injection.pod import (
 )
 from cloudsql_iam_operator.core.injection.shelf import Shelf
 
+MOST_CONTAINERS = 1_000
+"""Of one kind: a review of a few MiB may hold a hundred thousand, each of which would get its variables."""
+
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 HOOKS = ("postStart", "preStop")
 WAYS = ("httpGet", "tcpSocket", "grpc")
@@ -101,6 +104,8 @@ def _containers(spec: Mapping[str, Any], place: str, shelf: Shelf | None) -> tup
     listed = _list(spec.get(place))
     if not listed:
         return ()
+    if len(listed) > MOST_CONTAINERS:
+        raise MalformedPod(f"{place} are {len(listed)}, of which nobody needs more than {MOST_CONTAINERS}")
     extracts = [_container_extract(_mapping(raw)) for raw in listed]
     if shelf is None:
         return tuple(_container(place, index, extract) for index, extract in enumerate(extracts))

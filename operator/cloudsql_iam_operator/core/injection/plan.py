@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudsql_iam_operator.api.injection.access import INJECT, ON_ERROR, OnError, Way
+from cloudsql_iam_operator.api.injection.access import INJECT, INSTANCES, ON_ERROR, USER, OnError, Way
 from cloudsql_iam_operator.api.injection.annotation import Wishes
 from cloudsql_iam_operator.api.injection.application import CONTAINERS
 from cloudsql_iam_operator.api.injection.table import STATUS
@@ -37,6 +37,9 @@ __all__ = ["MalformedPod", "plan"]
 MIRROR = "kubernetes.io/config.mirror"
 """On pods that a kubelet made from a file: it compares their hash, so they must not be changed."""
 
+MOST_NAMES, MOST_THINGS = 4, 64
+"""Instances and users that a pod names, and things that are added to it, with which what followed from it is kept."""
+
 _STATUS_PATH = pointer("metadata", "annotations", STATUS)
 Containers = tuple[Container, ...]
 
@@ -63,7 +66,19 @@ def plan(body: Mapping[str, Any], facts: Facts, settings: InjectionSettings, she
         MalformedPod: the body is no pod.
     """
     pod = parsed(body, shelf)
-    return kept(pod.frame, _outcome, (pod.init, pod.main, pod.ephemeral), facts, settings)
+    outcome = kept(pod.frame, _outcome, (pod.init, pod.main, pod.ephemeral), facts, settings)
+    if shelf is not None:
+        shelf.tidy((pod.frame, *pod.containers, *pod.ephemeral) if _is_large(pod, outcome) else ())
+    return outcome
+
+
+def _is_large(pod: Pod, outcome: Outcome) -> bool:
+    """Whether much more follows from the pod than it says itself: few bytes may ask for variables by the thousand."""
+    annotations = pod.frame.annotations or {}
+    names = sum(annotations.get(name, "").count(",") for name in (INSTANCES, USER))
+    if names > MOST_NAMES or not isinstance(outcome, Injected):
+        return names > MOST_NAMES
+    return sum([len(each.value) if type(each.value) is list else 1 for each in outcome.operations]) > MOST_THINGS
 
 
 def _outcome(

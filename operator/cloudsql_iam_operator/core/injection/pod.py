@@ -11,6 +11,10 @@ EPHEMERAL = "ephemeralContainers"
 DEFAULT_SERVICE_ACCOUNT = "default"
 
 
+MOST_ADDED = 10_000
+"""Variables, or mounts, that the containers of a pod get; with so many it is near to the 1.5 MB that are stored."""
+
+
 class MalformedPod(ValueError):
     """The JSON is no pod: a member has a type that no API server would send."""
 

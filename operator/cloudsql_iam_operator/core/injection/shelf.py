@@ -4,7 +4,7 @@ Kept is what comes a second time: parts that differ in each pod cost no room, an
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -36,6 +36,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._parts: OrderedDict[bytes, Any] = OrderedDict()
+        self._loose: list[Part] = []
         self._met: set[int] = set()
         self._met_before: set[int] = set()
         self.held = 0
@@ -49,7 +50,15 @@ class Shelf:
         made = make(*rest, **named)
         if 0 < len(key) <= LARGEST and self._comes_again(key):
             self._keep(key, made)
+        else:
+            self._loose.append(made)
         return made
+
+    def tidy(self, large: Iterable[Part]) -> None:
+        """Forget what followed from parts that are not kept, as it may lead back to them, and from `large` ones."""
+        for part in (*self._loose, *large):
+            part.known.clear()
+        self._loose.clear()
 
     def _comes_again(self, key: bytes) -> bool:
         """Whether it was met before, as far as that is remembered; a number that two share does no harm."""

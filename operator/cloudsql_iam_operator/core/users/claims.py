@@ -53,7 +53,8 @@ class UserClaim:
 
 def folded(username: str) -> str:
     """A username as it compares: Cloud SQL keeps those of IAM users in lower case."""
-    return username.lower()
+    small = username.lower()
+    return username if username == small else small  # the same text, not another: it is kept in many places
 
 
 def accounts_of(claims: Iterable[UserClaim]) -> dict[str, dict[str, UserClaim]]:

@@ -105,7 +105,8 @@ def ledger_after(want: GrantWant, answer: GrantAnswer, snapshot: Snapshot) -> Le
     blocked = any(problem.reason is Reason.REVOKE_BLOCKED for problem in answer.problems)
     kept = want.enforcement is Enforcement.ADDITIVE or answer.observed.excess > 0 or blocked
     left = united(ledger_of(want.entries), held_back(want), stale(want) if kept else ())
-    return with_identities(left, identities(want.ledger, snapshot), snapshot)
+    ledger = with_identities(left, identities(want.ledger, snapshot), snapshot)
+    return want.ledger if ledger == want.ledger else ledger  # kept once, for each of thousands
 
 
 def obstacles(key: Key, outcome: Outcome, snapshot: Snapshot) -> tuple[Problem, ...]:

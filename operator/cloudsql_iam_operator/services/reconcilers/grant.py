@@ -148,7 +148,8 @@ class GrantReconciler:
         want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
         want = replace(want, found=visit.record.found, listed=visit.listed, cascade=visit.record.cascade)
         visit.remember(visit.record.placed(instance.connection, spec))
-        before = visit.record.with_ledger(united(visit.ledger, ledger_of(entries)), grantees.holders)
+        due = united(want.ledger, ledger_of(entries))
+        before = visit.record.with_ledger(want.ledger if due == want.ledger else due, grantees.holders)
         if want.dry:
             answer = await self._planned(visit, before, instance, want)
         elif less(before.ledger, visit.ledger):
@@ -187,7 +188,7 @@ class GrantReconciler:
         check_size(united(record.ledger, record.found))
         is_stored = record == grant_record_in(visit.live.status) and not approved
         visit.remember(record)
-        visit.fields |= {"approved": approved} if approved else {}
+        visit.fields.update({"approved": approved} if approved else {})
         if not is_stored:
             await self._systems.remember(visit.live, visit.fields)
 
@@ -207,6 +208,7 @@ class GrantReconciler:
 
     async def _bring(self, visit: Visit, instance: CloudSQLInstance, want: GrantWant) -> GrantAnswer:
         lane = await self._systems.database_lane(instance, visit.record.database)
+        visit.set_aside()
         return await lane.apply(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
 
     async def _revoke(self, visit: Visit, instance: CloudSQLInstance, taken: Ledger) -> None:
@@ -221,7 +223,7 @@ class GrantReconciler:
             raise NotYet(Reason.DELETION_BLOCKED if reason is not Reason.REVOKE_BLOCKED else reason, text)
 
     def _note_answer(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
-        visit.fields |= status_fields(answer, grantees, visit.fields, datetime.now(UTC))
+        visit.fields.update(status_fields(answer, grantees, visit.fields, datetime.now(UTC)))
         visit.remember(visit.record.with_ledger(answer.ledger, grantees.holders).finding(answer.found))
         if answer.approved:
             visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+
+import orjson
 
 from cloudsql_iam_operator.api.grant import Grantee, UserRef
 from cloudsql_iam_operator.api.names import APPROVE, Key
@@ -55,11 +57,24 @@ class Visit:
 
     live: Live
     layers: Layers = field(default_factory=Layers)
-    fields: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] | str = field(default_factory=dict)
+    """The fields; while it waits, as text, or "" where they are what is stored, for thousands may wait for one pass."""
     interval: float = 300.0
     listed: frozenset[str] = frozenset()
     about_to: tuple[GrantWant, GrantRecord] | None = None
     """What it asked for that is not on record yet, and what is to be recorded of it."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the status will say beside conditions."""
+        if isinstance(self.told, str):
+            self.told = orjson.loads(self.told) if self.told else kept(self.live.status)
+        return cast("dict[str, Any]", self.told)
+
+    def set_aside(self) -> None:
+        """Have the fields take little until they are asked for."""
+        fields = self.fields
+        self.told = "" if fields == kept(self.live.status) else orjson.dumps(fields).decode()
 
     @property
     def approved(self) -> str:
@@ -82,7 +97,7 @@ class Visit:
 
     def remember(self, record: GrantRecord) -> None:
         """Have the status say this of what was done."""
-        self.fields = remembered(self.fields, record)
+        self.told = remembered(self.fields, record)
 
     def report(self) -> Report:
         """What the reconcile found."""

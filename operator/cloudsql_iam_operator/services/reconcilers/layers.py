@@ -23,6 +23,8 @@ class Blocked(Exception):
 class Layers:
     """Findings of one reconcile, in the order of its layers."""
 
+    __slots__ = ("_advice", "_by", "_changes", "_findings", "_instance", "_passing", "_retry_after", "_warnings")
+
     def __init__(self, advice: str = "", instance: str = "") -> None:
         """`advice` is added to the message of every failure: what helps in this reconcile whatever it was.
 

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from cloudsql_iam_operator.api.bodies import Remembered
 from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import GRANT, USER, Key
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
@@ -14,6 +14,8 @@ from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 
 log = logging.getLogger(__name__)
+
+_NOTHING: Ledger = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,11 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read of one status, which is never changed in place."""
+    """What was read of one object as it was remembered, which is another one when it is shown again."""
 
-    status: Mapping[str, Any]
-    applied: Ledger
-    found: Ledger
+    of: Remembered
+    applied: Ledger = _NOTHING
+    found: Ledger = _NOTHING
 
 
 class Ledgers:
@@ -52,7 +54,7 @@ class Ledgers:
             for live in self._registry.recorded_at(kind.name, str(connection)):
                 if not live.deleting and live.key not in wanted:
                     known = before.get(live.key)
-                    is_same = known is not None and known.status is live.status
+                    is_same = known is not None and known.of is live.remembered
                     now[live.key] = known if known is not None and is_same else _read(live, database)
         self._read[place] = now
         held = {key: one for key, one in now.items() if one.applied}
@@ -62,13 +64,13 @@ class Ledgers:
 
 
 def _read(live: Live, database: str) -> _Read:
-    status = live.status
+    status, of = live.status, live.remembered
     if live.key.kind == USER.name:
         record = record_in(status) if status.get("databaseRoles") else None
-        return _Read(status, ledger_for(record.username, record.roles) if record else frozenset(), frozenset())
+        return _Read(of, ledger_for(record.username, record.roles)) if record else _Read(of)
     try:
         applied, found = recorded(status.get("applied", ())), recorded(status.get("found", ()))
     except (KeyError, TypeError, ValueError) as error:
         log.warning("%s: status.applied cannot be read and claims nothing: %r", live.key, error)
-        return _Read(status, frozenset(), frozenset())
-    return _Read(status, applied if status.get("database") == database else of_the_server(applied), found)
+        return _Read(of)
+    return _Read(of, applied if status.get("database") == database else of_the_server(applied), found)

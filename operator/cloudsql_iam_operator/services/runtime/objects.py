@@ -1,5 +1,6 @@
 """What one object needs of another: the record it holds, the instance it names, the tenant it belongs to."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -80,4 +81,5 @@ def uid_of(body: Mapping[str, Any]) -> str:
 def key_of(body: Mapping[str, Any]) -> Key:
     """The key of an object's body."""
     metadata = body["metadata"]
-    return Key(body["kind"], metadata.get("namespace") or "", metadata["name"])
+    kind, namespace = body["kind"], metadata.get("namespace") or ""
+    return Key(sys.intern(kind), sys.intern(namespace), metadata["name"])  # thousands have these in common

@@ -1,8 +1,9 @@
 """Which objects name which: kept while objects come and go, so that nobody walks through all to find a few."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.names import GRANT, INSTANCE, USER, Key
@@ -26,38 +27,60 @@ class References:
     """By instance the keys that name it, by user the grants to it."""
 
     def __init__(self) -> None:
-        self._on: dict[tuple[str, str], dict[Key, None]] = {}
-        self._to: dict[Key, dict[Key, None]] = {}
-        self._at: dict[tuple[str, str], dict[Key, None]] = {}
+        self._on: defaultdict[str, _Index[str]] = defaultdict(_Index)
+        self._to: _Index[Key] = _Index()
+        self._at: defaultdict[str, _Index[str]] = defaultdict(_Index)
 
     def on(self, kind: str, instance: str) -> tuple[Key, ...]:
         """Objects of the kind that declare the CloudSQLInstance, or were admitted on it."""
-        return tuple(self._on.get((kind, instance), ()))
+        return self._on[kind].keys(instance)
 
     def to(self, user: Key) -> tuple[Key, ...]:
         """DatabaseGrants that declare the CloudSQLIAMUser as a grantee, or record something given to it."""
-        return tuple(self._to.get(user, ()))
+        return self._to.keys(user)
 
     def at(self, kind: str, place: str) -> tuple[Key, ...]:
         """Objects of the kind that record something in a project, an instance or a database user."""
-        return tuple(self._at.get((kind, place), ()))
+        return self._at[kind].keys(place)
 
     def replace(self, key: Key, before: Named, after: Named) -> None:
         """The object of that key, which named `before`, names `after` now."""
         if before == after:
             return
-        for name in before.instances:
-            _drop(self._on, (key.kind, name), key)
-        for user in before.users:
-            _drop(self._to, user, key)
-        for place in before.places:
-            _drop(self._at, (key.kind, place), key)
-        for place in after.places:
-            self._at.setdefault((key.kind, place), {})[key] = None
-        for name in after.instances:
-            self._on.setdefault((key.kind, name), {})[key] = None
-        for user in after.users:
-            self._to.setdefault(user, {})[key] = None
+        self._on[key.kind].replace(key, before.instances, after.instances)
+        self._to.replace(key, before.users, after.users)
+        self._at[key.kind].replace(key, before.places, after.places)
+
+
+class _Index(Generic[P]):
+    """Keys by what they name. What one alone names has that key itself, for a dict of one takes 232 bytes."""
+
+    def __init__(self) -> None:
+        self._keys: dict[P, Key | dict[Key, None]] = {}
+
+    def keys(self, place: P) -> tuple[Key, ...]:
+        there = self._keys.get(place, {})
+        return (there,) if isinstance(there, Key) else tuple(there)
+
+    def replace(self, key: Key, before: frozenset[P], after: frozenset[P]) -> None:
+        for place in before - after:
+            self._drop(place, key)
+        for place in after - before:
+            self._add(place, key)
+
+    def _add(self, place: P, key: Key) -> None:
+        there = self._keys.setdefault(place, key)
+        if not isinstance(there, Key):
+            there[key] = None
+        elif there != key:
+            self._keys[place] = {there: None, key: None}
+
+    def _drop(self, place: P, key: Key) -> None:
+        there = self._keys[place]
+        if isinstance(there, Key) or len(there) == 1:
+            del self._keys[place]
+        else:
+            del there[key]
 
 
 def named_by(key: Key, spec: object, status: Mapping[str, Any], instances: Iterable[str]) -> Named:
@@ -94,10 +117,3 @@ def _places(status: Mapping[str, Any]) -> Iterator[str]:
         yield from (connection, connection.rsplit(":", 2)[0])
         if status.get("username"):
             yield user_place(connection, str(status["username"]))
-
-
-def _drop(index: dict[P, dict[Key, None]], place: P, key: Key) -> None:
-    keys = index[place]
-    del keys[key]
-    if not keys:
-        del index[place]

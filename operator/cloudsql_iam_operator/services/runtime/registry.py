@@ -1,5 +1,6 @@
 """The live objects of our kinds as last seen, and who refers to whom. Filled by watches and full lists."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from cloudsql_iam_operator.api.annotations import REQUESTED_AT
-from cloudsql_iam_operator.api.bodies import declared_instance, remembered
+from cloudsql_iam_operator.api.bodies import Remembered, declared_instance, opened, remembered
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.names import (
@@ -34,21 +35,50 @@ Parsed = CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One object as last seen: what it says, or why that cannot be read, and what of its body is remembered."""
+    """One object as last seen: what it says, or why that cannot be read, and what of its body is remembered.
+
+    Beside that stands what is asked of all objects at once. `uid`: another object of the same name has
+    another. `deleting`: somebody asked for its deletion. `held`: our finalizer stands, without which nothing outside
+    may be written. `instance` is the name of the CloudSQLInstance it was admitted on, else of that which it names; ""
+    when neither can be read.
+    """
 
     key: Key
-    body: Mapping[str, Any]
     spec: Parsed | InvalidObject
+    uid: str
+    generation: int
+    version: int
+    deleting: bool
+    held: bool
+    instance: str
+    remembered: Remembered
+
+    @classmethod
+    def of(cls, key: Key, body: Mapping[str, Any], spec: Parsed | InvalidObject) -> "Live":
+        """The object of that body, which says `spec`."""
+        metadata, recorded = body["metadata"], (body.get("status") or {}).get("instanceName")
+        return cls(
+            key,
+            spec,
+            uid=_uid(body),
+            generation=int(metadata.get("generation", 0)),
+            version=_version(body),
+            deleting="deletionTimestamp" in metadata,
+            held=FINALIZER in metadata.get("finalizers", ()),
+            instance=sys.intern(str(recorded) if recorded else declared_instance(body)),
+            remembered=remembered(body),
+        )
 
     @property
-    def uid(self) -> str:
-        """metadata.uid: another object of the same name has another."""
-        return str(self.body["metadata"]["uid"])
+    def body(self) -> Mapping[str, Any]:
+        """What of its body is remembered."""
+        return opened(self.remembered)
 
     @property
     def status(self) -> Mapping[str, Any]:
         """Its status as stored; {} before the first."""
-        return self.body.get("status") or {}
+        status: Mapping[str, Any] = self.body["status"]
+        return status
 
     @property
     def annotations(self) -> Mapping[str, str]:
@@ -59,27 +89,6 @@ class Live:
     def departed(self) -> bool:
         """Whether it exists no more, and is known only until what it caused is taken back."""
         return bool(self.key.uid)
-
-    @property
-    def deleting(self) -> bool:
-        """Whether somebody asked for its deletion."""
-        return "deletionTimestamp" in self.body["metadata"]
-
-    @property
-    def held(self) -> bool:
-        """Whether our finalizer stands, without which nothing outside may be written."""
-        return FINALIZER in self.body["metadata"].get("finalizers", ())
-
-    @property
-    def generation(self) -> int:
-        """metadata.generation."""
-        return int(self.body["metadata"].get("generation", 0))
-
-    @property
-    def instance(self) -> str:
-        """Name of the CloudSQLInstance it was admitted on, else of that which it names; "" when neither can be read."""
-        recorded = self.status.get("instanceName")
-        return str(recorded) if recorded else declared_instance(self.body)
 
     @property
     def intent(self) -> tuple[object, ...]:
@@ -131,17 +140,17 @@ class Registry:
     def put(self, key: Key, body: Mapping[str, Any]) -> News:
         """Remember the object as shown, unless it has ended or was seen younger; what is new about it."""
         before = self.get(key)
-        if self.has_ended(str(body["metadata"]["uid"])):
+        if self.has_ended(_uid(body)):
             return News.NOTHING
-        if before is not None and _version(body) <= _version(before.body) and _version(body):
+        if before is not None and 0 < _version(body) <= before.version:
             return News.NOTHING
-        self._keep(Live(key, remembered(body), _read(key, body, before)))
+        self._keep(Live.of(key, body, _read(key, body, before)))
         return News.NEW if before is None else _news(before.body, body)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
         """Remember what was read or stored of a known object; whether it is known still, for it may have ended."""
         known = self.get(key)
-        if known is None or known.uid != body["metadata"]["uid"]:
+        if known is None or known.uid != _uid(body):
             return False
         self.put(key, body)
         return True
@@ -149,7 +158,7 @@ class Registry:
     def former(self, key: Key, body: Mapping[str, Any]) -> Live | None:
         """The object that had this name before the one shown, whose end no watch showed."""
         known = self.get(key)
-        if known is None or known.uid == body["metadata"]["uid"] or _version(body) < _version(known.body):
+        if known is None or known.uid == _uid(body) or _version(body) < known.version:
             return None
         return known
 
@@ -175,7 +184,7 @@ class Registry:
         self.end(live.key, live.uid)
         key = replace(live.key, uid=live.uid)
         metadata = {"deletionTimestamp": "", **live.body["metadata"], "finalizers": [FINALIZER]}
-        self._keep(Live(key, {**live.body, "metadata": metadata, "status": dict(status)}, live.spec))
+        self._keep(Live.of(key, {**live.body, "metadata": metadata, "status": status}, live.spec))
         self._departed[key] = replace(key, uid="")
         return key
 
@@ -248,13 +257,13 @@ class Registry:
 
 def _read(key: Key, body: Mapping[str, Any], before: Live | None) -> Parsed | InvalidObject:
     """What the body says; while its generation is the same, it says what it did before."""
-    if before is None or isinstance(before.spec, InvalidObject) or _spoken(body) != _spoken(before.body):
+    if before is None or isinstance(before.spec, InvalidObject) or not _says_the_same(body, before):
         return parse(key, body)
     return parse_again(before.spec, body)
 
 
-def _spoken(body: Mapping[str, Any]) -> tuple[object, object]:
-    return body["metadata"].get("uid"), body["metadata"].get("generation") or object()
+def _says_the_same(body: Mapping[str, Any], before: Live) -> bool:
+    return before.generation > 0 and (_uid(body), body["metadata"].get("generation")) == (before.uid, before.generation)
 
 
 def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
@@ -262,6 +271,10 @@ def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
     if was == now:
         return News.NOTHING
     return News.EDITED if was[1:] != now[1:] else News.HELD
+
+
+def _uid(body: Mapping[str, Any]) -> str:
+    return str(body["metadata"]["uid"])
 
 
 def _version(body: Mapping[str, Any]) -> int:

@@ -3,15 +3,15 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from cloudsql_iam_operator.services.runtime.workqueue import K, WorkQueue
 from cloudsql_iam_operator.services.waiting import ranks
 
 T = TypeVar("T")
 
-_TURN: contextvars.ContextVar["_Turn | None"] = contextvars.ContextVar("turn", default=None)
+_TURN: contextvars.ContextVar["_Turn[Any] | None"] = contextvars.ContextVar("turn", default=None)
 
 
 async def parked(waiting: Awaitable[T]) -> T:
@@ -69,31 +69,42 @@ class Turns(Generic[K]):
 
     async def _turn(self, key: K, rank: ranks.Rank) -> None:
         ranks.enter(rank)
-        called = partial(self._queue.called, key)
-        _TURN.set(_Turn(lambda: self._queue.park(key), lambda: self._comes_back(key), called))
+        _TURN.set(_Turn(self, key))
         try:
             await self._work(key)
         finally:
             self._waiting.pop(key, None)
             self._queue.done(key)
 
-    async def _comes_back(self, key: K) -> None:
+    def leave(self, key: K) -> None:
+        """The work on this key gives up its room."""
+        self._queue.park(key)
+
+    async def come_back(self, key: K) -> None:
+        """Return when the work on this key has room again."""
         if self._ended:  # nobody would hand it out, and who waits for it would wait for ever
             raise asyncio.CancelledError
         self._waiting[key] = asyncio.get_running_loop().create_future()
         self._queue.resume(key)
         await self._waiting[key]
 
+    async def called(self, key: K, seconds: float) -> bool:
+        """Whether this key is to be looked at again within that time."""
+        return await self._queue.called(key, seconds)
 
-class _Turn:
-    """How the work in this task gives up its room, how it gets some again, and how it is called."""
 
-    def __init__(
-        self,
-        leave: Callable[[], None],
-        come_back: Callable[[], Awaitable[None]],
-        called: Callable[[float], Awaitable[bool]],
-    ) -> None:
-        self.leave = leave
-        self.come_back = come_back
-        self.called = called
+@dataclass(frozen=True, slots=True)
+class _Turn(Generic[K]):
+    """The work in this task: it gives up its room, gets some again, and is called. Thousands wait: it holds little."""
+
+    turns: Turns[K]
+    key: K
+
+    def leave(self) -> None:
+        self.turns.leave(self.key)
+
+    def come_back(self) -> Awaitable[None]:
+        return self.turns.come_back(self.key)
+
+    def called(self, seconds: float) -> Awaitable[bool]:
+        return self.turns.called(self.key, seconds)

@@ -60,9 +60,13 @@ class SqlInstances:
         return certificate_json(instance, self._issue(instance, call.body))
 
     def _issue(self, instance: Instance, body: Json) -> IssuedCertificate:
-        principal = self._token_owner(body["access_token"]) if body.get("access_token") else None
+        token, key = body.get("access_token"), body.get("public_key", "")
         try:
-            return instance.certificates.issue_client(body.get("public_key", ""), principal)
+            if not token:
+                return instance.certificates.issue_client(key, None)
+            tokens = self._cloud.tokens
+            owner = self._token_owner(token)
+            return instance.certificates.issue_client(key, owner, lambda: tokens.lookup(token) is not None)
         except BadPublicKey as error:
             raise invalid(f"Invalid public key: {error}.") from error  # GUESS: the words
 

@@ -93,7 +93,7 @@ def about(found: Plan, keys: Iterable[Key]) -> object:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(acls_of_tables, wants_of_all, claims_of_few, sought_keys)
 def test_a_plan_over_a_neighbourhood_is_that_part_of_the_whole_plan(
     acls: Mapping[int, Acl], wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], sought: frozenset[Key]
@@ -111,7 +111,7 @@ def test_a_plan_over_a_neighbourhood_is_that_part_of_the_whole_plan(
     assert {role for op in few.operations for role in op.roles} <= {GRANTEES[role] for role in near.roles}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(wants_of_all, claims_of_few, sought_keys)
 def test_who_is_left_out_has_no_role_in_common_with_who_is_not(
     wants: Mapping[Key, GrantWant], claims: Mapping[Key, Ledger], sought: frozenset[Key]

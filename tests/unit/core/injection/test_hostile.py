@@ -1,17 +1,21 @@
 """Pods that are made to hurt: large, deep, doubled, of wrong types. Each gets an answer, and soon."""
 
+import json
 import time
 from typing import Any
 
 import pytest
 
 from cloudsql_iam_operator.core.injection.plan import MalformedPod, plan
-from support.podshapes import FACTS, SETTINGS, container, pod
+from support.podshapes import FACTS, SETTINGS, container, denied, pod
 
 JSON = dict[str, Any]
 
 SECONDS = 8.0
 """Of this thread's CPU; the slowest takes a tenth of it on a machine that has something else to do as well."""
+
+STORED = 1_500_000
+"""Bytes of a patch; an API server stores no object of more."""
 
 LARGE = 400_000
 PIECES = [
@@ -68,10 +72,15 @@ def many(number: int, **fields: Any) -> list[JSON]:
     return [container(f"{'c' * 30}{index}", **fields) for index in range(number)]
 
 
+def socket(number: int) -> JSON:
+    return {"name": f"p:r:i{number}", "socket": f"/run/sql-{number}"}
+
+
 SHAPES: dict[str, JSON] = {
-    "thousands of containers": pod(*many(3000)),
-    "thousands of shell lines": pod(*many(2000, command=["sh", "-c"], args=["cloud-sql-proxy p:r:i & app $A ${B:-x}"])),
-    "thousands of sidecars": pod(initContainers=many(3000, restartPolicy="Always")),
+    "more containers than anybody needs": pod(*many(3000)),
+    "a thousand containers": pod(*many(1000)),
+    "a thousand shell lines": pod(*many(1000, command=["sh", "-c"], args=["cloud-sql-proxy p:r:i & app $A ${B:-x}"])),
+    "a thousand sidecars": pod(initContainers=many(1000, restartPolicy="Always")),
     "thousands of variables": pod(
         container(env=[{"name": f"V{n}", "value": "postgres://u@warehouse/x"} for n in range(20_000)])
     ),
@@ -87,6 +96,10 @@ SHAPES: dict[str, JSON] = {
     ),
     "parameters without end": pod(
         container(command=["sh", "-c", 'set -- "$@" "$@"; ' * 60 + 'exec "$@"', *["p:r:i"] * 99])
+    ),
+    "instances for hundreds": pod(*many(900), annotations={"instances": ",".join(f"p:r:i{n}" for n in range(99))}),
+    "sockets for hundreds": pod(
+        *many(900), annotations={"env": "none", "instances": json.dumps([socket(n) for n in range(99)])}
     ),
     "as many instances": pod(
         *many(300), annotations={"inject": "true", "instances": ",".join(f"p:r:i{n}" for n in range(99))}
@@ -131,6 +144,18 @@ def test_a_long_word_is_answered_soon_wherever_it_stands(piece: str) -> None:
     assert all(soon(pod(annotations={"inject": "true", name: word})) for name in VALUES)
 
 
+def test_a_pod_whose_containers_would_get_more_than_is_stored_is_told_what_helps() -> None:
+    many_variables, many_mounts = (
+        denied(SHAPES[shape]) for shape in ("instances for hundreds", "sockets for hundreds")
+    )
+
+    assert many_variables.endswith(
+        "900 containers would get 361800 variables together, and 10000 are the most: name those that need them in "
+        "iam.cloudsql.dev/containers, or set iam.cloudsql.dev/env to none"
+    )
+    assert many_mounts.endswith("10000 are the most: put the sockets into one directory")
+
+
 def soon(body: JSON) -> bool:
     began = time.thread_time()
     try:
@@ -139,4 +164,5 @@ def soon(body: JSON) -> bool:
         return True
     assert time.thread_time() - began < SECONDS
     assert all(len(warning) < 400 for warning in getattr(outcome, "warnings", ()))
+    assert sum(len(each.written) for each in getattr(outcome, "operations", ())) < STORED
     return True

@@ -219,6 +219,7 @@ def test_a_wish_that_cannot_be_meant_is_refused(spelling: str) -> None:
         {"spec": "x"},
         {"spec": {"containers": {}}},
         {"spec": {"containers": [3]}},
+        {"spec": {"containers": [container()] * 1001}},
         {"spec": {"containers": [{"env": [{"name": 5}]}]}},
         {"metadata": {"annotations": {"iam.cloudsql.dev/inject": True}}},
     ],

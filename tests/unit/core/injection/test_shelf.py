@@ -1,4 +1,7 @@
 import copy
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -142,3 +145,63 @@ def test_a_part_beyond_all_measure_is_not_kept() -> None:
 
     assert isinstance(outcome, Injected)
     assert shelf.held < 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pod(*[container(f"c{n}") for n in range(20)]),
+        pod(annotations={"instances": ",".join(f"a:b:c{n}" for n in range(8))}),
+    ],
+    ids=["containers", "instances"],
+)
+def test_what_follows_from_few_words_in_plenty_is_not_kept(body: dict[str, Any]) -> None:
+    shelf = Shelf()
+
+    for _ in range(3):
+        assert isinstance(plan(body, FACTS, SETTINGS, shelf), Injected)
+
+    again = parsed(body, shelf)
+    assert shelf.held > 0
+    assert again.frame.known == {}
+    assert not any(each.known for each in again.main)
+
+
+def test_a_pod_that_came_once_leaves_nothing_to_be_collected() -> None:
+    shelf = knowing()
+
+    with collecting() as collected:
+        outcome = plan(numbered(7, 1), FACTS, SETTINGS, shelf)
+
+    assert isinstance(outcome, Injected)
+    assert [one for one in collected if is_ours(one)] == []
+
+
+@contextmanager
+def collecting() -> Iterator[list[object]]:
+    """All that was to be collected by the end of the block, whoever in this process left it."""
+    collected: list[object] = []
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield collected
+        gc.collect()
+        collected += gc.garbage
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+def is_ours(one: object) -> bool:
+    """Whether a function or an object is the planner's; what refers to itself holds one or the other."""
+    return any(str(getattr(each, "__module__", "")).startswith("cloudsql_iam_operator") for each in (one, type(one)))
+
+
+def test_what_is_to_be_collected_is_seen() -> None:
+    ring: list[object] = [Shelf()]
+
+    with collecting() as collected:
+        ring.append(ring)
+        del ring
+
+    assert [type(one) for one in collected if is_ours(one)] == [Shelf]

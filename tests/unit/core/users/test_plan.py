@@ -44,6 +44,16 @@ def test_a_user_of_ours_that_is_there_needs_no_change() -> None:
     assert (planned.changes, planned.refusals) == ({}, {})
 
 
+def test_roles_that_nobody_adds_to_are_kept_in_the_set_that_they_came_in() -> None:
+    given = frozenset({"a"})
+    want = replace(WANT, ownership=Ownership.CREATED, roles=given)
+
+    missing, there = (plan_users({"a": want}, Ground(users)).standing["a"] for users in ([POSTGRES], [FOUND]))
+
+    assert missing.granted is given
+    assert there.granted is given
+
+
 def test_only_roles_that_are_missing_are_granted() -> None:
     want = replace(WANT, ownership=Ownership.CREATED, roles=frozenset({"a", "b"}), granted=frozenset({"a", "old"}))
 

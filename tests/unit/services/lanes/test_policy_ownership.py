@@ -129,3 +129,13 @@ def test_a_binding_that_was_there_before_is_not_ours_unless_its_title_says_so() 
     run(story, project)
 
     assert project.writes == 0
+
+
+def test_an_answer_that_says_what_was_wanted_is_the_same_set() -> None:
+    async def story(lane: PolicyLane) -> None:
+        asked = want(1)
+        answer = await lane.bind(key(1), asked)
+        assert answer.present is asked.bindings
+        assert answer.owned is asked.bindings
+
+    run(story, Project())

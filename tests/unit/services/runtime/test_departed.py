@@ -130,7 +130,7 @@ def test_a_user_that_departed_with_its_grant_is_woken_when_that_is_done() -> Non
         spec = {"instanceRef": {"name": "i"}, "database": "d", "grantees": [{"userRef": {"name": "checkout"}}]}
         scene.registry.put(READS, {**grant(), "spec": {**spec, "preset": "read", "schemas": ["app"]}})
         made = {**body(name="checkout", namespace="team", uid="u2"), "kind": USER.name, "status": {"created": True}}
-        departed = scene.registry.depart(Live(user, made, scene.registry.get(READS).spec), made["status"])  # type: ignore[union-attr] # put above
+        departed = scene.registry.depart(Live.of(user, made, scene.registry.get(READS).spec), made["status"])  # type: ignore[union-attr] # put above
         scene.engine.vanished(READS, "u1")
         await until(lambda: scene.registry.get(departed) is None and scene.registry.get(GONE) is None)
 

@@ -6,6 +6,7 @@ Only of a column it is not known whether it was made again: columns are known by
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cloudsql_iam_operator.api.grant import ObjectKind
 from cloudsql_iam_operator.api.names import Key
@@ -22,6 +23,9 @@ from cloudsql_iam_operator.core.reasons import Reason
 
 Place = tuple[int, ObjectKind]
 """Schema and kind."""
+
+_SETS = ("kinds", "roles", "objects", "excluded", "columns", "owners")
+"""Fields of a wish; a kind and a column may be equal as words, so each is compared with its like."""
 
 Observation = tuple[Snapshot, Plan, Reach]
 """What one observation showed, what there was to do then, and whom the operator may act as."""
@@ -86,9 +90,10 @@ def held(wants: Mapping[Key, GrantWant], found: Plan, snapshot: Snapshot, reach:
     for group in snapshot.groups:
         if not group.future and group.kind is not ObjectKind.COLUMN and reach.actor(group.owner) is not None:
             objects.setdefault((group.schema, group.kind), array("q")).extend(group.members)
+    once: dict[tuple[str, Any], Any] = {}
     return Held(
         whole,
-        tuple(_reachable(wish, reach) for wish in found.wishes if _wanted(wish, whole)),
+        tuple(_packed(_reachable(wish, reach), once) for wish in found.wishes if _wanted(wish, whole)),
         tuple(member for member in found.members if _wanted(member, whole)),
         objects,
     )
@@ -139,6 +144,12 @@ def _reachable(wish: Wish, reach: Reach) -> Wish:
     if not wish.future:
         return wish
     return replace(wish, owners=frozenset(owner for owner in wish.owners or () if reach.actor(owner) is not None))
+
+
+def _packed(wish: Wish, once: dict[tuple[str, Any], Any]) -> Wish:
+    """The same wish, of which each set is kept once for all: thousands are about the same objects."""
+    sets = ((name, getattr(wish, name)) for name in _SETS)
+    return replace(wish, **{name: once.setdefault((name, found), found) for name, found in sets})
 
 
 def _places(wish: Wish) -> Iterator[Place]:

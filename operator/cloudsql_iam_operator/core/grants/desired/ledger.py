@@ -43,6 +43,8 @@ class AppliedEntry:
 
 Ledger = frozenset[AppliedEntry]
 
+_NOTHING: Ledger = frozenset()
+
 _Lists = tuple[tuple[str, ...], tuple[str, ...]]
 """Two lists, each of one with each of the other."""
 
@@ -64,7 +66,7 @@ def ledger_of(entries: Entries) -> Ledger:
 def united(*ledgers: Iterable[AppliedEntry]) -> Ledger:
     """All that the ledgers record, in few entries; the same whatever it is united from, and united again."""
     groups = alike((entry for ledger in ledgers for entry in ledger), _words)
-    return frozenset(shared(entry) if entry.oid else entry for same in groups.values() for entry in _fewest(same))
+    return frozenset(shared(one) if one.oid else one for same in groups.values() for one in _fewest(same)) or _NOTHING
 
 
 @lru_cache(maxsize=8192)

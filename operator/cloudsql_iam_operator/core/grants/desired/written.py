@@ -1,8 +1,10 @@
 """A ledger as `status.applied` holds it: by lists, as a spec has them. What it means is the ledger's."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.core.errors import Refused
@@ -41,13 +43,13 @@ def recorded(applied: Iterable[Mapping[str, Any]]) -> Ledger:
     )
     entries = (
         AppliedEntry(
-            grant["kind"],
+            sys.intern(grant["kind"]),
             tuple(one["roles"]),
-            tuple(grant["privileges"]),
-            schema,
-            tuple(grant.get("names", ("",))),
-            tuple(grant.get("except", ())),
-            tuple(grant.get("columns", ())),
+            _once(grant["privileges"]),
+            sys.intern(schema),
+            _once(grant.get("names", ("",))),
+            _once(grant.get("except", ())),
+            _once(grant.get("columns", ())),
             bool(grant.get("option", False)),
         )
         for one in items
@@ -67,6 +69,16 @@ def check_size(ledger: Ledger) -> None:
             f"the record of what this object grants would take {size // 1024} KiB of its status, and "
             f"{RECORD_BYTES // 1024} KiB are the most: split it into several objects, or name fewer things with `*`",
         )
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, kept once for all: most records say the same of the same objects."""
+    return _kept(tuple(names))
+
+
+@lru_cache(maxsize=4096)
+def _kept(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 def _identities(known: Ledger) -> list[dict[str, Any]]:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cloudsql_iam_operator.api.injection.application import CONTAINERS, ENV
 from cloudsql_iam_operator.core.injection.application.containers import elsewhere, is_same, servers_of, variables
 from cloudsql_iam_operator.core.injection.application.strings import LOCAL, demands_tls
 from cloudsql_iam_operator.core.injection.application.variables import Group
 from cloudsql_iam_operator.core.injection.neighbours.servers import is_server
+from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
-from cloudsql_iam_operator.core.injection.pod import Container
+from cloudsql_iam_operator.core.injection.pod import MOST_ADDED, Container
 from cloudsql_iam_operator.core.injection.shelf import kept
 
 DEMANDS_TLS = {
@@ -22,6 +24,8 @@ DEMANDS_TLS = {
 """Settings under which libpq, or node-postgres, refuses a connection that is not encrypted from its own end."""
 
 MOST_NAMES = 4
+MOST_SHARED = 8
+"""Variables that are made once for all containers which lack the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,19 @@ class Fit:
 
 
 def fits(containers: Sequence[Container], groups: Sequence[Group]) -> tuple[Fit, ...]:
-    """What each of the containers gets."""
+    """What each of the containers gets.
+
+    Raises:
+        Refusal: all together get more than an object can hold.
+    """
     known = tuple(groups)
+    added = len(containers) * sum([len(group.values) for group in known])
+    if added > MOST_ADDED:
+        raise Refusal(
+            Code.POD_SHAPE,
+            f"{len(containers)} containers would get {added} variables together, and {MOST_ADDED} are the most: "
+            f"name those that need them in {CONTAINERS}, or set {ENV} to none",
+        )
     return tuple(kept(container, _fit, known) for container in containers)
 
 
@@ -72,14 +87,17 @@ def shadowed(found: Sequence[Fit]) -> Iterator[str]:
 def _operations(container: Container, values: Mapping[str, str], always: Mapping[str, str]) -> Sequence[Add]:
     wanted = {**always, **values} if always else values
     missing = tuple([(name, value) for name, value in wanted.items() if name not in container.env])
-    return _added(container.place, container.index, missing, after=bool(container.env))
+    make = _shared if len(missing) <= MOST_SHARED else _added
+    return make(container.place, container.index, missing, after=bool(container.env))
 
 
-@lru_cache(maxsize=512)
 def _added(place: str, index: int, missing: tuple[tuple[str, str], ...], *, after: bool) -> Sequence[Add]:
     """The same for all containers there that lack the same; `after`: variables of their own follow."""
     values = [{"name": name, "value": value} for name, value in missing]
     return inserted(("spec", place, index, "env"), 0, values, [None] if after else None)
+
+
+_shared = lru_cache(maxsize=512)(_added)
 
 
 def _fit(container: Container, groups: Sequence[Group]) -> Fit:

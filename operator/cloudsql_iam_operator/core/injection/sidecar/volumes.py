@@ -8,7 +8,7 @@ from cloudsql_iam_operator.api.injection.annotation import Wishes
 from cloudsql_iam_operator.api.injection.application import UNIX_SOCKET
 from cloudsql_iam_operator.core.injection.outcome import Code, Refusal
 from cloudsql_iam_operator.core.injection.patch import Add, inserted
-from cloudsql_iam_operator.core.injection.pod import Container, Frame
+from cloudsql_iam_operator.core.injection.pod import MOST_ADDED, Container, Frame
 from cloudsql_iam_operator.core.injection.targets import Target
 
 CREDENTIALS = "/var/run/secrets/cloudsql-proxy"
@@ -66,8 +66,15 @@ def refuse_occupied(containers: Sequence[Container], targets: Sequence[Target]) 
     """Make sure that no container has something else where the sockets go.
 
     Raises:
-        Refusal: one has.
+        Refusal: one has, or all together get more mounts than an object can hold.
     """
+    mounts = len(containers) * len(list(_directories(targets)))
+    if mounts > MOST_ADDED:
+        raise Refusal(
+            Code.ANNOTATION,
+            f"{len(containers)} containers would get {mounts} mounts together, and {MOST_ADDED} are the most: put the "
+            "sockets into one directory",
+        )
     for _, directory in _directories(targets):
         for container in containers:
             if directory in (mount.rstrip("/") for mount in container.mounts):

@@ -171,7 +171,8 @@ class PolicyLane:
         turn = Turn(before, tenants_in(part))
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
-        self.signed = frozenset(binding for binding in after.bindings() if binding.signed)
+        same = {binding: binding for binding in asked.wanted}
+        self.signed = frozenset(same.get(binding, binding) for binding in after.bindings() if binding.signed)
         self.orphans = orphaned(after, self._asked(wants, wants)) if self._neighbours.listed() else None
         left = frozenset(binding.ref for binding in plan(after, asked).removed)
         self._brake.made([removal for removal in removals if removal.ref not in left], _now())

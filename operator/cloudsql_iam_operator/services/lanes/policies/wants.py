@@ -13,6 +13,8 @@ from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.services.lanes.lane import nobody, none
 
+_NOTHING: frozenset[Binding] = frozenset()
+
 Announced = Mapping[Key, frozenset[BindingRef]]
 """By object, bindings that are about to be added for it, so that its status has to record them."""
 
@@ -114,11 +116,17 @@ def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
         stands = outcome.withheld.get(ref, outcome.blocked)
         if stands is not None:
             return stands
-    present = frozenset(b for b in want.bindings if _is_there(b, outcome))
-    ours = frozenset(b for b in present if _ours(b, outcome))
+    present = _those(want.bindings, lambda binding: _is_there(binding, outcome))
+    ours = _those(present, lambda binding: _ours(binding, outcome))
     changes = [outcome.added[binding] for binding in ours if binding in outcome.added]
-    found = frozenset[Binding]().union(*(outcome.standing.get(granted(b), ()) for b in want.watched))
-    return BindingsAnswer(present, ours, max(changes, default=None), found)
+    found = [outcome.standing.get(granted(b), frozenset[Binding]()) for b in want.watched]
+    return BindingsAnswer(present, ours, max(changes, default=None), found[0].union(*found) if found else _NOTHING)
+
+
+def _those(bindings: frozenset[Binding], hold: Callable[[Binding], bool]) -> frozenset[Binding]:
+    """Those of which it holds, and no new set where that is all: it is kept for each object."""
+    held = frozenset(filter(hold, bindings))
+    return bindings if len(held) == len(bindings) else held
 
 
 def granted(binding: Binding) -> tuple[str, str]:

@@ -109,7 +109,8 @@ class Bindings:
     async def _bind(self, visit: Visit, declared: Declared) -> None:
         lane = await self._systems.policy_lane(declared.instance)
         began = datetime.now(UTC)
-        want = PolicyWant(self._wanted(declared), visit.record.bindings | self._handing.left_to(visit))
+        left, owned = self._handing.left_to(visit), visit.record.bindings
+        want = PolicyWant(self._wanted(declared), owned | left if left else owned)
         answer = await lane.bind(visit.live.key, want, max_age=max_age(visit.live, visit.interval))
         ours = frozenset(binding.ref for binding in answer.owned)
         if answer.changed_at is not None and answer.changed_at >= began:

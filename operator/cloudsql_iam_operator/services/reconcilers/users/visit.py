@@ -17,6 +17,8 @@ from cloudsql_iam_operator.services.runtime.claims import claim_of
 from cloudsql_iam_operator.services.runtime.registry import Live
 from cloudsql_iam_operator.services.runtime.reports import Report
 
+_NO_ROLES: frozenset[str] = frozenset()
+
 
 @dataclass(slots=True)
 class Visit:
@@ -55,7 +57,8 @@ class Visit:
     def made_with(self) -> frozenset[str]:
         """Database roles that the user is made with: what only the Admin API can give."""
         spec = self.live.spec
-        return frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else frozenset()
+        asked = frozenset(spec.database_roles) & BY_THE_API if isinstance(spec, CloudSQLIAMUser) else None
+        return asked or _NO_ROLES
 
 
 @dataclass(frozen=True, slots=True)
