@@ -89,7 +89,7 @@ def test_the_operators_own_account_is_nobodys_whatever_the_rules_say(tenant: Ten
     before, users = cloud.policy_text(), cloud.users()
     tenant.instance(tenant.rule(principals={"serviceAccounts": ["*"]}, allowAdoption=True))
 
-    tenant.user("usurper", {"serviceAccount": world.OPERATOR.upper()}, adoptionPolicy="IfExists")
+    tenant.user("usurper", {"serviceAccount": world.OPERATOR}, adoptionPolicy="IfExists")
 
     message = tenant.stalled("csqlu", "usurper", "OperatorsOwnAccount")
     assert f"{world.OPERATOR}, database user operator@acme-prod.iam, is the account that the operator runs" in message
