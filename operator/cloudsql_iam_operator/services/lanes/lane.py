@@ -197,6 +197,7 @@ class Lane(Generic[K, W, A]):
         if known.news and known.told:
             return None
         known.told = True
+        self._wants[key] = known.want  # equal, and kept once
         return known
 
     def _stir(self) -> None:
