@@ -90,5 +90,5 @@ class ServiceAccounts:
             binding.role == WORKLOAD_IDENTITY_USER
             and binding.condition is None
             and workload.is_covered_by(binding.member)
-            for binding in policy.bindings()
+            for binding in policy.bindings
         )

@@ -1,8 +1,13 @@
-"""The plan for a project's IAM policy: our members in or out, everything else byte for byte as it was."""
+"""The plan for a project's IAM policy: our members in or out, everything else byte for byte as it was.
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+A pass plans several times over thousands of bindings, nearly all of which are as they are wanted: those that are equal
+are set aside first, and only what is left is compared as IAM does it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Condition, folded
@@ -14,7 +19,7 @@ CONDITIONS = 20
 principal with different conditions. Source: IAM, "Quotas and limits"."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """A policy as the server sent it. The document is never changed, and what is not understood in it is kept."""
 
@@ -35,15 +40,27 @@ class Policy:
         """Principals by occurrence, as IAM counts them."""
         return sum(len(_members(entry)) for entry in self.entries)
 
-    def bindings(self) -> Iterator[Binding]:
+    @cached_property
+    def bindings(self) -> frozenset[Binding]:
         """Every member of every binding."""
-        for entry in self.entries:
-            for member in _members(entry):
-                yield Binding(entry.get("role", ""), member, _condition(entry))
+        return frozenset(_those_of(self.entries))
+
+    def of(self, role: str, member: str) -> frozenset[Binding]:
+        """The bindings of a role and member, whatever their conditions."""
+        return self._by_grant.get((role, folded(member)), frozenset())
 
     def holds(self, binding: Binding) -> bool:
         """Whether the member is in a binding of that role and condition."""
-        return any(_takes(entry, binding) and _has(entry, binding.member) for entry in self.entries)
+        if binding in self.bindings:
+            return True
+        return any(one.condition == binding.condition for one in self.of(binding.role, binding.member))
+
+    @cached_property
+    def _by_grant(self) -> Mapping[tuple[str, str], frozenset[Binding]]:
+        found: defaultdict[tuple[str, str], set[Binding]] = defaultdict(set)
+        for binding in self.bindings:
+            found[binding.grant].add(binding)
+        return {grant: frozenset(bindings) for grant, bindings in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,12 @@ class PolicyChange:
     withheld: frozenset[Binding] = frozenset()
     removable: frozenset[BindingRef] = frozenset()
     held: frozenset[BindingRef] = frozenset()
+
+    @property
+    def members(self) -> frozenset[str]:
+        """All that it is about, as they compare."""
+        refs = frozenset(ref.member for ref in self.removable | self.held)
+        return refs.union(member for _, member, _ in _identities(self.wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +100,33 @@ class PolicyPlan:
     @property
     def losers(self) -> frozenset[str]:
         """Members, folded, that lose a role without getting it back under another condition."""
-        kept = {(binding.role, folded(binding.member)) for binding in self.added}
-        return frozenset(folded(b.member) for b in self.removed if (b.role, folded(b.member)) not in kept)
+        kept = {binding.grant for binding in self.added}
+        return frozenset(member for role, member in (b.grant for b in self.removed) if (role, member) not in kept)
 
 
 def orphaned(policy: Policy, asked: PolicyChange) -> frozenset[BindingRef]:
     """Bindings under a title of ours that nobody asks for, relies on or is having removed, or that are not as ours."""
+    signed = [binding for binding in policy.bindings - asked.wanted if binding.signed]
+    if not signed:
+        return frozenset()
     known = {binding.ref for binding in asked.wanted} | asked.removable | asked.held
-    return frozenset(b.ref for b in policy.bindings() if b.signed and not (b.made_by_us and b.ref in known))
+    return frozenset(binding.ref for binding in signed if not (binding.made_by_us and binding.ref in known))
 
 
 def plan(policy: Policy, change: PolicyChange) -> PolicyPlan:
     """The smallest change that brings a policy to what is asked; planned again, it changes nothing."""
     removed = _going(policy, change)
-    entries = _without(policy.entries, removed)
-    room = _Room(entries)
-    added, full = set(), {}
-    for binding in _missing(Policy({"bindings": entries}), change.wanted - change.withheld):
-        limit = room.take(binding)
-        if limit:
+    entries = _without(policy.entries, removed) if removed else policy.entries
+    missing = _missing(policy, change.wanted - change.withheld)
+    full, added, room = dict[Binding, str](), list[Binding](), _Room(entries if missing else ())
+    for binding in missing:
+        if limit := room.take(binding):
             full[binding] = limit
-            continue
-        entries = _with(entries, binding)
-        added.add(binding)
-    document = {**policy.document, "bindings": entries} if added or removed else policy.document
+        else:
+            added.append(binding)
+    if not added and not removed:
+        return PolicyPlan(policy, frozenset(), removed, full)
+    document = {**policy.document, "bindings": _with(entries, added)}
     return PolicyPlan(Policy(document), frozenset(added), removed, full)
 
 
@@ -108,51 +134,52 @@ class _Room:
     """How much of each limit is used."""
 
     def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        members = [(entry.get("role", ""), member) for entry in entries for member in _members(entry)]
-        self._principals = len(members)
-        self._groups = sum(_is_group(member) for _, member in members)
-        self._conditions = Counter((role, folded(member)) for role, member in members)
+        bindings = _those_of(entries)
+        self._principals = len(bindings)
+        self._groups = sum(_is_group(binding.member) for binding in bindings)
+        self._conditions = Counter(binding.grant for binding in bindings)
 
     def take(self, binding: Binding) -> str:
         """Use room for a binding: "" when there was, else the limit that is in the way."""
-        grant = (binding.role, folded(binding.member))
         if self._principals >= PRINCIPALS:
             return f"{PRINCIPALS} principals, counted by occurrence"
         if _is_group(binding.member) and self._groups >= GROUPS:
             return f"{GROUPS} groups and domains"
-        if self._conditions[grant] >= CONDITIONS:
+        if self._conditions[binding.grant] >= CONDITIONS:
             return f"{CONDITIONS} bindings of one role and principal with different conditions"
         self._principals += 1
         self._groups += _is_group(binding.member)
-        self._conditions[grant] += 1
+        self._conditions[binding.grant] += 1
         return ""
 
 
 def _going(policy: Policy, change: PolicyChange) -> frozenset[Binding]:
-    wanted = {binding.identity for binding in change.wanted}
-    going = change.removable - change.held
-    present = {binding.identity for binding in policy.bindings()}
+    refs = change.removable - change.held
+    going = [b for b in policy.bindings - change.wanted if b.ref in refs and b.made_by_us] if refs else []
+    if not going:
+        return frozenset()
+    wanted = _identities(change.wanted)
     # what is to be replaced stays until what replaces it may be added
-    waiting = {(b.role, folded(b.member)) for b in change.wanted & change.withheld if b.identity not in present}
-    return frozenset(
-        b
-        for b in policy.bindings()
-        if b.ref in going and b.made_by_us and b.identity not in wanted and (b.role, folded(b.member)) not in waiting
-    )
+    waiting = {binding.grant for binding in change.wanted & change.withheld if not policy.holds(binding)}
+    return frozenset(b for b in going if b.identity not in wanted and b.grant not in waiting)
 
 
-def _missing(policy: Policy, wanted: Iterable[Binding]) -> list[Binding]:
-    present = {binding.identity for binding in policy.bindings()}
-    absent = {binding.identity: binding for binding in wanted if binding.identity not in present}
+def _missing(policy: Policy, wanted: frozenset[Binding]) -> list[Binding]:
+    absent = {b.identity: b for b in wanted - policy.bindings if not policy.holds(b)}
     return sorted(absent.values(), key=lambda binding: binding.order)
 
 
+@lru_cache(4)
+def _identities(wanted: frozenset[Binding]) -> frozenset[tuple[str, str, Condition | None]]:
+    """What IAM tells them apart by; kept, for a pass plans for the same ones several times."""
+    return frozenset(binding.identity for binding in wanted)
+
+
 def _without(entries: list[Mapping[str, Any]], removed: frozenset[Binding]) -> list[Mapping[str, Any]]:
-    gone = {binding.identity for binding in removed}
     kept: list[Mapping[str, Any]] = []
     for entry in entries:
         role, condition = entry.get("role", ""), _condition(entry)
-        members = [m for m in _members(entry) if (role, folded(m), condition) not in gone]
+        members = [m for m in _members(entry) if Binding(role, m, condition) not in removed]
         if len(members) == len(_members(entry)):
             kept.append(entry)
         elif members:
@@ -160,29 +187,30 @@ def _without(entries: list[Mapping[str, Any]], removed: frozenset[Binding]) -> l
     return kept
 
 
-def _with(entries: list[Mapping[str, Any]], binding: Binding) -> list[Mapping[str, Any]]:
-    for index, entry in enumerate(entries):
-        if _takes(entry, binding):
-            joined = {**entry, "members": [*_members(entry), binding.member]}
-            return [*entries[:index], joined, *entries[index + 1 :]]
-    return [*entries, _entry(binding)]
+def _with(entries: list[Mapping[str, Any]], added: Iterable[Binding]) -> list[Mapping[str, Any]]:
+    """The entries, where each binding is in the first of its role and condition, or in one of its own at the end."""
+    members: dict[tuple[str, Condition | None], list[str]] = {}
+    for binding in added:
+        members.setdefault((binding.role, binding.condition), []).append(binding.member)
+    joined = []
+    for entry in entries:
+        more = members.pop((entry.get("role", ""), _condition(entry)), None)
+        joined.append({**entry, "members": [*_members(entry), *more]} if more else entry)
+    return [*joined, *(_entry(role, condition, more) for (role, condition), more in members.items())]
 
 
-def _entry(binding: Binding) -> dict[str, Any]:
-    entry: dict[str, Any] = {"role": binding.role, "members": [binding.member]}
-    if binding.condition is not None:
-        texts = binding.condition
-        described = {"description": texts.description} if texts.description else {}
-        entry["condition"] = {"title": texts.title, **described, "expression": texts.expression}
+def _entry(role: str, condition: Condition | None, members: list[str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"role": role, "members": members}
+    if condition is not None:
+        described = {"description": condition.description} if condition.description else {}
+        entry["condition"] = {"title": condition.title, **described, "expression": condition.expression}
     return entry
 
 
-def _takes(entry: Mapping[str, Any], binding: Binding) -> bool:
-    return entry.get("role") == binding.role and _condition(entry) == binding.condition
-
-
-def _has(entry: Mapping[str, Any], member: str) -> bool:
-    return folded(member) in map(folded, _members(entry))
+def _those_of(entries: Iterable[Mapping[str, Any]]) -> list[Binding]:
+    """Every member of every entry, as often as it occurs."""
+    placed = ((entry, entry.get("role", ""), _condition(entry)) for entry in entries)
+    return [Binding(role, member, condition) for entry, role, condition in placed for member in _members(entry)]
 
 
 def _members(entry: Mapping[str, Any]) -> list[str]:

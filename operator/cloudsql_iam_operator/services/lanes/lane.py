@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -243,13 +243,14 @@ class Lane(Generic[K, W, A]):
 
     async def _pass(self) -> bool:
         """Run a pass and answer; whether it failed as a whole."""
-        waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        began = self._loop.time()
+        sought = self._may_be_for(began)
+        waiting = [waiter for key, ones in self._waiters.items() if sought is None or key in sought for waiter in ones]
         for waiter in waiting:
             waiter.seen = True
         ranks.enter(min((waiter.rank for waiter in waiting), default=Rank.CHECK))
-        began = self._loop.time()
         self._gathering.begin(began, len(waiting))
-        self._running = Running(dict(self._wants), began, self._may_be_for(waiting, began))
+        self._running = Running(dict(self._wants), began, sought)
         self._unfinished = False
         try:
             result = await self._run(self._running.wants)
@@ -267,15 +268,14 @@ class Lane(Generic[K, W, A]):
             left = [(waiter.rank, waiter.came) for waiters in self._waiters.values() for waiter in waiters]
             self._gathering.end(self._loop.time(), left)
 
-    def _may_be_for(self, waiting: Iterable[Waiter[W, A]], now: float) -> frozenset[K] | None:
+    def _may_be_for(self, now: float) -> frozenset[K] | None:
         """Whom the next pass may be for alone: who waits for more than a check, while everything was looked at lately.
 
-        Checks are looked at together.
+        Checks are looked at together, and wait for that.
         """
-        checks = any(waiter.rank is Rank.CHECK for waiter in waiting)
-        if self._unfinished or not self._waiters or checks or not self._looks.fresh(now):
+        if self._unfinished or not self._looks.fresh(now):
             return None
-        return frozenset(self._waiters)
+        return frozenset(key for key in self._waiters if self.rank(key) is not Rank.CHECK) or None
 
     def _conclude(self, running: Running[K, W], result: PassResult[K, A]) -> None:
         self._unfinished = bool(result.left)

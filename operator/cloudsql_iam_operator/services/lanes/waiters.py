@@ -14,7 +14,7 @@ A = TypeVar("A")
 
 @dataclass(slots=True)
 class Waiter(Generic[W, A]):
-    """Who waits; `seen` once a pass began that has its want."""
+    """Who waits; `seen` once a pass began that is for it."""
 
     future: "asyncio.Future[A]"
     want: W
@@ -47,10 +47,10 @@ class Running(Generic[K, W]):
 
 def may_have(waiter: Waiter[W, A], known: Known[W, A], now: float) -> bool:
     """Whether the answer is one for who waits."""
-    if waiter.seen:
-        return True
+    if waiter.seen or waiter.want != known.want:
+        return waiter.seen
     young = now - known.began < waiter.max_age
-    return waiter.want == known.want and young and not (known.news and known.told)
+    return waiter.came <= known.began or (young and not (known.news and known.told))
 
 
 def given(answer: A | Exception) -> A:

@@ -60,7 +60,7 @@ class GrantChecks:
         found = named(spec, self._systems.registry, ledger)
         if found.missing and not found.roles and not ledger:
             text = "; ".join(problem.message for problem in found.missing)
-            if are_new(spec, self._systems.registry, datetime.now(UTC)):
+            if are_new(spec, self._systems.registry):
                 raise NotYet(found.missing[0].reason, text, NEW_SECONDS, passing=True)
             raise NotYet(found.missing[0].reason, text)
         if found.missing and ledger and await self._systems.kind_is_going(USER):

@@ -1,7 +1,6 @@
 """The roles of a grant's grantees, as far as they are known and let in."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import Enum
 
 from cloudsql_iam_operator.api.grant import DatabaseGrant, Grantee, UserRef
@@ -18,7 +17,7 @@ from cloudsql_iam_operator.services.reconcilers.grant_status import Named
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 
 NEW_SECONDS = 60.0
-"""How long a grant need not say that it waits for its new users."""
+"""When a grant that waits for its new users looks again by itself. Mostly they wake it before."""
 
 
 class Admission(Enum):
@@ -87,18 +86,13 @@ def _admission(live: Live | None) -> Admission:
     return Admission.LET_IN if live is not None and live.ready else Admission.UNKNOWN
 
 
-def are_new(spec: DatabaseGrant, registry: Registry, now: datetime) -> bool:
-    """Whether the users among the grantees are there and were made lately, and it is told of none how it stands.
+def are_new(spec: DatabaseGrant, registry: Registry) -> bool:
+    """Whether the users among the grantees are there, and it is told of none how it stands.
 
-    The first word about one of them wakes the grant.
+    The first word about one of them wakes the grant, however large the wave is that they come in.
     """
     users = [registry.user(spec.metadata.key.namespace, g.name) for g in spec.grantees if isinstance(g, UserRef)]
-    return bool(users) and all(live is not None and not live.told and _age(live, now) < NEW_SECONDS for live in users)
-
-
-def _age(live: Live, now: datetime) -> float:
-    created = datetime.fromisoformat(live.body["metadata"]["creationTimestamp"])
-    return (now - created).total_seconds()
+    return bool(users) and all(live is not None and not live.told for live in users)
 
 
 def shut_out(user: Live | None) -> bool:

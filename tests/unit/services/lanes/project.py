@@ -62,14 +62,14 @@ class Project:
         return Policy(self.document)
 
     def _judge(self, policy: Policy) -> None:
-        changed = set(policy.bindings()) ^ set(Policy(self.document).bindings())
+        changed = set(policy.bindings) ^ set(Policy(self.document).bindings)
         if any(binding.role == self.denied for binding in changed):
             raise NotYet(Reason.IAM_PERMISSION_DENIED, f"{self.denied} is not the operator's to give")
         if policy.principals > self.longest:
             raise Refused(Reason.IAM_POLICY_FULL, "larger than the maximum allowed size")
         if self.culprit_stored:
             raise PolicyRejected("", "One or more users do not belong to a permitted customer.", None)
-        for binding in policy.bindings():
+        for binding in policy.bindings:
             if binding.role == UNSUPPORTED:
                 raise PolicyRejected(UNSUPPORTED.lower(), f"Role {UNSUPPORTED} is not supported for this resource.")
             if binding.member in self.absent:
@@ -78,7 +78,7 @@ class Project:
 
     @property
     def members(self) -> set[str]:
-        return {binding.member for binding in Policy(self.document).bindings()}
+        return {binding.member for binding in Policy(self.document).bindings}
 
 
 @dataclass

@@ -92,7 +92,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(binding=THEIRS)
     def somebody_binds(self, binding: Binding) -> None:
-        present = {one.identity for one in Policy(self.project.document).bindings()}
+        present = {one.identity for one in Policy(self.project.document).bindings}
         if binding.identity not in present and not self._is_recorded(binding):
             self._bind(binding)
 
@@ -112,7 +112,7 @@ class Stories(RuleBasedStateMachine):
     @rule(binding=THEIRS)
     def somebody_writes_between_read_and_write(self, binding: Binding) -> None:
         def meanwhile(project: Project) -> None:
-            present = {one.identity for one in Policy(project.document).bindings()}
+            present = {one.identity for one in Policy(project.document).bindings}
             if binding.identity not in present and not binding.signed:
                 self._bind(binding)
 
@@ -138,7 +138,7 @@ class Stories(RuleBasedStateMachine):
     @invariant()
     def all_is_as_declared_once_everybody_was_answered(self) -> None:
         self.loop.run_until_complete(self._settled())
-        bindings = list(Policy(self.project.document).bindings())
+        bindings = list(Policy(self.project.document).bindings)
         wanted = {one.identity for want in self.wants.values() for one in want}
         theirs = Counter(one.identity for one in self.theirs)
 
@@ -184,13 +184,13 @@ class Stories(RuleBasedStateMachine):
         kept = []
         for entry in self.project.document["bindings"]:
             single = Policy({"bindings": [entry]})
-            members = [one.member for one in single.bindings() if one.identity != binding.identity]
+            members = [one.member for one in single.bindings if one.identity != binding.identity]
             kept += [{**entry, "members": members}] if members else []
         self.project.document = {**self.project.document, "bindings": kept, "etag": f"less-{id(kept)}"}
 
     def _ours(self) -> set[Binding]:
         theirs = {one.identity for one in self.theirs}
-        return {one for one in Policy(self.project.document).bindings() if one.identity not in theirs}
+        return {one for one in Policy(self.project.document).bindings if one.identity not in theirs}
 
     def _is_recorded(self, binding: Binding) -> bool:
         return any(binding.ref in refs and binding.made_by_us for refs in self.records.values())

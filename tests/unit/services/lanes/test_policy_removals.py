@@ -202,6 +202,4 @@ def test_a_changed_condition_replaces_the_old_one_in_one_write() -> None:
     run(story, project)
 
     assert project.writes == 2
-    assert [b for b in Policy(project.document).bindings() if b.member == member(1)] == [
-        Binding(LOGIN, member(1), LATER)
-    ]
+    assert [b for b in Policy(project.document).bindings if b.member == member(1)] == [Binding(LOGIN, member(1), LATER)]

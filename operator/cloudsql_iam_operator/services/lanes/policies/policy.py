@@ -8,7 +8,7 @@ from dataclasses import replace
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE, Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
-from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, orphaned, plan
 from cloudsql_iam_operator.core.iam.removals import Brake, Removal, Waiting, removals_allowed
 from cloudsql_iam_operator.core.reasons import Reason
@@ -20,8 +20,6 @@ from cloudsql_iam_operator.services.lanes.policies.wants import (
     PolicyNeighbours,
     PolicyWant,
     answer,
-    standing_in,
-    tenants_in,
 )
 from cloudsql_iam_operator.services.lanes.policies.writes import CALL_SECONDS, PolicyWriter, Turn
 from cloudsql_iam_operator.services.lanes.retry import OVERLOAD, Circuit, Retry
@@ -168,16 +166,17 @@ class PolicyLane:
         change, withheld = self._permitted(asked, removals)
         unrecorded = await self._put_on_record(writer, before, change, part)
         change = replace(change, withheld=change.withheld | unrecorded.keys())
-        turn = Turn(before, tenants_in(part))
+        turn = Turn(before, part)
         blocked = await self._put(writer, turn, change)
         after, self.principals = turn.policy, turn.policy.principals
-        same = {binding: binding for binding in asked.wanted}
-        self.signed = frozenset(same.get(binding, binding) for binding in after.bindings() if binding.signed)
-        self.orphans = orphaned(after, self._asked(wants, wants)) if self._neighbours.listed() else None
+        kept_once = [binding for binding in asked.wanted if binding in after.bindings]
+        self.signed = frozenset(b for b in (*kept_once, *(after.bindings - asked.wanted)) if b.signed)
+        everything = asked if len(part) == len(wants) else self._asked(wants, wants)
+        self.orphans = orphaned(after, everything) if self._neighbours.listed() else None
         left = frozenset(binding.ref for binding in plan(after, asked).removed)
         self._brake.made([removal for removal in removals if removal.ref not in left], _now())
         outcome = Outcome(
-            standing=standing_in(after),
+            policy=after,
             leftovers=left,
             recorded=asked.removable,
             added=writer.added,
@@ -191,16 +190,19 @@ class PolicyLane:
     def _note_theirs(self, writer: PolicyWriter, policy: Policy, *, opposed: bool) -> None:
         """Know for somebody else's what we were about to add without a title, could not, and find all the same."""
         unwritten = {b.ref for b in self._due - writer.added.keys() if not b.signed} if opposed else set()
-        present = {binding.ref for binding in policy.bindings()}
-        self._theirs = frozenset((self._theirs | unwritten) & present)
+        theirs = self._theirs | unwritten
+        self._theirs = theirs & {binding.ref for binding in policy.bindings} if theirs else theirs
 
     async def _put_on_record(
         self, writer: PolicyWriter, policy: Policy, change: PolicyChange, part: Wants
     ) -> dict[Binding, Failure]:
         """Have statuses say which bindings are about to be added, where they do not yet; why some could not."""
         self._due = due = plan(policy, replace(change, withheld=change.withheld | writer.failures().keys())).added
-        wanted = {key: frozenset(b.ref for b in want.bindings & due) for key, want in part.items()}
-        new = {key: wanted[key] - part[key].owned for key in wanted if wanted[key] - part[key].owned}
+        if not due:
+            return {}
+        concerned = {key: want.bindings & due for key, want in part.items() if not want.bindings.isdisjoint(due)}
+        wanted = {key: frozenset(binding.ref for binding in bindings) for key, bindings in concerned.items()}
+        new = {key: refs - part[key].owned for key, refs in wanted.items() if refs - part[key].owned}
         failed = await self._neighbours.announce(new) if new else {}
         told = frozenset(ref for key, refs in wanted.items() if key not in failed for ref in refs)
         return {b: next(iter(failed.values())) for b in due if b.ref not in told}
@@ -216,14 +218,13 @@ class PolicyLane:
         return None
 
     def _asked(self, part: Wants, wants: Wants) -> PolicyChange:
-        recorded = {ref for key, refs in self._neighbours.claims().items() if key not in part for ref in refs}
-        others = {
-            b.ref for key, want in wants.items() for b in want.watched | (want.bindings if key not in part else set())
-        }
+        recorded = (refs for key, refs in self._neighbours.claims().items() if key not in part)
+        watched = (binding.ref for want in wants.values() for binding in want.watched)
+        others = (binding.ref for key, want in wants.items() if key not in part for binding in want.bindings)
         return PolicyChange(
-            wanted=frozenset(binding for want in part.values() for binding in want.bindings),
-            removable=frozenset(ref for want in part.values() for ref in want.owned) - self._theirs,
-            held=frozenset(recorded | others),
+            wanted=frozenset[Binding]().union(*(want.bindings for want in part.values())),
+            removable=frozenset[BindingRef]().union(*(want.owned for want in part.values())) - self._theirs,
+            held=frozenset[BindingRef]().union(watched, others, *recorded),
         )
 
     def _permitted(
@@ -233,13 +234,13 @@ class PolicyLane:
         if not self._neighbours.listed():
             unseen = NotYet(Reason.PROGRESSING, "no IAM binding is removed before all objects were seen once")
             return replace(asked, removable=frozenset()), dict.fromkeys(asked.removable, unseen)
-        ours = {ref.member for ref in asked.removable | asked.held} | {folded(b.member) for b in asked.wanted}
+        ours = len(asked.members) if removals else 0
         before = dict(self._brake.waiting)
-        held = self._brake.hold(removals, removals_allowed(len(ours)), self._neighbours.consents(), _now())
+        held = self._brake.hold(removals, removals_allowed(ours), self._neighbours.consents(), _now())
         for name in before.keys() | self._brake.waiting.keys():
             if before.get(name) != self._brake.waiting.get(name):
                 self._neighbours.tell(Key(INSTANCE.name, "", name))
-        return replace(asked, removable=asked.removable - held), self._held_up(len(ours))
+        return replace(asked, removable=asked.removable - held), self._held_up(ours)
 
     def _held_up(self, ours: int) -> dict[BindingRef, Failure]:
         refused: dict[BindingRef, Failure] = {}
@@ -255,8 +256,11 @@ class PolicyLane:
 
     def _removals(self, policy: Policy, asked: PolicyChange, wants: Wants) -> list[Removal]:
         planned = plan(policy, asked)
-        losing = {binding.ref for binding in planned.removed if folded(binding.member) in planned.losers}
-        losers = {key: self._neighbours.loser(key) for key, want in wants.items() if want.owned & losing}
+        if not planned.removed:
+            return []
+        members = planned.losers
+        losing = {ref for ref in (binding.ref for binding in planned.removed) if ref.member in members}
+        losers = {key: self._neighbours.loser(key) for key, want in wants.items() if not want.owned.isdisjoint(losing)}
         return [
             Removal(ref, key.namespace, loser) for key, loser in losers.items() for ref in wants[key].owned & losing
         ]

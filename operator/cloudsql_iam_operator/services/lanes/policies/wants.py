@@ -1,6 +1,5 @@
 """What objects ask of a project's IAM policy, and what they are answered. How it comes about is the lane's."""
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Protocol
 
 from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure
-from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, folded
+from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef
 from cloudsql_iam_operator.core.iam.policy import Policy
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.services.lanes.lane import nobody, none
@@ -92,12 +91,12 @@ class PolicyNeighbours:
 class Outcome:
     """How a policy stands after a pass.
 
-    `standing` are all bindings by role and member, `leftovers` removals that are still to be made, `recorded` all that
-    statuses say was added, `added` what this process added and when. `failures` are those of single bindings,
+    `leftovers` are removals that are still to be made, `recorded` all that statuses say was added, `added` what this
+    process added and when. `failures` are those of single bindings,
     `withheld` those of single removals; `blocked` is why other changes were not made.
     """
 
-    standing: Mapping[tuple[str, str], frozenset[Binding]]
+    policy: Policy
     leftovers: frozenset[BindingRef]
     recorded: frozenset[BindingRef]
     added: Mapping[Binding, datetime]
@@ -108,34 +107,26 @@ class Outcome:
 
 def answer(want: PolicyWant, outcome: Outcome) -> BindingsAnswer | Exception:
     """What an object is answered: how its bindings stand, or why they do not."""
-    for binding in sorted(want.bindings, key=lambda b: b.order):
+    missing = [binding for binding in want.bindings if not outcome.policy.holds(binding)]
+    for binding in sorted(missing, key=lambda b: b.order):
         failure = outcome.failures.get(binding, outcome.blocked)
-        if failure is not None and not _is_there(binding, outcome):
+        if failure is not None:
             return failure
     for ref in sorted(want.owned & outcome.leftovers):
         stands = outcome.withheld.get(ref, outcome.blocked)
         if stands is not None:
             return stands
-    present = _those(want.bindings, lambda binding: _is_there(binding, outcome))
+    present = want.bindings.difference(missing) if missing else want.bindings
     ours = _those(present, lambda binding: _ours(binding, outcome))
     changes = [outcome.added[binding] for binding in ours if binding in outcome.added]
-    found = [outcome.standing.get(granted(b), frozenset[Binding]()) for b in want.watched]
-    return BindingsAnswer(present, ours, max(changes, default=None), found[0].union(*found) if found else _NOTHING)
+    found = [outcome.policy.of(binding.role, binding.member) for binding in want.watched]
+    return BindingsAnswer(present, ours, max(changes, default=None), _NOTHING.union(*found))
 
 
 def _those(bindings: frozenset[Binding], hold: Callable[[Binding], bool]) -> frozenset[Binding]:
     """Those of which it holds, and no new set where that is all: it is kept for each object."""
     held = frozenset(filter(hold, bindings))
     return bindings if len(held) == len(bindings) else held
-
-
-def granted(binding: Binding) -> tuple[str, str]:
-    """The role and the member, as it compares."""
-    return binding.role, folded(binding.member)
-
-
-def _is_there(binding: Binding, outcome: Outcome) -> bool:
-    return any(binding.identity == one.identity for one in outcome.standing.get(granted(binding), ()))
 
 
 def _ours(binding: Binding, outcome: Outcome) -> bool:
@@ -147,11 +138,3 @@ def tenants_in(wants: Mapping[Key, PolicyWant]) -> dict[Binding, str]:
     """Of which namespace each wanted binding is; of the first in the alphabet when several want it."""
     pairs = ((binding, key.namespace) for key, want in wants.items() for binding in want.bindings)
     return dict(sorted(pairs, key=lambda pair: pair[1], reverse=True))
-
-
-def standing_in(policy: Policy) -> dict[tuple[str, str], frozenset[Binding]]:
-    """The bindings of a policy by the role and member that they grant, whatever their conditions."""
-    found: defaultdict[tuple[str, str], set[Binding]] = defaultdict(set)
-    for binding in policy.bindings():
-        found[granted(binding)].add(binding)
-    return {grant: frozenset(bindings) for grant, bindings in found.items()}

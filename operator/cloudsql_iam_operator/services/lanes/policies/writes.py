@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cloudsql_iam_operator.adapters.google.resource_manager import PolicyConflict, PolicyRejected
+from cloudsql_iam_operator.api.names import Key
 from cloudsql_iam_operator.core.errors import Failure, NotYet, Refused
 from cloudsql_iam_operator.core.iam.bindings import Binding
 from cloudsql_iam_operator.core.iam.policy import Policy, PolicyChange, PolicyPlan, plan
 from cloudsql_iam_operator.core.iam.sieve import Sieve
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.services.lanes.policies.wants import Policies
+from cloudsql_iam_operator.services.lanes.policies.wants import Policies, PolicyWant, tenants_in
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,15 @@ class Rejection:
 
 @dataclass(slots=True)
 class Turn:
-    """One pass of one identity: the policy as last known, and of which tenant each binding is."""
+    """One pass of one identity: the policy as last known, and what is wanted of it."""
 
     policy: Policy
-    tenants: Mapping[Binding, str]
+    wants: Mapping[Key, PolicyWant]
+
+    @property
+    def tenants(self) -> Mapping[Binding, str]:
+        """Of which tenant each binding is."""
+        return tenants_in(self.wants)
 
 
 @dataclass(slots=True)
@@ -74,8 +80,7 @@ class PolicyWriter:
 
     def note(self, policy: Policy) -> None:
         """Forget additions that a policy as read does not show: they failed, or somebody took them away."""
-        present = {binding.identity for binding in policy.bindings()}
-        self.added = {b: when for b, when in self.added.items() if b.identity in present}
+        self.added = {binding: when for binding, when in self.added.items() if policy.holds(binding)}
 
     def offer_again(self, bindings: Iterable[Binding]) -> None:
         """Let bindings that were refused be offered in the next pass, because a person asks for it."""

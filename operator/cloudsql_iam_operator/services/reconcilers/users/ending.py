@@ -21,8 +21,8 @@ from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 from cloudsql_iam_operator.services.runtime.turns import called
 from cloudsql_iam_operator.services.waiting.ranks import Overtaken
 
-GRANTS_SECONDS = 60.0
-"""How long a user that goes waits, without a word in its status, for grants that go too."""
+GRANTS_SECONDS = 600.0
+"""How long a user that goes waits, without a word in its status, for grants that go too and that nothing holds up."""
 
 PassedOn = Callable[[Visit, CloudSQLInstance], Awaitable[bool]]
 """Whether another object has the database user from now on."""
@@ -108,7 +108,7 @@ class Ending:
         loop = asyncio.get_running_loop()
         end = loop.time() + GRANTS_SECONDS
         while holders := self._holders(visit):
-            if not all(live.deleting for live in holders) or not await called(end - loop.time()):
+            if not all(map(_is_going, holders)) or not await called(end - loop.time()):
                 names = ", ".join(sorted(live.key.name for live in holders))
                 text = f"DatabaseGrants still hold privileges for {visit.record.username}: {names}"
                 raise NotYet(Reason.DEPENDENT_GRANTS_EXIST, f"{text}; delete them, or take the user out of them")
@@ -151,6 +151,12 @@ def forced(visit: Visit, registry: Registry) -> Visit:
     layers.warn("ForceRemoved", f"removed by {FORCE_REMOVE} while {why.removesuffix(GIVE_UP)}; {what}")
     layers.changed("ForceRemoved", "")
     return Visit(visit.live, layers, visit.record, visit.interval)
+
+
+def _is_going(grant: Live) -> bool:
+    """Whether a grant is being deleted, and its status does not say that something holds it up."""
+    told = grant.status.get("observedGeneration") == grant.generation
+    return grant.deleting and not told
 
 
 def _holds(grant: Live, username: str) -> bool:

@@ -23,6 +23,7 @@ from unit.services.authority.ground import GRANT_KEY, GRANT_STATUS, RULE, SINCE,
 
 SPEC = {"instanceRef": {"name": "orders"}, "principal": {"user": "ann@acme.com"}}
 YES_OR_NO = (True, False)
+HELD_UP = {"type": "Ready", "status": "False", "reason": "DeletionBlocked"}
 
 
 def at_the_end(*, stuck: bool, annotated: bool, bound: bool, there: bool) -> tuple[Visit, Registry]:
@@ -95,6 +96,23 @@ def test_a_user_that_goes_says_so_at_once_when_a_grant_holds_for_it_that_stays()
 
     async def story() -> None:
         await scene.begins()
+        await scene.ends()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert told == ["DependentGrantsExist"]
+
+
+def test_a_user_that_goes_says_so_when_a_grant_that_goes_too_says_what_holds_it_up() -> None:
+    scene, told = going(grant_goes=True)
+
+    async def story() -> None:
+        await scene.begins()
+        live = scene.registry.get(GRANT_KEY)
+        assert live is not None
+        status = {**GRANT_STATUS, "observedGeneration": live.generation, "conditions": [HELD_UP]}
+        scene.registry.renew(GRANT_KEY, {**live.body, "status": status})
+        scene.queue.add(USER_KEY)
         await scene.ends()
 
     asyncio.run(asyncio.wait_for(story(), 60))
