@@ -58,9 +58,7 @@ class ResourceManager:
         body = {"options": {"requestedPolicyVersion": POLICY_VERSION}}
         resource = project_path(project)
         try:
-            return Policy(
-                self._api.call(lambda google: google.projects().getIamPolicy(resource=resource, body=body), errand)
-            )
+            return Policy(self._api.call(lambda projects: projects.getIamPolicy(resource=resource, body=body), errand))
         except Answered as answered:
             raise unexpected(answered, errand) from answered
 
@@ -88,9 +86,7 @@ class ResourceManager:
         body = {"policy": {**policy.document, "version": POLICY_VERSION}}
         resource = project_path(project)
         try:
-            return Policy(
-                self._api.call(lambda google: google.projects().setIamPolicy(resource=resource, body=body), errand)
-            )
+            return Policy(self._api.call(lambda projects: projects.setIamPolicy(resource=resource, body=body), errand))
         except Answered as answered:
             raise _understood(answered, errand) from answered
 

@@ -78,9 +78,7 @@ class ServiceAccounts:
         )
         asked = {"resource": account_path(email), "options_requestedPolicyVersion": POLICY_VERSION}
         try:
-            policy = Policy(
-                self._api.call(lambda google: google.projects().serviceAccounts().getIamPolicy(**asked), errand)
-            )
+            policy = Policy(self._api.call(lambda accounts: accounts.getIamPolicy(**asked), errand))
         except Answered as answered:
             if answered.code == 404 and answered.reason in {"notFound", "NOT_FOUND"}:
                 text = f"service account {email} does not exist: create it, or correct the annotation"

@@ -52,7 +52,7 @@ class SQLAdmin:
             return is_instance(answer) and answer["name"] == connection.instance
 
         errand = _errand("instances.get", f"read instance {connection}", shape, connection)
-        return _facts(self._call(lambda google: google.instances().get(**_place(connection)), errand))
+        return _facts(self._call(lambda instances: instances.get(**_place(connection)), errand))
 
     def users(self, connection: ConnectionName) -> tuple[DatabaseUser, ...]:
         """All users of the instance, sorted by name. One request, unpaged.
@@ -61,7 +61,7 @@ class SQLAdmin:
             NotYet: the instance is stopped or being changed.
         """
         errand = _errand("users.list", f"list the users of instance {connection}", is_users_list, connection)
-        answer = self._call(lambda google: google.users().list(**_place(connection)), errand)
+        answer = self._call(lambda users: users.list(**_place(connection)), errand)
         return tuple(sorted(_user(item) for item in answer.get("items") or ()))
 
     def insert_user(self, connection: ConnectionName, user: NewUser) -> None:
@@ -76,7 +76,7 @@ class SQLAdmin:
         if user.roles:
             body["databaseRoles"] = sorted(user.roles)
         try:
-            self._operate(lambda google: google.users().insert(**_place(connection), body=body), errand, connection)
+            self._operate(lambda users: users.insert(**_place(connection), body=body), errand, connection)
         except IAMRolesMissing as missing:
             raise self._without_iam_roles(connection, missing) from missing
 
@@ -104,7 +104,7 @@ class SQLAdmin:
         errand = _writing("users.update", purpose, connection)
         # roles go into the query, a role list in the body is ignored
         wanted = {**_place(connection), "name": name, "body": {"name": name}, **asked}
-        self._operate(lambda google: google.users().update(**wanted), errand, connection)
+        self._operate(lambda users: users.update(**wanted), errand, connection)
 
     def delete_user(self, connection: ConnectionName, name: str) -> None:
         """Delete a user, and wait for it. One that does not exist counts as deleted.
@@ -115,7 +115,7 @@ class SQLAdmin:
         """
         errand = _writing("users.delete", f"delete user {name}", connection)
         try:
-            self._operate(lambda google: google.users().delete(**_place(connection), name=name), errand, connection)
+            self._operate(lambda users: users.delete(**_place(connection), name=name), errand, connection)
         except Failure as failure:
             # what the API answers for an absent user is not documented: the list decides
             if failure.reason not in _MAYBE_ABSENT or self._exists(connection, name):
@@ -134,7 +134,7 @@ class SQLAdmin:
         poll = _errand("operations.get", f"follow the operation to {errand.purpose}", is_operation, connection)
 
         def polled(name: str) -> Mapping[str, Any]:
-            return self._call(lambda google: google.operations().get(project=connection.project, operation=name), poll)
+            return self._call(lambda operations: operations.get(project=connection.project, operation=name), poll)
 
         failed = settled(operation, polled, self._patience)
         if failed is not None:

@@ -103,10 +103,10 @@ def test_a_universe_that_is_not_the_credentials_is_told_when_a_request_is_built(
     elsewhere = Identity(make(token="t0ken", universe_domain="example.goog"), "the operator's own identity")
     admin = SQLAdmin(stand_in.endpoints, Caller(elsewhere, stand_in.fence))
 
-    failure = failure_of(admin.users, ORDERS)
+    failures = [failure_of(admin.users, ORDERS) for _ in range(2)]  # the second over what the first one made
 
-    assert failure.reason is Reason.CREDENTIALS_FAILED
-    assert "universe domain" in failure.message
+    assert [failure.reason for failure in failures] == [Reason.CREDENTIALS_FAILED] * 2
+    assert all("universe domain" in failure.message for failure in failures)
     assert stand_in.asked == []
 
 
