@@ -1,4 +1,4 @@
-"""What of an object's body is remembered, and how, for there may be thousands. What it means is read elsewhere."""
+"""What of an object's body is remembered, and how, for there may be thousands. What it says is read elsewhere."""
 
 import functools
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from cloudsql_iam_operator.api.names import GROUP
+from cloudsql_iam_operator.api.annotations import REQUESTED_AT
+from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, APPROVE, FORCE_REMOVE, GIVE_UP, GROUP
 
 _METADATA = frozenset(
     {
@@ -63,6 +64,22 @@ def declared_instance(body: Mapping[str, Any]) -> str:
     reference = spec.get("instanceRef") if isinstance(spec, Mapping) else None
     name = reference.get("name") if isinstance(reference, Mapping) else None
     return name if isinstance(name, str) else ""
+
+
+def intent(body: Mapping[str, Any]) -> tuple[object, ...]:
+    """What somebody asks for with an object, of whatever kind: its status is no part of that."""
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        annotations.get(REQUESTED_AT),
+        annotations.get(APPROVE),
+        annotations.get(GIVE_UP),
+        annotations.get(FORCE_REMOVE),
+        annotations.get(ALLOW_REMOVALS),
+    )
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Claims that objects lay to usernames: which of several wins, and which accounts would be called the same."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cloudsql_iam_operator.core.errors import Refused
@@ -23,7 +23,8 @@ class UserClaim:
 
     `ended`: the access has ended, or no rule admits it any more and it is only retained.
     `member` is the principal as IAM calls it, which tells apart accounts whose cut names are equal. `namespace` is the
-    object's, whose readers may see its title.
+    object's, whose readers may see its title. `whole` is the username as it would be if PostgreSQL kept all of it,
+    folded: equal for claims of one account.
     """
 
     username: str
@@ -33,11 +34,11 @@ class UserClaim:
     member: str = ""
     namespace: str = ""
     ended: bool = False
+    whole: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def whole(self) -> str:
-        """The username as it would be if PostgreSQL kept all of it, folded: equal for claims of one account."""
-        return folded(whole_name(self.member) if is_cut(self.member) else self.username)
+    def __post_init__(self) -> None:
+        whole = whole_name(self.member) if is_cut(self.member) else self.username
+        object.__setattr__(self, "whole", folded(whole))
 
     @property
     def rank(self) -> tuple[bool, datetime, str, str]:
@@ -68,7 +69,8 @@ def accounts_of(claims: Iterable[UserClaim]) -> dict[str, dict[str, UserClaim]]:
 def rival_of(claim: UserClaim, accounts: Mapping[str, Mapping[str, UserClaim]]) -> UserClaim | None:
     """A claim of another account that would be called the same; `accounts` are those by username."""
     called = accounts.get(folded(claim.username), {})
-    return next((called[whole] for whole in sorted(called) if whole != claim.whole), None)
+    others = [whole for whole in called if whole != claim.whole]
+    return called[min(others)] if others else None
 
 
 def require_own_name(claim: UserClaim, rival: UserClaim | None) -> None:

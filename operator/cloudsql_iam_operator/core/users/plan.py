@@ -1,6 +1,6 @@
 """The plan for an instance's database users: which to create, to give roles, to delete, and who may ask for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -159,7 +159,7 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
     """What to do for each key so that every wanted user is there and every unwanted one of ours is gone."""
     observed = {folded(user.name): user for user in ground.observed}
     claims = [*(want.claim for want in wants.values() if not want.absent), *ground.claims]
-    held, holders = _held(wants.values()), _holders(wants.values(), ground)
+    known, holders = _known(wants.values(), ground), _holders(wants.values(), ground)
     winners, accounts = winners_of(claims, holders), accounts_of(claims)
     changes: dict[K, Change] = {}
     refusals: dict[K, Failure] = {}
@@ -169,8 +169,8 @@ def plan_users(wants: Mapping[K, UserWant], ground: Ground) -> UsersPlan[K]:
         granted = _all_of(want.granted, ground.granted.get(name, _NONE))
         found = observed.get(folded(want.claim.username))
         rival = rival_of(want.claim, accounts)
-        others = holders.get(name, frozenset()) - {want.claim.member}
-        subject = _Subject(want, found, _ownership(name, held, ground), winners.get(name), rival, granted, others)
+        others = frozenset(holders.get(name, ())) - {want.claim.member}
+        subject = _Subject(want, found, known.get(name, Ownership.NONE), winners.get(name), rival, granted, others)
         try:
             change, standing[key] = _leave(subject) if want.absent else _keep(subject)
         except Failure as failure:
@@ -247,7 +247,7 @@ def _require_type(want: UserWant, found: DatabaseUser) -> None:
 
 def _taken(subject: _Subject) -> Ownership:
     want = subject.want
-    if Ownership.CREATED in {subject.ownership, want.ownership}:
+    if Ownership.CREATED in (subject.ownership, want.ownership):
         return Ownership.CREATED
     if want.ownership is Ownership.ADOPTED:  # another's adoption was consent to that other's alone
         return Ownership.ADOPTED
@@ -263,28 +263,24 @@ def _taken(subject: _Subject) -> Ownership:
     raise NotOurs(Reason.EXTERNAL_RESOURCE_EXISTS, f"{text}: {remedy}")
 
 
-def _held(wants: Iterable[UserWant]) -> dict[str, set[Ownership]]:
-    """By whole name what the objects record of it."""
-    held: dict[str, set[Ownership]] = {}
-    for want in wants:
-        held.setdefault(want.claim.whole, set()).add(want.ownership)
-    return held
+def _known(wants: Iterable[UserWant], ground: Ground) -> dict[str, Ownership]:
+    """By whole name how users came to be ours, as this process or any object knows: one that was made stays made."""
+    known = dict(ground.ours)
+    recorded = ((name, one) for name, members in ground.recorded.items() for one in members.values())
+    for name, ownership in (*recorded, *((want.claim.whole, want.ownership) for want in wants)):
+        if ownership is not Ownership.NONE and known.get(name) is not Ownership.CREATED:
+            known[name] = ownership
+    return known
 
 
-def _holders(wants: Iterable[UserWant], ground: Ground) -> dict[str, frozenset[str]]:
+def _holders(wants: Iterable[UserWant], ground: Ground) -> dict[str, Collection[str]]:
     """By whole name the members for which the user is on record."""
-    holders = {name: frozenset(members) for name, members in ground.recorded.items()}
+    holders: dict[str, Collection[str]] = dict(ground.recorded)
     for want in wants:
-        if want.ownership is not Ownership.NONE:
-            name = want.claim.whole
-            holders[name] = holders.get(name, frozenset()) | {want.claim.member}
+        name, member = want.claim.whole, want.claim.member
+        if want.ownership is not Ownership.NONE and member not in holders.get(name, ()):
+            holders[name] = {*holders.get(name, ()), member}
     return holders
-
-
-def _ownership(name: str, held: Mapping[str, set[Ownership]], ground: Ground) -> Ownership:
-    recorded = ground.recorded.get(name, {}).values()
-    known = {*held.get(name, ()), *recorded, ground.ours.get(name, Ownership.NONE)}
-    return next((o for o in (Ownership.CREATED, Ownership.ADOPTED) if o in known), Ownership.NONE)
 
 
 def _all_of(roles: frozenset[str], others: frozenset[str]) -> frozenset[str]:

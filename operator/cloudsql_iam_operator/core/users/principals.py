@@ -85,7 +85,8 @@ def resolve(principal: Principal, google_account: str = "", namespace: str = "")
 
 def kept(name: str) -> str:
     """What PostgreSQL keeps of a name: whole characters in at most 63 bytes."""
-    return name.encode()[:IDENTIFIER_BYTES].decode(errors="ignore")
+    written = name.encode()
+    return name if len(written) <= IDENTIFIER_BYTES else written[:IDENTIFIER_BYTES].decode(errors="ignore")
 
 
 def whole_name(member: str) -> str:
@@ -95,7 +96,8 @@ def whole_name(member: str) -> str:
 
 def is_cut(member: str) -> bool:
     """Whether the member's database user has a cut name, by which alone nobody can tell whose it is."""
-    return whole_name(member) != kept(whole_name(member))
+    whole = whole_name(member)
+    return whole != kept(whole)
 
 
 def _is_account(member: str) -> bool:

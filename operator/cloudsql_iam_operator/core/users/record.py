@@ -62,6 +62,11 @@ class UserRecord:
         """Whether there is something to take back."""
         return bool(self.bindings or self.roles) or self.ownership is not Ownership.NONE
 
+    @property
+    def relied_on(self) -> frozenset[BindingRef]:
+        """Bindings by which it logs in, whoever added them."""
+        return self.bindings | self.foreign if self.foreign else self.bindings
+
     def named(
         self, spec: CloudSQLIAMUser, connection: ConnectionName, who: ResolvedPrincipal, now: datetime
     ) -> "UserRecord":
@@ -133,9 +138,9 @@ class UserRecord:
 def record_in(status: Mapping[str, Any]) -> UserRecord:
     """The record that a status holds; an empty one when it holds none."""
     member = status.get("member", "")
-    iam = status.get("iam") or {}
+    iam, bound = status.get("iam") or {}, folded(member)
     entries = [
-        (BindingRef(folded(member), sys.intern(one["role"]), sys.intern(one.get("condition", ""))), one.get("added"))
+        (BindingRef(bound, sys.intern(one["role"]), sys.intern(one.get("condition", ""))), one.get("added"))
         for one in iam.get("bindings", ())
     ]
     ownership = Ownership.NONE
@@ -144,11 +149,11 @@ def record_in(status: Mapping[str, Any]) -> UserRecord:
     elif status.get("adopted"):
         ownership = Ownership.ADOPTED
     return UserRecord(
-        instance=status.get("instance", ""),
-        instance_name=status.get("instanceName", ""),
+        instance=sys.intern(status.get("instance", "")),  # thousands have these in common
+        instance_name=sys.intern(status.get("instanceName", "")),
         member=member,
         username=status.get("username", ""),
-        user_type=status.get("userType", ""),
+        user_type=sys.intern(status.get("userType", "")),
         bindings=frozenset(ref for ref, added in entries if added) or _NO_REFS,
         foreign=frozenset(ref for ref, added in entries if not added) or _NO_REFS,
         ownership=ownership,

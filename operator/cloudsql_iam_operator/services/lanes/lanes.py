@@ -10,13 +10,11 @@ from cloudsql_iam_operator.adapters.postgres.database import Access
 from cloudsql_iam_operator.api.instance import CloudSQLInstance, ConnectionName
 from cloudsql_iam_operator.api.names import ALLOW_REMOVALS, INSTANCE, USER, Key, Kind
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
-from cloudsql_iam_operator.core.access.admission import admission_in
 from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.iam.bindings import BindingRef
 from cloudsql_iam_operator.core.iam.removals import Consent, Loser
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.identities.google import Google
 from cloudsql_iam_operator.services.identities.sessions import Sessions
 from cloudsql_iam_operator.services.lanes.database import DatabaseLane, Passes
@@ -176,8 +174,7 @@ class Lanes:
 
     def _bindings(self, project: str) -> dict[Key, frozenset[BindingRef]]:
         """Bindings that the status of a live user of the project records, added by us or not: it relies on all."""
-        records = {live.key: record_in(live.status) for live in self._live_at(USER, project)}
-        return {key: record.bindings | record.foreign for key, record in records.items()}
+        return {live.key: live.record.relied_on for live in self._live_at(USER, project)}
 
     def _consents(self, project: str) -> dict[str, Consent]:
         """What people allow to be removed, by annotation on the instances of a project."""
@@ -214,7 +211,7 @@ class Lanes:
     def _has_ended(self, live: Live) -> bool:
         now = datetime.now(UTC)
         end = live.spec.expires_at if isinstance(live.spec, CloudSQLIAMUser) else None
-        return (end is not None and end <= now) or admission_in(live.status).ended(now)
+        return (end is not None and end <= now) or live.record.admission.ended(now)
 
     def _live(self, kind: Kind) -> list[Live]:
         return [live for live in self._registry.of_kind(kind.name) if not live.deleting]

@@ -106,7 +106,7 @@ class InstanceReconciler:
     async def _counts(self, spec: CloudSQLInstance, live: Live) -> dict[str, Any]:
         """Users and members, as the lanes saw them last; {} for what no lane has observed."""
         name = spec.metadata.key.name
-        ours = {live.status.get("username") for live, _ in self._systems.registry.users_of(name)} - {None}
+        ours = {live.record.username for live, _ in self._systems.registry.users_of(name)}
         observed = (await self._systems.users_lane(spec)).observed
         principals = (await self._systems.policy_lane(spec)).principals
         counts: dict[str, Any] = {}

@@ -14,7 +14,6 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.claims import NotOurs
 from cloudsql_iam_operator.core.users.plan import CreateUser, Ownership
-from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced
 from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.reconcilers.authority import NO_RETAIN, Authority, Verdict, is_kept
@@ -56,7 +55,7 @@ class UserReconciler:
 
     async def reconcile(self, live: Live) -> Report:
         """Bring bindings and database user to what the object declares."""
-        visit = self._visits[live.key] = Visit(live, Layers(instance=live.instance), record_in(live.status))
+        visit = self._visits[live.key] = Visit(live, Layers(instance=live.instance), live.record)
         try:
             await self._keep_what_is_due(visit)
             await self._declare(visit)
@@ -78,7 +77,7 @@ class UserReconciler:
     async def remove(self, live: Live) -> Report:
         """Take back bindings and database user, as the deletion policy says."""
         self._observing.forget(live.key)
-        record, registry = record_in(live.status), self._systems.registry
+        record, registry = live.record, self._systems.registry
         layers = Layers(advice(live, registry, bound=bool(record.bindings)), live.instance)
         visit = Visit(live, layers, record, DELETING_SECONDS)
         with suppress(Blocked):
@@ -134,7 +133,7 @@ class UserReconciler:
 
     async def _retain(self, visit: Visit) -> None:
         """Leave all as it is, and the user to whoever else declares it and is let in."""
-        if not record_in(visit.live.status).retained:
+        if not visit.live.record.retained:
             await self._systems.remember(visit.live, visit.record.fields())
             self.handing.tell(visit)
 

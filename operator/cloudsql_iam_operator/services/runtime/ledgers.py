@@ -9,7 +9,6 @@ from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import GRANT, USER, Key
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, of_the_server
 from cloudsql_iam_operator.core.grants.desired.written import recorded
-from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.core.users.roles import ledger_for
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 
@@ -64,10 +63,11 @@ class Ledgers:
 
 
 def _read(live: Live, database: str) -> _Read:
-    status, of = live.status, live.remembered
+    of = live.remembered
     if live.key.kind == USER.name:
-        record = record_in(status) if status.get("databaseRoles") else None
-        return _Read(of, ledger_for(record.username, record.roles)) if record else _Read(of)
+        record = live.record
+        return _Read(of, ledger_for(record.username, record.roles)) if record.roles else _Read(of)
+    status = live.status
     try:
         applied, found = recorded(status.get("applied", ())), recorded(status.get("found", ()))
     except (KeyError, TypeError, ValueError) as error:

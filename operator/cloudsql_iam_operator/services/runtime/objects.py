@@ -6,13 +6,11 @@ from typing import Any, TypeVar
 
 from cloudsql_iam_operator.adapters.cluster.objects import Cluster
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import Key
+from cloudsql_iam_operator.api.names import USER, Key
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject
 from cloudsql_iam_operator.core.access.tenants import Tenant
 from cloudsql_iam_operator.core.errors import NotYet, Refused
 from cloudsql_iam_operator.core.reasons import Reason
-from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.runtime.registry import Live, Parsed, Registry
 from cloudsql_iam_operator.services.runtime.threads import Threads
 
@@ -58,9 +56,7 @@ def lays_claim(live: Live) -> bool:
 
     What a stranger declares, and was refused, holds no name and no instance.
     """
-    conditions = live.status.get("conditions", ())
-    let_in = any((c["type"], c["status"]) == (ConditionType.ACCESS_ALLOWED.value, "True") for c in conditions)
-    return let_in or record_in(live.status).owns_anything or bool(live.status.get("applied"))
+    return live.has_say or (live.key.kind == USER.name and live.record.owns_anything)
 
 
 async def tenant_of(cluster: Cluster, threads: Threads, namespace: str) -> Tenant:

@@ -3,32 +3,26 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from cloudsql_iam_operator.api.annotations import REQUESTED_AT
-from cloudsql_iam_operator.api.bodies import Remembered, declared_instance, opened, remembered
+from cloudsql_iam_operator.api.bodies import Remembered, declared_instance, intent, opened, remembered
 from cloudsql_iam_operator.api.grant import DatabaseGrant, UserRef
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
-from cloudsql_iam_operator.api.names import (
-    ALLOW_REMOVALS,
-    APPROVE,
-    FINALIZER,
-    FORCE_REMOVE,
-    GIVE_UP,
-    GRANT,
-    INSTANCE,
-    KINDS,
-    USER,
-    Key,
-)
+from cloudsql_iam_operator.api.names import FINALIZER, GRANT, INSTANCE, KINDS, USER, Key
 from cloudsql_iam_operator.api.parsing.objects import InvalidObject, parse, parse_again
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
+from cloudsql_iam_operator.core.status import ConditionType
+from cloudsql_iam_operator.core.users.claims import UserClaim
+from cloudsql_iam_operator.core.users.record import UserRecord, record_in
 from cloudsql_iam_operator.services.runtime.references import Named, References, held_by, named_by, users_in
 
 ENDED_SECONDS = 3600.0
 """How long an object's end is remembered: longer than any list or call that may still show it."""
+
+_ALLOWED = ConditionType.ACCESS_ALLOWED.value
 
 Parsed = CloudSQLInstance | CloudSQLIAMUser | DatabaseGrant
 
@@ -39,8 +33,8 @@ class Live:
 
     Beside that stands what is asked of all objects at once. `uid`: another object of the same name has
     another. `deleting`: somebody asked for its deletion. `held`: our finalizer stands, without which nothing outside
-    may be written. `instance` is the name of the CloudSQLInstance it was admitted on, else of that which it names; ""
-    when neither can be read.
+    may be written. `has_say`: it is let in, or records something as granted. `instance` is the name of the
+    CloudSQLInstance it was admitted on, else of that which it names; "" when neither can be read.
     """
 
     key: Key
@@ -50,13 +44,16 @@ class Live:
     version: int
     deleting: bool
     held: bool
+    has_say: bool
     instance: str
     remembered: Remembered
+    _record: UserRecord | None = field(default=None, init=False, repr=False, compare=False)
+    _claim: UserClaim | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, key: Key, body: Mapping[str, Any], spec: Parsed | InvalidObject) -> "Live":
         """The object of that body, which says `spec`."""
-        metadata, recorded = body["metadata"], (body.get("status") or {}).get("instanceName")
+        metadata, status = body["metadata"], body.get("status") or {}
         return cls(
             key,
             spec,
@@ -65,7 +62,8 @@ class Live:
             version=_version(body),
             deleting="deletionTimestamp" in metadata,
             held=FINALIZER in metadata.get("finalizers", ()),
-            instance=sys.intern(str(recorded) if recorded else declared_instance(body)),
+            has_say=_has_say(status),
+            instance=sys.intern(str(status.get("instanceName") or declared_instance(body))),
             remembered=remembered(body),
         )
 
@@ -81,6 +79,24 @@ class Live:
         return status
 
     @property
+    def record(self) -> UserRecord:
+        """What its status records of a database user, read once: all passes ask for it."""
+        if self._record is not None:
+            return self._record
+        object.__setattr__(self, "_record", record := record_in(self.status))
+        return record
+
+    @property
+    def claim(self) -> UserClaim:
+        """The claim that it lays to the username that it records, while its access has not ended."""
+        if self._claim is not None:
+            return self._claim
+        created, named = datetime.fromisoformat(self.body["metadata"]["creationTimestamp"]), self.record
+        claim = UserClaim(named.username, created, self.uid, str(self.key), named.member, self.key.namespace)
+        object.__setattr__(self, "_claim", claim)
+        return claim
+
+    @property
     def annotations(self) -> Mapping[str, str]:
         """Its annotations; {} when it has none."""
         return self.body["metadata"].get("annotations") or {}
@@ -93,7 +109,7 @@ class Live:
     @property
     def intent(self) -> tuple[object, ...]:
         """What somebody asks for with it: what is done for it is begun anew when that changes."""
-        return _intent(self.body)[1:]
+        return intent(self.body)
 
     @property
     def named(self) -> Named:
@@ -144,8 +160,9 @@ class Registry:
             return News.NOTHING
         if before is not None and 0 < _version(body) <= before.version:
             return News.NOTHING
-        self._keep(Live.of(key, body, _read(key, body, before)))
-        return News.NEW if before is None else _news(before.body, body)
+        live = Live.of(key, body, _read(key, body, before))
+        self._keep(live)
+        return News.NEW if before is None else _news(before, live)
 
     def renew(self, key: Key, body: Mapping[str, Any]) -> bool:
         """Remember what was read or stored of a known object; whether it is known still, for it may have ended."""
@@ -237,7 +254,7 @@ class Registry:
         live = self.get(key)
         users = users_in(key, live.spec) if live else frozenset()
         departed = (one for one, known_as in self._departed.items() if known_as in users) if users else ()
-        return tuple(one for one in (*users, *departed) if self._terminating(one))
+        return tuple(one for one in (*users, *departed) if (known := self.get(one)) is not None and known.deleting)
 
     def _keep(self, live: Live) -> None:
         before = self.get(live.key)
@@ -249,10 +266,6 @@ class Registry:
 
     def _to(self, user: Key) -> list[Live]:
         return [self._kinds[GRANT.name][key] for key in self._references.to(replace(user, uid=""))]
-
-    def _terminating(self, key: Key) -> bool:
-        live = self.get(key)
-        return live is not None and live.deleting
 
 
 def _read(key: Key, body: Mapping[str, Any], before: Live | None) -> Parsed | InvalidObject:
@@ -266,11 +279,10 @@ def _says_the_same(body: Mapping[str, Any], before: Live) -> bool:
     return before.generation > 0 and (_uid(body), body["metadata"].get("generation")) == (before.uid, before.generation)
 
 
-def _news(before: Mapping[str, Any], body: Mapping[str, Any]) -> News:
-    was, now = _intent(before), _intent(body)
-    if was == now:
-        return News.NOTHING
-    return News.EDITED if was[1:] != now[1:] else News.HELD
+def _news(before: Live, now: Live) -> News:
+    if before.intent != now.intent:
+        return News.EDITED
+    return News.NOTHING if before.held == now.held else News.HELD
 
 
 def _uid(body: Mapping[str, Any]) -> str:
@@ -281,17 +293,7 @@ def _version(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("resourceVersion") or 0)
 
 
-def _intent(body: Mapping[str, Any]) -> tuple[object, ...]:
-    metadata = body["metadata"]
-    annotations = metadata.get("annotations") or {}
-    return (
-        FINALIZER in metadata.get("finalizers", ()),
-        metadata.get("uid"),
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        annotations.get(REQUESTED_AT),
-        annotations.get(APPROVE),
-        annotations.get(GIVE_UP),
-        annotations.get(FORCE_REMOVE),
-        annotations.get(ALLOW_REMOVALS),
-    )
+def _has_say(status: Mapping[str, Any]) -> bool:
+    conditions = status.get("conditions") or ()
+    let_in = any(one.get("type") == _ALLOWED and one.get("status") == "True" for one in conditions)
+    return let_in or bool(status.get("applied"))

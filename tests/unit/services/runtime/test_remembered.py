@@ -5,16 +5,20 @@ import json
 import tracemalloc
 from typing import Any
 
+from cloudsql_iam_operator.api.instance import ConnectionName
 from cloudsql_iam_operator.api.names import FINALIZER, GRANT, USER
+from cloudsql_iam_operator.core.users.plan import Ownership
 from cloudsql_iam_operator.handlers.informer import NoMemories
+from cloudsql_iam_operator.services.runtime.claims import claims_on, recorded_on
 from cloudsql_iam_operator.services.runtime.objects import key_of
 from cloudsql_iam_operator.services.runtime.references import user_place
 from cloudsql_iam_operator.services.runtime.registry import Registry
 
-CONNECTION = "acme-prod:europe-west1:orders"
+ORDERS = ConnectionName("acme-prod", "europe-west1", "orders")
+CONNECTION = str(ORDERS)
 OBJECTS = 2000
 MOST = 4096
-"""Bytes of an object: a user or a grant as in most fleets, and the names by which it is found. It takes some 3,600."""
+"""Bytes of an object: a user or a grant as in most fleets, the names it is found by, and what passes read of it."""
 
 
 def shown(kind: str, number: int, spec: dict[str, Any], status: dict[str, Any]) -> str:
@@ -85,6 +89,8 @@ def test_thousands_of_objects_take_four_kibibytes_each_at_most() -> None:
     tracemalloc.start()
     for text in texts:
         put(registry, text)
+    claims_on(registry, ORDERS)
+    recorded_on(registry, ORDERS)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -110,6 +116,29 @@ def test_what_one_object_names_is_found_as_what_many_do() -> None:
     assert (alone, both, again) == (["o-00001"], {"o-00001", "twin"}, ["o-00001"])
     assert registry.recorded_at(USER.name, place) == []
     assert [live.key.name for live in registry.recorded_at(USER.name, CONNECTION)] == ["o-00002"]
+
+
+def test_what_a_status_records_is_read_once_and_anew_when_it_is_shown_again() -> None:
+    registry = Registry()
+    for number in (1, 2):
+        put(registry, user(number))
+    gone = json.loads(user(1))
+    gone["metadata"]["resourceVersion"] = "9"
+    gone["status"] |= {"created": False, "iam": {}, "conditions": []}
+
+    before = claims_on(registry, ORDERS)
+    again = claims_on(registry, ORDERS)
+    had = recorded_on(registry, ORDERS)
+    registry.put(key_of(gone), gone)
+    after = claims_on(registry, ORDERS)
+
+    assert {key.name for key in before} == {"o-00001", "o-00002"}
+    assert all(again[key] is claim for key, claim in before.items())
+    assert set(had) == {"u-00001@acme-prod.iam", "u-00002@acme-prod.iam"}
+    assert all(set(members.values()) == {Ownership.CREATED} for members in had.values())
+    assert {key.name for key in after} == {"o-00002"}
+    assert set(recorded_on(registry, ORDERS)) == {"u-00002@acme-prod.iam"}
+    assert all(before[key] is claim for key, claim in after.items())
 
 
 def test_kopf_remembers_no_object() -> None:

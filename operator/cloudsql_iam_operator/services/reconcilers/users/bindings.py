@@ -13,7 +13,6 @@ from cloudsql_iam_operator.core.iam.bindings import Binding, BindingRef, Scope, 
 from cloudsql_iam_operator.core.iam.external import missing, way_to_add
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
-from cloudsql_iam_operator.core.users.record import record_in
 from cloudsql_iam_operator.services.lanes.policies.wants import Announced, PolicyWant
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.handing import Handing
@@ -91,10 +90,10 @@ class Bindings:
         visit, live = self._visits.get(key), self._systems.registry.get(key)
         if live is None:
             raise NotYet(Reason.PROGRESSING, f"{key} is gone: nothing is bound for it")
-        record = (visit.record if visit else record_in(live.status)).to_be_bound(refs)
+        record = (visit.record if visit else live.record).to_be_bound(refs)
         if visit is not None:
             visit.record = record
-        if not refs <= record_in(live.status).bindings:
+        if not refs <= live.record.bindings:
             await self._systems.remember(live, record.fields())
 
     async def _end(self, visit: Visit, instance: CloudSQLInstance) -> None:
@@ -115,7 +114,7 @@ class Bindings:
         ours = frozenset(binding.ref for binding in answer.owned)
         if answer.changed_at is not None and answer.changed_at >= began:
             text = f"bound {_roles(ours)} for {visit.record.member}"
-            if record_in(visit.live.status).bindings & ours:
+            if visit.live.record.bindings & ours:
                 visit.layers.changed("DriftCorrected", text)
             else:
                 visit.layers.changed_too("Bound", text)

@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.iam.bindings import BindingRef, folded
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.users.claims import NameShared, NotOurs
 from cloudsql_iam_operator.core.users.plan import Ownership
-from cloudsql_iam_operator.core.users.record import UserRecord, record_in
+from cloudsql_iam_operator.core.users.record import UserRecord
 from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.elsewhere import Elsewhere, ManagedElsewhere
 from cloudsql_iam_operator.services.reconcilers.users.visit import Visit
@@ -66,7 +66,7 @@ class Handing:
         """Leave to the heir the database roles that it records: they are its own to keep and to take."""
         heir = self._heir(visit)
         if heir is not None:
-            visit.record = replace(visit.record, roles=visit.record.roles - record_in(heir.status).roles)
+            visit.record = replace(visit.record, roles=visit.record.roles - heir.record.roles)
 
     def loses(self, visit: Visit, why: BaseException | None) -> bool:
         """Whether somebody else has the user; a newcomer's name or claim alone could lock out whose it was."""
@@ -103,7 +103,7 @@ class Handing:
         heir = self._heir(visit)
         if heir is None:
             return
-        before = record_in(heir.status)
+        before = heir.record
         after = before.inheriting(visit.record)
         if after == before:
             return

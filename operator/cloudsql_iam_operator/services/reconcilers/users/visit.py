@@ -1,6 +1,6 @@
 """One reconcile of one CloudSQLIAMUser, and what its parts know of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cloudsql_iam_operator.api.instance import CloudSQLInstance
 from cloudsql_iam_operator.api.user import CloudSQLIAMUser
@@ -49,8 +49,7 @@ class Visit:
     @property
     def want(self) -> UserWant:
         """The recorded user, as the users lane is asked about it."""
-        claim = claim_of(self.live, self.record.username, self.record.member)
-        claim = replace(claim, ended=self.record.yields(now()))  # as it is now, which no status may tell yet
+        claim = claim_of(self.live, self.record, ended=self.record.yields(now()))
         return UserWant(claim, UserType(self.record.user_type), ownership=self.record.ownership)
 
     @property
