@@ -85,7 +85,7 @@ _ENDLESS = 2.0
 
 
 def _check_wait(call: Call, world: World) -> None:
-    """Whoever waits has a pass that begins soon after it came, or after the pass that ran then: a check one over all."""
+    """Whoever waits has a pass that begins soon after it came or the pass before ended; a check one over all."""
     for_it = [one for one in world.passes if one.whole or call.rank is not Rank.CHECK]
     free = max([call.came, *(one.ended for one in world.passes if one.began < call.came)])
     began = min([call.answered, *(one.began for one in for_it if one.began >= call.came)])
