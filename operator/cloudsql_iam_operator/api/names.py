@@ -1,6 +1,7 @@
 """Names that are API: group, kinds, annotation domain, finalizer. Renaming any of them breaks users."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 GROUP = "iam.cloudsql.dev"
 VERSION = "v1alpha1"
@@ -43,9 +44,8 @@ GRANT = Kind("DatabaseGrant", "databasegrants", "dbg", namespaced=True)
 KINDS = (INSTANCE, USER, GRANT)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Which object: kind, namespace ("" when cluster-scoped) and name.
+class Key(NamedTuple):
+    """Which object: kind, namespace ("" when cluster-scoped) and name. A tuple, for thousands are looked up by it.
 
     `uid` is that of an object which vanished before what it caused was taken back; "" for those that exist.
     """

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -199,10 +199,10 @@ class Registry:
     def depart(self, live: Live, status: Mapping[str, Any]) -> Key:
         """Remember an object that has ended as one that is being deleted, with this status; its key."""
         self.end(live.key, live.uid)
-        key = replace(live.key, uid=live.uid)
+        key = live.key._replace(uid=live.uid)
         metadata = {"deletionTimestamp": "", **live.body["metadata"], "finalizers": [FINALIZER]}
         self._keep(Live.of(key, {**live.body, "metadata": metadata, "status": status}, live.spec))
-        self._departed[key] = replace(key, uid="")
+        self._departed[key] = key._replace(uid="")
         return key
 
     def get(self, key: Key) -> Live | None:
@@ -250,7 +250,7 @@ class Registry:
         if key.kind == INSTANCE.name:
             return tuple(live.key for live in self.naming(key.name))
         if key.kind == USER.name:
-            return self._references.to(replace(key, uid=""))
+            return self._references.to(key._replace(uid=""))
         live = self.get(key)
         users = users_in(key, live.spec) if live else frozenset()
         departed = (one for one, known_as in self._departed.items() if known_as in users) if users else ()
@@ -265,7 +265,7 @@ class Registry:
         return [self._kinds[kind][key] for key in self._references.on(kind, instance)]
 
     def _to(self, user: Key) -> list[Live]:
-        return [self._kinds[GRANT.name][key] for key in self._references.to(replace(user, uid=""))]
+        return [self._kinds[GRANT.name][key] for key in self._references.to(user._replace(uid=""))]
 
 
 def _read(key: Key, body: Mapping[str, Any], before: Live | None) -> Parsed | InvalidObject:

@@ -11,7 +11,7 @@ from cloudsql_iam_operator.services.runtime.reports import Report
 from unit.services.runtime.scene import HOLDS, Scene, Told, body, play, until
 
 READS = Key(GRANT.name, "team", "reads")
-GONE = replace(READS, uid="u1")
+GONE = READS._replace(uid="u1")
 APPLIED = {"applied": [{"kind": "Database", "role": "x", "privileges": ["CONNECT"]}], "database": "orders"}
 BLOCKED = Report((Finding(ConditionType.GRANTS_APPLIED, Reason.DELETION_BLOCKED, "not yet"),), {"applied": []}, 0.01)
 
