@@ -62,6 +62,9 @@ class Identities:
         self._ground = ground
         self.identity = ground.caller.identity
 
+    def knows(self, instance: CloudSQLInstance) -> bool:
+        return self.identity.is_known
+
     def of(self, instance: CloudSQLInstance) -> Google:
         endpoints, caller = self._ground.endpoints, Caller(self.identity, lambda: None)
         return Google(

@@ -69,6 +69,12 @@ class Identity:
         source = self._source.asker
         return Asker(f"serviceAccount:{self.name}", IMPERSONATED + (source.member or str(source)))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which service account this is: a metadata server tells that with its first token."""
+        is_source_known = self._source is None or self._source.is_known
+        return is_source_known and self.credentials.token is not None
+
     def accounts(self) -> tuple[str, ...]:
         """E-mail addresses of the service accounts that it is and that it acts through, as far as anybody knows them.
 
@@ -77,8 +83,7 @@ class Identity:
         """
         if self._source is not None:
             return (self.name, *self._source.accounts())
-        if self.credentials.token is None:
-            self.renew("learn which service account it is")
+        self._learn()
         return (self.asker.email,) if self.asker.email else ()
 
     def http(self) -> Any:
@@ -114,13 +119,16 @@ class Identity:
         Raises:
             NotYet: it is no service account's, or its token could not be had.
         """
-        if self.credentials.token is None:  # a metadata server tells the account's name with its first token
-            self.renew("learn which service account it is")
+        self._learn()
         email = str(getattr(self.credentials, "service_account_email", "") or "")
         if "@" not in email:
             text = f"{self.asker} is no service account, which a database login by IAM needs"
             raise NotYet(Reason.DATABASE_LOGIN_FAILED, f"{text}: {LOGS_IN}")
         return email
+
+    def _learn(self) -> None:
+        if not self.is_known:
+            self.renew("learn which service account it is")
 
 
 class _SentOnce:

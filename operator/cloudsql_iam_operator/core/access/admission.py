@@ -18,8 +18,11 @@ class Admission:
     until: datetime | None = None
 
     def renewed(self, now: datetime, until: datetime | None) -> "Admission":
-        """The admission of an object that a rule admits now with this end; the first time stays."""
-        return Admission(self.since or now.replace(microsecond=0), until)
+        """The admission of an object that a rule admits now with this end; the first time stays.
+
+        In whole seconds, as a status has them: what is read of it later is the same.
+        """
+        return Admission(self.since or now.replace(microsecond=0), until.replace(microsecond=0) if until else None)
 
     def ended(self, now: datetime) -> bool:
         """Whether the end has come."""

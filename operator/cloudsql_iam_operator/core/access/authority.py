@@ -52,6 +52,8 @@ def roles_no_longer_due(
     record: UserRecord, rules: Sequence[AccessRule], tenant: Tenant, now: datetime, reserved: frozenset[str]
 ) -> frozenset[str]:
     """The recorded database roles of a user that is due which no rule admits together: two rules do not add up."""
+    if not record.roles:
+        return record.roles
     admitted = [_roles_by(rule, record, tenant, now, reserved) for rule in rules]
     return record.roles - max(admitted, key=len, default=frozenset())
 

@@ -51,6 +51,11 @@ class Identities:
             self._made[email] = self._make(email)
         return self._made[email]
 
+    def knows(self, instance: CloudSQLInstance) -> bool:
+        """Whether that identity is made and known, so that nothing about it takes a call. Never blocks."""
+        made = self._made.get(instance.admin.impersonate)
+        return made is not None and made.identity.is_known
+
     def _make(self, email: str) -> Google:
         identity = own_identity(self._endpoints)
         if email:

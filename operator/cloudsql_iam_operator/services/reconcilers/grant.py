@@ -16,7 +16,7 @@ from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of, less, overlap, united
-from cloudsql_iam_operator.core.grants.desired.record import GrantRecord, grant_record_in
+from cloudsql_iam_operator.core.grants.desired.record import GrantRecord
 from cloudsql_iam_operator.core.grants.desired.written import check_size
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
@@ -37,7 +37,6 @@ from cloudsql_iam_operator.services.reconcilers.grant_events import GrantEvents
 from cloudsql_iam_operator.services.reconcilers.grant_status import (
     Named,
     Visit,
-    kept,
     plan_told,
     status_fields,
     waits_for_approval,
@@ -64,7 +63,7 @@ class GrantReconciler:
 
     async def reconcile(self, live: Live) -> Report:
         """Bring the database to what the object declares."""
-        visit = self._visits[live.key] = Visit(live, Layers(instance=live.instance), kept(live.status))
+        visit = self._visits[live.key] = Visit.of(live, Layers(instance=live.instance))
         if visit.fields.get("approved") != visit.approved:
             visit.fields.pop("approved", None)  # taken off or replaced: the next one counts anew
         try:
@@ -91,7 +90,7 @@ class GrantReconciler:
 
     async def remove(self, live: Live) -> Report:
         """Revoke what the object caused and nobody else wants."""
-        visit = Visit(live, Layers(way_out(live.key), live.instance), kept(live.status))
+        visit = Visit.of(live, Layers(way_out(live.key), live.instance))
         with suppress(Blocked):
             await self._take_back(visit)
         return visit.report()
@@ -136,23 +135,24 @@ class GrantReconciler:
         asked = self._checks.allowed(spec, instance, visit.record.admission)
         rule = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, asked, "an access rule allows it")
         visit.listed = listed_roles(rule)
-        visit.remember(visit.record.admitted(rule, datetime.now(UTC), spec.expires_at))
+        visit.record = visit.record.admitted(rule, datetime.now(UTC), spec.expires_at)
         visit.layers.end_at(visit.record.admission.until)
         await visit.layers.hold(ConditionType.READY, self._checks.serving(instance))
-        grantees = await visit.layers.hold(ConditionType.READY, self._checks.grantees(spec, visit.ledger))
+        grantees = await visit.layers.hold(ConditionType.READY, self._checks.grantees(spec, visit.record.ledger))
         entries = await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.entries(spec, grantees.roles))
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._apply(visit, spec, (instance, grantees, entries)))
 
     async def _apply(self, visit: Visit, spec: DatabaseGrant, found: tuple[CloudSQLInstance, Named, Entries]) -> None:
         instance, grantees, entries = found
-        want = GrantWant(entries, visit.ledger, spec.enforcement, only_planned(spec))
+        want = GrantWant(entries, visit.record.ledger, spec.enforcement, only_planned(spec))
         want = replace(want, found=visit.record.found, listed=visit.listed, cascade=visit.record.cascade)
-        visit.remember(visit.record.placed(instance.connection, spec))
-        due = united(want.ledger, ledger_of(entries))
-        before = visit.record.with_ledger(want.ledger if due == want.ledger else due, grantees.holders)
+        visit.record = visit.record.placed(instance.connection, spec)
+        asked = ledger_of(entries)
+        due = want.ledger if asked <= want.ledger else united(want.ledger, asked)
+        before = visit.record.with_ledger(due, grantees.holders)
         if want.dry:
             answer = await self._planned(visit, before, instance, want)
-        elif less(before.ledger, visit.ledger):
+        elif less(before.ledger, visit.record.ledger):
             want = replace(want, recording=True)
             visit.about_to = want, before
             answer = await self._bring(visit, instance, want)
@@ -185,12 +185,13 @@ class GrantReconciler:
         What is there already was looked for before: what was found is not caused, and what never was reached has
         nothing to take back.
         """
-        check_size(united(record.ledger, record.found))
-        is_stored = record == grant_record_in(visit.live.status) and not approved
-        visit.remember(record)
+        is_stored = record == visit.stored and not approved
+        if not is_stored:
+            check_size(united(record.ledger, record.found))
+        visit.record = record
         visit.fields.update({"approved": approved} if approved else {})
         if not is_stored:
-            await self._systems.remember(visit.live, visit.fields)
+            await self._systems.remember(visit.live, visit.status)
 
     async def _publish(self, visit: Visit, answer: GrantAnswer) -> None:
         """Keep a plan that the status cannot hold beside it, for as long as it stands."""
@@ -224,7 +225,7 @@ class GrantReconciler:
 
     def _note_answer(self, visit: Visit, answer: GrantAnswer, grantees: Named) -> None:
         visit.fields.update(status_fields(answer, grantees, visit.fields, datetime.now(UTC)))
-        visit.remember(visit.record.with_ledger(answer.ledger, grantees.holders).finding(answer.found))
+        visit.record = visit.record.with_ledger(answer.ledger, grantees.holders).finding(answer.found)
         if answer.approved:
             visit.layers.changed("Approved", f"executed the approved plan {visit.approved}")
         so_far = visit.fields.get("drift", {}).get("detected", 0)
@@ -232,7 +233,7 @@ class GrantReconciler:
 
     async def _take_back(self, visit: Visit) -> None:
         await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._plan_dropped(visit))
-        if not visit.ledger or await self._systems.kind_is_going(GRANT):
+        if not visit.record.ledger or await self._systems.kind_is_going(GRANT):
             self._forget(visit.live.key)
             return
         instance = await visit.layers.hold(ConditionType.READY, self._authority.instance(visit.live))
@@ -242,10 +243,10 @@ class GrantReconciler:
         verdict = await visit.layers.hold(ConditionType.ACCESS_ALLOWED, judged)
         if asks_to_retain(visit.live) and verdict.may_retain and not verdict.taken:
             if gave_up(visit.live):
-                self._events.gave_up(visit.layers, visit.ledger)
+                self._events.gave_up(visit.layers, visit.record.ledger)
         elif not await self._systems.gone(instance):
             await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._checks.serving(instance))
-            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, instance, visit.ledger))
+            await visit.layers.hold(ConditionType.GRANTS_APPLIED, self._revoke(visit, instance, visit.record.ledger))
             if asks_to_retain(visit.live):
                 visit.layers.warn("RetainNotAllowed", f"what it had granted was not left in force: {NO_RETAIN}")
         self._forget(visit.live.key)

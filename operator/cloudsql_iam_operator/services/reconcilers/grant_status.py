@@ -1,7 +1,7 @@
 """One reconcile of a DatabaseGrant, and what its status says: numbers, what was applied, last done, and is left."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -13,7 +13,6 @@ from cloudsql_iam_operator.api.parsing.times import instant_text
 from cloudsql_iam_operator.core.grants.decided.approval import Approval, approval
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.decided.resolution import Problem
-from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.grants.desired.record import GrantRecord, grant_record_in
 from cloudsql_iam_operator.core.reasons import Reason, Standing
 from cloudsql_iam_operator.core.visibility import visible
@@ -31,7 +30,7 @@ PLAN_BYTES = 8192
 """How long the statements of a plan may be together to be shown whole."""
 
 _RECORD = ("instance", "instanceName", "database", "admittedAt", "expiresAt", "holders", "applied", "found", "cascade")
-_KEPT = (*_RECORD, "grantees", "observed", "approved", "plan", "residual", "last", "drift")
+_KEPT = ("grantees", "observed", "approved", "plan", "residual", "last", "drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +52,31 @@ class Named:
 
 @dataclass(slots=True)
 class Visit:
-    """One reconcile of one grant: what was found so far, and what the status will say."""
+    """One reconcile of one grant: what was found so far, and what the status will say.
+
+    `stored` is what the status that it began with remembers of what was done, `record` what the next one will.
+    """
 
     live: Live
-    layers: Layers = field(default_factory=Layers)
-    told: dict[str, Any] | str = field(default_factory=dict)
+    layers: Layers
+    stored: GrantRecord
+    record: GrantRecord
+    told: dict[str, Any] | str = ""
     """The fields; while it waits, as text, or "" where they are what is stored, for thousands may wait for one pass."""
     interval: float = 300.0
     listed: frozenset[str] = frozenset()
     about_to: tuple[GrantWant, GrantRecord] | None = None
     """What it asked for that is not on record yet, and what is to be recorded of it."""
 
+    @classmethod
+    def of(cls, live: Live, layers: Layers) -> "Visit":
+        """A reconcile that begins."""
+        stored = grant_record_in(live.status)
+        return cls(live, layers, stored, stored)
+
     @property
     def fields(self) -> dict[str, Any]:
-        """What the status will say beside conditions."""
+        """What the status will say beside the record and conditions."""
         if isinstance(self.told, str):
             self.told = orjson.loads(self.told) if self.told else kept(self.live.status)
         return cast("dict[str, Any]", self.told)
@@ -86,32 +96,23 @@ class Visit:
         return approval(self.approved, self.fields.get("approved", ""), answer.plan_hash)
 
     @property
-    def record(self) -> GrantRecord:
-        """What the status remembers of what was done."""
-        return grant_record_in(self.fields)
-
-    @property
-    def ledger(self) -> Ledger:
-        """What the status records as caused."""
-        return self.record.ledger
-
-    def remember(self, record: GrantRecord) -> None:
-        """Have the status say this of what was done."""
-        self.told = remembered(self.fields, record)
+    def status(self) -> dict[str, Any]:
+        """What the status will say beside conditions; a record that is as it was, in the words that are stored."""
+        same = self.record == self.stored
+        return self.fields | (_part(self.live.status, _RECORD) if same else self.record.fields())
 
     def report(self) -> Report:
         """What the reconcile found."""
-        return self.layers.report(self.fields, self.interval)
+        return self.layers.report(self.status, self.interval)
 
 
 def kept(status: Mapping[str, Any]) -> dict[str, Any]:
-    """What a reconcile that found out nothing new leaves as it was."""
-    return {name: status[name] for name in _KEPT if name in status}
+    """What a reconcile that found out nothing new leaves as it was, beside the record."""
+    return _part(status, _KEPT)
 
 
-def remembered(fields: Mapping[str, Any], record: GrantRecord) -> dict[str, Any]:
-    """The fields with this record instead of the one that they hold."""
-    return {name: value for name, value in fields.items() if name not in _RECORD} | record.fields()
+def _part(status: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: status[name] for name in names if name in status}
 
 
 def status_fields(answer: GrantAnswer, named: Named, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cloudsql_iam_operator.core.errors import NotYet, Proof, Refused, Withdrawn
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.principals import ResolvedPrincipal, resolve
 from cloudsql_iam_operator.core.users.record import UserRecord
+from cloudsql_iam_operator.services.identities.acting import Acting
 from cloudsql_iam_operator.services.identities.google import Identities
 from cloudsql_iam_operator.services.runtime.objects import CLUSTER_SECONDS, tenant_of
 from cloudsql_iam_operator.services.runtime.threads import Threads
@@ -110,17 +111,21 @@ class Principals:
         Raises:
             Failure: the policy could not be read.
         """
-        outside = self.threads.of(str(instance.connection))
-        google = await outside.call(self.identities.of, instance, timeout=IAM_SECONDS)
-        pool = await outside.call(self.pool, timeout=IAM_SECONDS)
-        admits = google.service_accounts.admits
-        return await outside.call(admits, email, Workload(pool, *workload), timeout=IAM_SECONDS)
+        google = await self._acting.google(instance)
+
+        def asked() -> bool:
+            return google.service_accounts.admits(email, Workload(self.pool(), *workload))
+
+        return await self.threads.of(str(instance.connection)).call(asked, timeout=IAM_SECONDS)
 
     async def _own_username(self, instance: CloudSQLInstance) -> str:
         if instance.admin.database.secret is not None:
             return ""
-        google = await self.threads.call(self.identities.of, instance, timeout=IAM_SECONDS)
-        return await self.threads.call(google.username, timeout=IAM_SECONDS)
+        return await self._acting.username(instance)
+
+    @property
+    def _acting(self) -> Acting:
+        return Acting(self.identities, self.threads)
 
     def _unproven(self, email: str, workload: tuple[str, str]) -> tuple[Reason, str]:
         command = on_workload_identity(email).to(Asker(Workload(self.pool(), *workload).member))

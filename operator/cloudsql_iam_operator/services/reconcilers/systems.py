@@ -14,6 +14,7 @@ from cloudsql_iam_operator.core.access.own_accounts import OwnAccounts, own_acco
 from cloudsql_iam_operator.core.errors import Failure, NotYet
 from cloudsql_iam_operator.core.instances import InstanceFacts
 from cloudsql_iam_operator.core.reasons import Reason
+from cloudsql_iam_operator.services.identities.acting import GOOGLE_SECONDS, Acting
 from cloudsql_iam_operator.services.identities.databases import Accesses
 from cloudsql_iam_operator.services.identities.google import Google, Identities
 from cloudsql_iam_operator.services.identities.logins import Logins
@@ -31,7 +32,6 @@ from cloudsql_iam_operator.services.runtime.threads import Threads
 P = ParamSpec("P")
 T = TypeVar("T")
 
-GOOGLE_SECONDS = 60.0
 LOGIN_SECONDS = 120.0
 GOING_SECONDS = 0.5
 """How long after each other a definition is read: it is large, and thousands of deletions ask for it at once."""
@@ -48,7 +48,7 @@ class Systems:
         self.registry = Registry()
         self.cluster = cluster
         self.threads = threads
-        self.identities = identities
+        self._acting = Acting(identities, threads)
         self.cluster_id = cluster_id
         self._accesses = accesses
         self._logins = Logins()
@@ -57,6 +57,9 @@ class Systems:
         self.lanes = Lanes(self.registry, threads, self._announce, self._record)
         self._facts: Readings[tuple[ConnectionName, str], InstanceFacts] = Readings()
         self._going: Readings[Kind, bool] = Readings()
+        self._own_by: tuple[Live, ...] = ()
+        self._own: dict[tuple[ConnectionName, tuple[str, ...]], OwnAccounts] = {}
+        """The operator's accounts as all instances together, as last seen, tell them: every check of a user asks."""
 
     async def _announce(self, usernames: Mapping[Key, str]) -> None:
         await self.announce(usernames)
@@ -70,7 +73,7 @@ class Systems:
         Raises:
             NotYet: this process has no Google credentials.
         """
-        return await self._calls(instance).call(self.identities.of, instance, timeout=GOOGLE_SECONDS)
+        return await self._acting.google(instance)
 
     async def own_username(self, instance: CloudSQLInstance) -> str:
         """The operator's own database user on the instance, which nobody is ever made a member of.
@@ -79,8 +82,7 @@ class Systems:
         """
         if instance.admin.database.secret is not None:
             return ""
-        google = await self.google(instance)
-        return await self._calls(instance).call(google.username, timeout=GOOGLE_SECONDS)
+        return await self._acting.username(instance)
 
     async def own_accounts(self, instance: CloudSQLInstance) -> OwnAccounts:
         """The accounts that the operator works as where the instance is, as far as they are known.
@@ -88,16 +90,18 @@ class Systems:
         Raises:
             NotYet: a token would tell, and could not be had.
         """
-        works_as = await self._calls(instance).call(self._works_as, instance, timeout=GOOGLE_SECONDS)
-        others = [
-            (live.spec, str((live.status.get("operator") or {}).get("databaseUser", "")))
-            for live in self.registry.of_kind(INSTANCE.name)
-            if isinstance(live.spec, CloudSQLInstance)
-        ]
-        return own_accounts(instance, works_as, others)
-
-    def _works_as(self, instance: CloudSQLInstance) -> tuple[str, ...]:
-        return self.identities.of(instance).identity.accounts()
+        works_as, lives = await self._acting.accounts(instance), self.registry.of_kind(INSTANCE.name)
+        if lives != self._own_by:
+            self._own_by, self._own = lives, {}
+        what = instance.connection, works_as
+        if what not in self._own:
+            others = [
+                (live.spec, str((live.status.get("operator") or {}).get("databaseUser", "")))
+                for live in lives
+                if isinstance(live.spec, CloudSQLInstance)
+            ]
+            self._own[what] = own_accounts(instance, works_as, others)
+        return self._own[what]
 
     async def facts(self, instance: CloudSQLInstance, *, fresh: bool = False) -> InstanceFacts:
         """The instance as Google shows it, at most half its interval old.
@@ -147,7 +151,9 @@ class Systems:
             Failure: there is no way in, as the spec and the Secret stand.
         """
         facts = await self.facts(instance)
-        return await self._calls(instance).call(self._accesses.of, instance, facts, timeout=GOOGLE_SECONDS)
+        if instance.admin.database.secret is None:
+            return await self._acting.ask(instance, self._accesses.of, instance, facts)
+        return await self._calls(instance).call(self._accesses.of, instance, facts, timeout=CLUSTER_SECONDS)
 
     async def admin_login(
         self, instance: CloudSQLInstance, access: Access, databases: Iterable[str], *, fresh: bool
@@ -187,7 +193,7 @@ class Systems:
         with suppress(NotYet):
             google = await self.google(instance)
             with suppress(NotYet):  # a metadata server tells the name with its first token
-                await self._calls(instance).call(google.identity.email, timeout=GOOGLE_SECONDS)
+                await self._acting.ask(instance, google.identity.email)
             asker = google.identity.asker
             return asker.email or asker.member
         return ""

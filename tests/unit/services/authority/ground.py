@@ -171,6 +171,9 @@ class Ground:
 
     # --- Google
 
+    def knows(self, instance: object) -> bool:
+        return False
+
     def of(self, instance: object) -> "Ground":
         self.calls.append("google")
         return self

@@ -79,6 +79,10 @@ class Google:
     def admits(self, email: str, workload: object) -> bool:
         return True
 
+    def knows(self, instance: object) -> bool:
+        """Whether a question to an identity needs no thread."""
+        return False
+
     def of(self, instance: object) -> Any:
         """All of Google's APIs, as any identity."""
         sqladmin = SimpleNamespace(

@@ -12,9 +12,11 @@ from cloudsql_iam_operator.core.errors import Failure
 from cloudsql_iam_operator.core.grants.decided.plan import GrantWant
 from cloudsql_iam_operator.core.grants.desired.entries import Entries
 from cloudsql_iam_operator.core.grants.desired.ledger import Ledger, ledger_of
+from cloudsql_iam_operator.core.grants.desired.record import grant_record_in
 from cloudsql_iam_operator.services.lanes.grant_answers import GrantAnswer
 from cloudsql_iam_operator.services.reconcilers.grant import GrantReconciler
 from cloudsql_iam_operator.services.runtime.registry import Live
+from cloudsql_iam_operator.services.runtime.reports import Report
 from unit.services.reconcilers.test_grant_approval import APPLIED, KEY, World
 
 Pass = Callable[["Recording", GrantWant], Awaitable[GrantAnswer]]
@@ -45,11 +47,15 @@ class Recording(World):
 
 
 def ready(world: Recording) -> Recording:
+    reconciled(world, mode="Reconcile")
+    return world
+
+
+def reconciled(world: Recording, **spec: Any) -> Report:
     try:
-        asyncio.run(world.reconciler.reconcile(world.live(mode="Reconcile")))
+        return asyncio.run(world.reconciler.reconcile(world.live(**spec)))
     finally:
         world.threads.close()
-    return world
 
 
 def found_in(want: GrantWant) -> Ledger:
@@ -75,6 +81,24 @@ def test_what_is_on_record_is_not_recorded_again() -> None:
     world = ready(Recording(grants, {"applied": APPLIED}))
 
     assert [want.recording for want in world.asked] == [False]
+
+
+def test_what_was_recorded_is_read_as_it_was_meant_and_not_recorded_again() -> None:
+    spec = {"mode": "Reconcile", "expiresAt": "2999-01-01T00:00:00.5Z"}
+
+    async def grants(world: Recording, want: GrantWant) -> GrantAnswer:
+        return GrantAnswer(ledger=want.ledger, found=want.found)
+
+    first = Recording(records_and_grants)
+    told = reconciled(first, **spec)
+    again = Recording(grants, dict(told.fields))
+    told_again = reconciled(again, **spec)
+
+    assert first.recorded == [{"applied": APPLIED, "found": APPLIED}]
+    assert told.fields["expiresAt"] == "2999-01-01T00:00:00Z"
+    assert again.recorded == []
+    assert told_again.fields["applied"] == told_again.fields["found"] == APPLIED
+    assert grant_record_in(told_again.fields) == grant_record_in(told.fields)
 
 
 async def records_twice(world: Recording, want: GrantWant) -> GrantAnswer:

@@ -77,6 +77,8 @@ def shared(entry: AppliedEntry) -> AppliedEntry:
 
 def less(ledger: Ledger, other: Ledger) -> Ledger:
     """What the ledger records, for role and name, and the other does not."""
+    if ledger <= other:
+        return _NOTHING
     said = alike(other, _words)
     left: list[AppliedEntry] = []
     for entry in ledger - other:
@@ -185,9 +187,10 @@ def _entry(applied: AppliedEntry) -> Entry:
     )
 
 
-def _words(entry: AppliedEntry) -> AppliedEntry:
+def _words(entry: AppliedEntry) -> tuple[object, ...]:
     """What must be equal for two entries to be folded. `*` has a fold of its own: beside it names say nothing."""
-    return replace(entry, roles=(), names=(EVERY,) if entry.names == (EVERY,) else ())
+    words = (entry.kind, entry.privileges, entry.schema, entry.excluded, entry.columns, entry.option, entry.oid)
+    return *words, entry.names == (EVERY,)
 
 
 def _fewest(entries: Iterable[AppliedEntry]) -> list[AppliedEntry]:

@@ -12,8 +12,9 @@ from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.status import ConditionType
 from cloudsql_iam_operator.core.users.drift import Difference, Kind, in_roles, in_users, told
 from cloudsql_iam_operator.core.users.plan import DatabaseUser
+from cloudsql_iam_operator.services.identities.acting import GOOGLE_SECONDS
 from cloudsql_iam_operator.services.lanes.gone_database import MAINTENANCE
-from cloudsql_iam_operator.services.reconcilers.systems import GOOGLE_SECONDS, Systems
+from cloudsql_iam_operator.services.reconcilers.systems import Systems
 from cloudsql_iam_operator.services.reconcilers.users.visit import Declared, Visit
 from cloudsql_iam_operator.services.runtime.readings import Readings
 from cloudsql_iam_operator.services.runtime.reports import max_age
