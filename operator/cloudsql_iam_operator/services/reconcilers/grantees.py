@@ -12,7 +12,7 @@ from cloudsql_iam_operator.core.grants.desired.ledger import Ledger
 from cloudsql_iam_operator.core.reasons import Reason
 from cloudsql_iam_operator.core.users.plan import Ownership
 from cloudsql_iam_operator.core.users.principals import is_cut
-from cloudsql_iam_operator.core.users.record import UserRecord, record_in
+from cloudsql_iam_operator.core.users.record import UserRecord
 from cloudsql_iam_operator.services.reconcilers.grant_status import Named
 from cloudsql_iam_operator.services.runtime.registry import Live, Registry
 
@@ -36,7 +36,7 @@ def named(spec: DatabaseGrant, registry: Registry, ledger: Ledger) -> Named:
         Refused: two of them are different accounts with the same cut name: nothing is changed.
     """
     users = {g: registry.user(spec.metadata.key.namespace, g.name) for g in spec.grantees if isinstance(g, UserRef)}
-    records = {grantee: record_in(live.status) if live is not None else UserRecord() for grantee, live in users.items()}
+    records = {grantee: live.record if live is not None else UserRecord() for grantee, live in users.items()}
     _require_own_names(records)
     roles: dict[Grantee, str] = {}
     cut: set[str] = set()
@@ -97,7 +97,7 @@ def are_new(spec: DatabaseGrant, registry: Registry) -> bool:
 
 def shut_out(user: Live | None) -> bool:
     """Whether a CloudSQLIAMUser may hold nothing: it is gone or going, has no user of its own, or is withdrawn."""
-    return user is None or user.deleting or not record_in(user.status).serves
+    return user is None or user.deleting or not user.record.serves
 
 
 def _problem(key: Key, live: Live | None) -> Problem:
