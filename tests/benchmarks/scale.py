@@ -36,6 +36,9 @@ PROJECT_USERS = 700
 FLOORS, WAVE = 4.0, 1000
 """How many times longer a wave of so many objects may take than the API server needs for it when nothing else runs."""
 
+LONG = 2000
+"""A wave of so many objects costs a handful of calls a place, a longer one more: its first do not wait for its last."""
+
 EDITS = 20
 LIMIT = 3600.0
 OPERATOR = "cloudsql_iam_operator run"
@@ -97,14 +100,15 @@ class _Round:
         calls = self.fleet.calls(start)
         _say(f"{self.objects} objects Ready after {self.seconds:.1f} s")
         floors = FLOORS if self.objects >= WAVE else None  # in few objects the time that is gathered weighs most
+        long = max(1.0, self.objects / LONG)
         return [
             Figure("apply to all Ready", self.seconds, "s", max(10.0, 0.03 * self.objects)),
             Figure("of that, what the API server alone needs", self.floor, "s"),
             Figure("apply to all Ready, in times of that", self.seconds / self.floor, "times", floors),
             Figure("the operator's processor time until then", self.processor, "s"),
-            Figure("users.list on the way, most of an instance", calls.most(LIST), "calls", 10),
-            Figure("getIamPolicy on the way, most of a project", calls.most(GET), "calls", 6),
-            Figure("setIamPolicy on the way, most of a project", calls.most(SET), "calls", 6),
+            Figure("users.list on the way, most of an instance", calls.most(LIST), "calls", 10 * long),
+            Figure("getIamPolicy on the way, most of a project", calls.most(GET), "calls", 6 * long),
+            Figure("setIamPolicy on the way, most of a project", calls.most(SET), "calls", 6 * long),
             Figure("users.insert on the way", calls.all("sql.users.insert"), "calls", self.fleet.size),
             Figure("sessions on the way, most of a database", calls.most("login"), "sessions", 20),
         ]
