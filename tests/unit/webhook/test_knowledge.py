@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from kubernetes.client import ApiClient
 
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.rest import Limits, Rest
@@ -38,7 +39,7 @@ class Cluster(Rest):
     """An API server of a few lines: objects by kind, as they are stored, and what its watches bring."""
 
     def __init__(self) -> None:
-        super().__init__(None)
+        super().__init__(ApiClient())
         self.stored: dict[str, list[JSON]] = {}
         self.news: dict[str, queue.Queue[bytes]] = {}
         self._version = 10
