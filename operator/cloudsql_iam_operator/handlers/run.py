@@ -23,15 +23,12 @@ from cloudsql_iam_operator.handlers.watching import watch
 from cloudsql_iam_operator.services.assembly import Limits, Parts, Wiring, assemble
 from cloudsql_iam_operator.services.pods.egress import Egress
 from cloudsql_iam_operator.services.pods.networks import NetworkPolicies
+from cloudsql_iam_operator.services.runtime.threads import SWITCH_SECONDS
 
 log = logging.getLogger(__name__)
 
 TERMS = Terms()
 BEAT_SECONDS = 2.0
-SWITCH_SECONDS = 0.0005
-"""How long a thread that plans a whole database keeps the event loop waiting, at each step of everybody else's edit;
-Python's own is ten times as long."""
-
 NETWORK_SECONDS = 20.0
 """Between two looks at who asks for a NetworkPolicy."""
 

@@ -17,7 +17,7 @@ from cloudsql_iam_operator.adapters.cluster.watch import Watched
 from cloudsql_iam_operator.services.pods.watchdog import Count, Watchdog
 from cloudsql_iam_operator.services.runtime.pages import PageServer
 from cloudsql_iam_operator.services.runtime.pages import metrics as metrics_page
-from cloudsql_iam_operator.services.runtime.threads import Threads
+from cloudsql_iam_operator.services.runtime.threads import SWITCH_SECONDS, Threads
 from cloudsql_iam_operator.webhook import metrics
 from cloudsql_iam_operator.webhook.admission import Admission
 from cloudsql_iam_operator.webhook.app import App
@@ -34,9 +34,6 @@ from cloudsql_iam_operator.webhook.surroundings import Surrounded
 
 LIVE_READS_AT_A_TIME = 8
 """Fresh reads of the API server at a time."""
-
-SWITCH_SECONDS = 0.0005
-"""How long a thread that reads news of the cluster keeps an answer waiting; Python's own is ten times as long."""
 
 SWAP_SECONDS = 5.0
 GRACE_SECONDS = 5.0

@@ -8,9 +8,9 @@ import kubernetes.client
 
 from cloudsql_iam_operator.adapters.cluster.admission import AdmissionCluster
 from cloudsql_iam_operator.adapters.cluster.rest import Rest
+from cloudsql_iam_operator.services.runtime.threads import SWITCH_SECONDS
 from cloudsql_iam_operator.webhook.collector import spare_what_stands
 from cloudsql_iam_operator.webhook.knowledge import Knowledge
-from cloudsql_iam_operator.webhook.serve import SWITCH_SECONDS
 from cloudsql_iam_operator.webhook.surroundings import Surrounded
 from support.webhookparts.server import PATIENCE, Running
 
